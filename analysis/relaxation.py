@@ -1,0 +1,114 @@
+"""Lower bounds on the score of every architecture within its budgets.
+
+Source: M. L. Fisher, "The Lagrangian relaxation method for solving integer programming problems", Management
+Science 27 (1981); the multipliers by J. E. Kelley's cutting planes (1960). The relaxed problem is a shortest chain.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+from analysis.chain import Chain
+
+_MOST_CUTS = 200
+_TOLERANCE = 1e-9  # of the spread of the scores: how near the best multipliers the search for them ends
+# Multipliers stay below the spread of the scores for this share of a budget.
+_LARGEST_PRICE = 1e5
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """Scores in which each cost has a price instead of a limit.
+
+    Attributes:
+        multipliers: Price of a unit of each cost, from 0 on, [J].
+        bound: What the score of no architecture within the budgets falls below.
+        excesses: Per block and row, by how much the best priced chain through the row exceeds the best one that
+            begins alike; along a chain they sum to its own distance from the best. [N] each.
+        rounding: How far sums of priced scores may be off, whatever the order of summation.
+    """
+
+    multipliers: NDArray[np.float64]
+    bound: float
+    excesses: tuple[NDArray[np.float64], ...]
+    rounding: float
+
+
+def smallest_completions(chain: Chain, values: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """The smallest sums of `values` from each boundary to the end of the chain, one per width that meets there."""
+    completions = [np.zeros(1)]
+    for block, of_rows in zip(reversed(chain.blocks), reversed(values), strict=True):
+        smallest = np.full(block.num_entries, np.inf)
+        np.minimum.at(smallest, block.entries, of_rows + completions[0][block.exits])
+        completions.insert(0, smallest)
+    return completions
+
+
+def relax(chain: Chain) -> Relaxation:
+    """The relaxation of the budgets whose bound is best, up to a tolerance.
+
+    If no architecture meets all the budgets, the bound may come out above the score of every architecture.
+    """
+    multipliers = _best_multipliers(chain)
+    values = _priced(chain, multipliers)
+    completions = smallest_completions(chain, values)
+    excesses = tuple(
+        of_rows + completions[index + 1][block.exits] - completions[index][block.entries]
+        for index, (block, of_rows) in enumerate(zip(chain.blocks, values, strict=True))
+    )
+    largest = sum(
+        np.abs(block.ratings).max() + multipliers @ np.abs(block.costs).max(axis=1, initial=0.0)
+        for block in chain.blocks
+    )
+    num_terms = len(chain.blocks) + len(multipliers)
+    rounding = float(16 * num_terms * np.finfo(np.float64).eps * (largest + multipliers @ chain.limits))
+    bound = float(completions[0][0] - multipliers @ chain.limits) - rounding
+    return Relaxation(multipliers, bound, excesses, rounding)
+
+
+def _priced(chain: Chain, multipliers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    return [block.ratings + multipliers @ block.costs for block in chain.blocks]
+
+
+def _best_multipliers(chain: Chain) -> NDArray[np.float64]:
+    """Multipliers that maximise the Lagrangian bound, by cutting planes."""
+    num_costs = len(chain.limits)
+    spread = sum(float(np.ptp(block.ratings)) for block in chain.blocks)
+    # The linear program sees budgets as 1 and scores by their spread, whatever their units.
+    units = np.where(chain.limits > 0, chain.limits, 1.0)
+    scale = spread or 1.0
+    prices = best_prices = np.zeros(num_costs)
+    best_bound, cuts, scores = -np.inf, np.empty((0, num_costs)), np.empty(0)
+    for _ in range(_MOST_CUTS if num_costs else 0):
+        score, costs = _cheapest(chain, prices * scale / units)
+        cut = (costs - chain.limits) / units
+        bound = score / scale + prices @ cut
+        if bound > best_bound:
+            best_bound, best_prices = bound, prices
+        cuts, scores = np.vstack([cuts, cut]), np.append(scores, score / scale)
+        # Maximise t over the prices such that t <= score + prices @ cut for every chain seen.
+        program = linprog(
+            np.append(np.zeros(num_costs), -1.0),
+            A_ub=np.column_stack([-cuts, np.ones(len(cuts))]),
+            b_ub=scores,
+            bounds=[(0.0, _LARGEST_PRICE)] * num_costs + [(None, None)],
+        )
+        if program.x is None or -program.fun - best_bound < _TOLERANCE:
+            break
+        prices = program.x[:-1]
+    return best_prices * scale / units
+
+
+def _cheapest(chain: Chain, multipliers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Score and costs of a chain that is the cheapest under `multipliers`."""
+    values = _priced(chain, multipliers)
+    completions = smallest_completions(chain, values)
+    score, costs, width = 0.0, np.zeros(len(multipliers)), 0
+    for block, of_rows, after in zip(chain.blocks, values, completions[1:], strict=True):
+        totals = np.where(block.entries == width, of_rows + after[block.exits], np.inf)
+        row = int(totals.argmin())
+        score, costs, width = score + block.ratings[row], costs + block.costs[:, row], block.exits[row]
+    return score, costs

@@ -1,0 +1,223 @@
+"""Every architecture up to a score, in the order of their IDs, without touching the others.
+
+Depth first over blocks, many beginnings at a time: a beginning is followed by exactly the rows with which the
+Lagrangian bound still allows the score; what cannot meet a budget any more is dropped. Since beginnings stay in the
+order of IDs, of equal scores the first found is the one to keep, and what comes later must be strictly better.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.chain import Block, Chain
+from analysis.relaxation import Relaxation, smallest_completions
+
+_MOST_NUMBERS = 2**22  # that a generation of beginnings may hold, which bounds the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """When a search gives up.
+
+    Attributes:
+        deadline: Time on the monotonic clock, in seconds.
+        most_architectures: How many may be looked at.
+    """
+
+    deadline: float = np.inf
+    most_architectures: float = np.inf
+
+    def is_spent(self, num_enumerated: int) -> bool:
+        """Whether to give up now."""
+        return num_enumerated > self.most_architectures or time.monotonic() > self.deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Architectures within the budgets, ordered by score, then ID.
+
+    Attributes:
+        scores: [N], ascending.
+        rows: Per architecture the row of each block, [N, K].
+        num_enumerated: Whole architectures that were looked at.
+        complete: Whether the search went to its end.
+    """
+
+    scores: NDArray[np.float64]
+    rows: NDArray[np.int32]
+    num_enumerated: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginnings:
+    """Rows of the first blocks, in the order of IDs, and their sums: the score from left to right."""
+
+    rows: NDArray[np.int32]  # [N, blocks taken]
+    widths: NDArray[np.int64]  # index of the width at which the next block is entered, [N]
+    excesses: NDArray[np.float64]  # [N]
+    scores: NDArray[np.float64]  # [N]
+    costs: NDArray[np.float64]  # [J, N]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, part: slice | NDArray[np.bool_]) -> Self:
+        return type(self)(
+            self.rows[part], self.widths[part], self.excesses[part], self.scores[part], self.costs[:, part]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A block with what its rows lead to at least, [N] per row unless said otherwise."""
+
+    block: Block
+    excesses: NDArray[np.float64]
+    by_excess: NDArray[np.int64]  # rows by the width they are entered at, then by excess
+    starts: NDArray[np.int64]  # where a width's rows start in by_excess, [num_entries + 1]
+    least_rests: NDArray[np.float64]  # the smallest rest of the score by width of entry, [num_entries]
+    least_scores: NDArray[np.float64]  # the smallest rest of the score from the row on
+    least_costs: NDArray[np.float64]  # the smallest rest of each cost from the row on, [J, N]
+    best_ratings: NDArray[np.float64]  # by entry and exit, [num_entries, number of exits]
+
+
+class Search:
+    """Finds the best architectures of a chain up to a score."""
+
+    def __init__(self, chain: Chain, relaxation: Relaxation) -> None:
+        self._chain = chain
+        self._bound = relaxation.bound
+        self._rounding = relaxation.rounding
+        self._steps = [*_steps(chain, relaxation)]
+        # Sums of other than whole costs depend on the order, which is not the final one in a bound.
+        magnitudes = sum(np.abs(block.costs).max(axis=1, initial=0.0) for block in chain.blocks)
+        allowance = 8 * len(chain.blocks) * np.finfo(np.float64).eps * magnitudes
+        self._cost_rounding = np.where(chain.whole, 0.0, allowance)
+        self._most_pairs = _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4)
+
+    def best(self, most: int, up_to: float, effort: Effort) -> Found:
+        """The `most` best architectures, all with a score up to `up_to` among them unless they are more."""
+        last = len(self._steps) - 1
+        scores, rows = np.empty(0), np.empty((0, last + 1), np.int32)
+        num_enumerated, to_beat = 0, np.inf
+        stack = [self._root()]
+        while stack and not effort.is_spent(num_enumerated):
+            beginnings = self._beating(to_beat, stack.pop())
+            step = self._steps[depth := beginnings.rows.shape[1]]
+            slack = min(up_to, to_beat) - self._bound
+            counts = _num_within(step, beginnings, slack)
+            part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
+            if part < len(beginnings):
+                stack.append(beginnings[part:])
+            extended = self._extend(depth, beginnings[:part], counts[:part], to_beat)
+            if depth < last:
+                stack += [extended] if len(extended) else []
+                continue
+            num_enumerated += int(counts[:part].sum())
+            better = extended[extended.scores < to_beat]
+            # What was found before precedes by ID, and the sort is stable.
+            scores = np.concatenate([scores, better.scores])
+            order = np.argsort(scores, kind="stable")[:most]
+            scores, rows = scores[order], np.concatenate([rows, better.rows])[order]
+            to_beat = scores[-1] if len(scores) == most else np.inf
+        return Found(scores, rows, num_enumerated, complete=not stack)
+
+    def _root(self) -> _Beginnings:
+        """The beginning of every architecture, of no block yet."""
+        return _Beginnings(
+            rows=np.empty((1, 0), np.int32),
+            widths=np.zeros(1, np.int64),
+            excesses=np.zeros(1),
+            scores=np.zeros(1),
+            costs=np.zeros((len(self._chain.limits), 1)),
+        )
+
+    def _beating(self, to_beat: float, beginnings: _Beginnings) -> _Beginnings:
+        """Those that may still lead below the score `to_beat`, down to the last bit of its sum.
+
+        Without this, ties would make the search walk through all that merely equals what was found.
+        """
+        steps = self._steps[beginnings.rows.shape[1] :]
+        least = beginnings.scores + steps[0].least_rests[beginnings.widths]
+        (doubtful,) = np.nonzero(least >= to_beat - self._rounding)
+        if not len(doubtful):
+            return beginnings
+        # Floating-point addition is monotone: adding the smallest ratings in order gives the smallest sum.
+        sums = np.full((steps[0].block.num_entries, len(doubtful)), np.inf)
+        sums[beginnings.widths[doubtful], np.arange(len(doubtful))] = beginnings.scores[doubtful]
+        for step in steps:
+            sums = (sums[:, np.newaxis] + step.best_ratings[:, :, np.newaxis]).min(axis=0)
+        kept = np.ones(len(beginnings), np.bool_)
+        kept[doubtful] = sums[0] < to_beat
+        return beginnings[kept]
+
+    def _extend(
+        self, depth: int, beginnings: _Beginnings, counts: NDArray[np.int64], to_beat: float
+    ) -> _Beginnings:
+        """`beginnings` followed by their first `counts` rows by excess, without what is seen to be in vain."""
+        step, block = self._steps[depth], self._steps[depth].block
+        parents = np.repeat(np.arange(len(beginnings)), counts)
+        firsts = step.starts[beginnings.widths] - (np.cumsum(counts) - counts)
+        rows = step.by_excess[np.repeat(firsts, counts) + np.arange(len(parents))]
+        roundings = (
+            self._cost_rounding if depth < len(self._steps) - 1 else np.zeros_like(self._cost_rounding)
+        )
+        for costs, rests, limit in zip(
+            beginnings.costs, step.least_costs, self._chain.limits + roundings, strict=True
+        ):
+            affordable = costs[parents] + rests[rows] <= limit
+            parents, rows = parents[affordable], rows[affordable]
+        promising = beginnings.scores[parents] + step.least_scores[rows] <= to_beat + self._rounding
+        parents, rows = parents[promising], rows[promising]
+        order = np.argsort(parents * len(block.ratings) + rows)
+        parents, rows = parents[order], rows[order]
+        return _Beginnings(
+            rows=np.column_stack([beginnings.rows[parents], rows.astype(np.int32)]),
+            widths=block.exits[rows],
+            excesses=beginnings.excesses[parents] + step.excesses[rows],
+            scores=beginnings.scores[parents] + block.ratings[rows],
+            costs=beginnings.costs[:, parents] + block.costs[:, rows],
+        )
+
+
+def _steps(chain: Chain, relaxation: Relaxation) -> Iterator[_Step]:
+    score_rests = smallest_completions(chain, [block.ratings for block in chain.blocks])
+    cost_rests = [
+        smallest_completions(chain, [block.costs[cost] for block in chain.blocks])
+        for cost in range(len(chain.limits))
+    ]
+    for index, block in enumerate(chain.blocks):
+        excesses = relaxation.excesses[index]
+        after = score_rests[index + 1]
+        best_ratings = np.full((block.num_entries, len(after)), np.inf)
+        np.minimum.at(best_ratings, (block.entries, block.exits), block.ratings)
+        least_costs = block.costs.copy()
+        for of_rows, rests in zip(least_costs, cost_rests, strict=True):
+            of_rows += rests[index + 1][block.exits]
+        yield _Step(
+            block=block,
+            excesses=excesses,
+            by_excess=np.lexsort([excesses, block.entries]),
+            starts=np.searchsorted(np.sort(block.entries), np.arange(block.num_entries + 1)),
+            least_rests=score_rests[index],
+            least_scores=block.ratings + after[block.exits],
+            least_costs=least_costs,
+            best_ratings=best_ratings,
+        )
+
+
+def _num_within(step: _Step, beginnings: _Beginnings, slack: float) -> NDArray[np.int64]:
+    """By how many rows, in the order of their excess, each beginning may be followed within `slack`."""
+    counts = np.zeros(len(beginnings), np.int64)
+    ascending = step.excesses[step.by_excess]
+    for width, (start, stop) in enumerate(itertools.pairwise(step.starts)):
+        entered = beginnings.widths == width
+        rests = slack - beginnings.excesses[entered]
+        counts[entered] = np.searchsorted(ascending[start:stop], rests, side="right")
+    return counts

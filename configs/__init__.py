@@ -1,0 +1,1 @@
+"""The shipped configs, so that an installed nasray finds them by name."""

@@ -1,0 +1,135 @@
+"""The console command `nasray`: its arguments, and what it says of mistakes."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+USAGE_ERROR, FAILURE = 2, 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, 2 for a mistake of the user's, or 1 for a search whose units failed."""
+    parsed = _parser().parse_args(arguments)
+    error_console = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        return parsed.run(parsed)
+    except (ValueError, FileNotFoundError) as error:
+        error_console.print(f"nasray: {error}", style="red", markup=False)
+        return USAGE_ERROR
+    except RuntimeError as error:
+        if type(error).__name__ != "SearchFailedError":
+            raise
+        error_console.print(f"nasray: {error}", style="red", markup=False)
+        return FAILURE
+    except KeyboardInterrupt:
+        error_console.print("nasray: interrupted; the same command goes on from here", markup=False)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nasray", description="Neural architecture search that ranks all architectures."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    search = commands.add_parser(
+        "search", help="search, from the teacher to the ranking of all architectures"
+    )
+    search.add_argument(
+        "config", nargs="?", metavar="CONFIG", help="a file, or a shipped config's name (default: digits)"
+    )
+    search.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
+    search.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
+    search.add_argument(
+        "--stages", metavar="S,S", help="of teacher, features, ratings, ranking (default: all)"
+    )
+    search.set_defaults(run=_search)
+
+    rank = commands.add_parser("rank", help="rank the architectures of a finished run again, in seconds")
+    rank.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    rank.add_argument("--max-params", type=float, help="at most so many parameters, such as 5e6")
+    rank.add_argument("--max-macs", type=float, help="at most so many multiply-accumulates, such as 400e6")
+    rank.add_argument("--top", type=int, default=1000, help="how many architectures (default: 1000)")
+    rank.add_argument("--output", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
+    rank.set_defaults(run=_rank)
+
+    inspect = commands.add_parser("inspect", help="look at a teacher or a search space")
+    things = inspect.add_subparsers(required=True, metavar="THING")
+    for thing, text in (
+        ("teacher", "its possible cut points"),
+        ("space", "its blocks, cells, counts and costs"),
+    ):
+        command = things.add_parser(thing, help=text)
+        command.add_argument("config", nargs="?", metavar="CONFIG", help="as for search")
+        command.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
+        command.set_defaults(run=_inspect, thing=thing)
+
+    ui = commands.add_parser("ui", help="start MLflow's UI on the runs")
+    ui.add_argument("config", nargs="?", metavar="CONFIG", help="as for search")
+    ui.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
+    ui.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    ui.add_argument("--port", type=int, default=5000)
+    ui.set_defaults(run=_ui)
+    return parser
+
+
+def _config_arguments(parsed: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """CONFIG and the overrides; CONFIG may be left out before overrides."""
+    if parsed.config is not None and "=" in parsed.config:
+        return None, [parsed.config, *parsed.overrides]
+    return parsed.config, parsed.overrides
+
+
+# The commands import what they need when they run, so that `nasray rank` starts without Ray and torch.
+
+
+def _search(parsed: argparse.Namespace) -> int:
+    from nasray.experiment import STAGES, search  # noqa: PLC0415
+    from nasray.summary import print_dry_run, print_result  # noqa: PLC0415
+
+    config, overrides = _config_arguments(parsed)
+    console = Console(highlight=False)
+    if parsed.dry_run:
+        print_dry_run(config, overrides, console)
+        return 0
+    stages = parsed.stages.split(",") if parsed.stages else STAGES
+    print_result(search(config, overrides, stages=stages, console=console), console)
+    return 0
+
+
+def _rank(parsed: argparse.Namespace) -> int:
+    from nasray.rank import rank_run, read_budgets, write_ranking  # noqa: PLC0415
+    from nasray.ranking_view import print_ranking  # noqa: PLC0415
+
+    given = {"num_params": parsed.max_params, "num_macs": parsed.max_macs}
+    budgets = read_budgets(parsed.run_folder) | {
+        name: limit for name, limit in given.items() if limit is not None
+    }
+    ranking = rank_run(parsed.run_folder, budgets, parsed.top)
+    if parsed.output is not None:
+        write_ranking(ranking, parsed.output)
+    print_ranking(ranking, Console(highlight=False))
+    return 0
+
+
+def _inspect(parsed: argparse.Namespace) -> int:
+    from nasray.describe import print_space, print_teacher  # noqa: PLC0415
+
+    show = print_teacher if parsed.thing == "teacher" else print_space
+    show(*_config_arguments(parsed), Console(highlight=False))
+    return 0
+
+
+def _ui(parsed: argparse.Namespace) -> int:
+    from nasray.config_file import load_config  # noqa: PLC0415
+    from nasray.tracking import start_ui  # noqa: PLC0415
+
+    start_ui(load_config(*_config_arguments(parsed)), parsed.host, parsed.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The config of an experiment: the configs of its parts, joined."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from search_spaces.declared import SpaceConfig
+from trainables.block_distillation.config import BlockDistillationConfig
+from trainables.data import DataConfig
+from trainables.feature_cache import FeatureConfig
+from trainables.teacher import TeacherConfig
+from trainables.training import ComputeConfig
+
+
+class RankingConfig(BaseModel):
+    """How many architectures the ranking lists."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    top: int = Field(default=1000, ge=1)
+
+
+class ResourcesConfig(BaseModel):
+    """What the schedule may use. A unit takes `compute.num_threads` CPUs.
+
+    Attributes:
+        gpus_per_unit: GPUs of a unit, a fraction where several share one.
+        max_concurrent: Units at the same time at the most; None: as many as the cluster holds.
+        max_failures: How often a unit whose process died is started again, from its last epoch.
+        address: A Ray cluster's address; None: the one that this machine belongs to, else a local one; "local": always
+            a local one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gpus_per_unit: float = Field(default=0, ge=0)
+    max_concurrent: int | None = Field(default=None, ge=1)
+    max_failures: int = Field(default=3, ge=0)
+    address: str | None = None
+
+
+class StorageConfig(BaseModel):
+    """Where runs and features lie; on a cluster, a folder that all nodes see.
+
+    Attributes:
+        root: The run's folder is `root/<name>`.
+        features: Folder of the feature cache, shared by all runs; None: `root/features`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    root: Path = Path("runs")
+    features: Path | None = None
+
+
+class TrackingConfig(BaseModel):
+    """Where MLflow keeps its runs.
+
+    Attributes:
+        uri: A tracking URI; None: MLFLOW_TRACKING_URI, else sqlite in the storage's root.
+        experiment: MLflow's experiment; runs of one experiment are compared side by side.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    uri: str | None = None
+    experiment: str = "nasray"
+
+
+class ExperimentConfig(BaseModel):
+    """All that an experiment is made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(default=0, ge=0)
+    data: DataConfig
+    teacher: TeacherConfig
+    search_space: SpaceConfig
+    features: FeatureConfig = FeatureConfig()
+    searches: tuple[BlockDistillationConfig, ...] = Field(min_length=1)
+    budgets: dict[str, float] = {}
+    ranking: RankingConfig = RankingConfig()
+    compute: ComputeConfig = ComputeConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    storage: StorageConfig = StorageConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    @field_validator("searches")
+    @classmethod
+    def _one_of_a_method(
+        cls, value: tuple[BlockDistillationConfig, ...]
+    ) -> tuple[BlockDistillationConfig, ...]:
+        methods = [search.method for search in value]
+        if len(set(methods)) < len(methods):
+            raise ValueError(f"each method may stand once, got {', '.join(methods)}")
+        return value
+
+    @property
+    def dna(self) -> BlockDistillationConfig:
+        """The settings of the DNA search."""
+        return self.searches[0]
+
+    def differences(self, other: "ExperimentConfig") -> list[str]:
+        """What differs in the parts that a result depends on, as lines "key: this -> other"."""
+        ours, theirs = (
+            flatten(config.model_dump(mode="json", exclude=_NOT_IN_RESULTS)) for config in (self, other)
+        )
+        return [
+            f"{key}: {ours.get(key)} -> {theirs.get(key)}"
+            for key in sorted(ours.keys() | theirs.keys())
+            if ours.get(key) != theirs.get(key)
+        ]
+
+
+# Where a run lies, what it may use and how it is shown or cut do not change its ratings.
+_NOT_IN_RESULTS = {"budgets", "ranking", "resources", "storage", "tracking"}
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested plain data as one level of dotted keys."""
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        pairs = enumerate(value)  # type: ignore[assignment]
+    else:
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in pairs:
+        flat |= flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat

@@ -1,0 +1,150 @@
+"""Reading a config: from a file or by name, with overrides, and one clear line per mistake."""
+
+import difflib
+import importlib.resources
+import json
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from nasray.config import ExperimentConfig
+
+DEFAULT_CONFIG = "digits"
+
+
+def load_config(
+    source: str | Path | Mapping[str, Any] | None, overrides: Sequence[str] = ()
+) -> ExperimentConfig:
+    """The config of a file, of a shipped config's name, or of plain data, with `a.b=value` overrides.
+
+    Raises:
+        ValueError: With one line per mistake: the key, what must hold, what was given.
+    """
+    plain = dict(source) if isinstance(source, Mapping) else _read_yaml(find_config(source or DEFAULT_CONFIG))
+    for override in overrides:
+        _override(plain, override)
+    try:
+        # Strict, as JSON: YAML's lists may become tuples and its strings paths, but "5" is not 5.
+        return ExperimentConfig.model_validate_json(json.dumps(plain), strict=True)
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors()]
+        raise ValueError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def find_config(source: str | Path) -> Path:
+    """The file of a config, given as a path or as the name of a shipped one.
+
+    Raises:
+        ValueError: There is neither; the message lists the shipped ones.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = shipped_configs()
+    if path.name == str(source) and path.stem in shipped:
+        return shipped[path.stem]
+    # `ray submit` copies only the script, so a checkout's relative path means the shipped config of that name.
+    if path.parent == Path("configs") and path.stem in shipped:
+        return shipped[path.stem]
+    raise ValueError(
+        f"CONFIG must be a file or one of the shipped {', '.join(sorted(shipped))}, got {source}"
+    )
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with nasray, by name."""
+    folder = Path(str(importlib.resources.files("nasray.configs")))
+    return {path.stem: path for path in folder.glob("*.yaml")}
+
+
+def dump_config(config: ExperimentConfig) -> str:
+    """The config as YAML, every default written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} must be YAML: {error}") from None
+    if not isinstance(plain, dict):
+        raise ValueError(f"{path} must hold keys and values, got {type(plain).__name__}")
+    return plain
+
+
+def _override(plain: dict[str, Any], override: str) -> None:
+    """Set one value of nested plain data; numbers in the key are positions in lists."""
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise ValueError(f"an override must have the form a.b=value, got {override!r}")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"the value of {key} must be YAML, got {text!r}: {error}") from None
+    *path, last = key.split(".")
+    place: Any = plain
+    for part in path:
+        place = _enter(place, part, key)
+    if isinstance(place, list):
+        place[_position(place, last, key)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise ValueError(f"{key} cannot be set: {'.'.join(path)} is {place!r}, not a group of keys")
+
+
+def _enter(place: Any, part: str, key: str) -> Any:
+    if isinstance(place, list):
+        return place[_position(place, part, key)]
+    if isinstance(place, dict):
+        return place.setdefault(part, {})
+    raise ValueError(f"{key} cannot be set: there is no group of keys at {part}")
+
+
+def _position(values: list[Any], part: str, key: str) -> int:
+    if not part.isdigit() or int(part) >= len(values):
+        raise ValueError(f"{key} must name a position from 0 to {len(values) - 1} in the list, got {part!r}")
+    return int(part)
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """One mistake in one line."""
+    where = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        allowed = _keys_at(detail["loc"][:-1])
+        near = difflib.get_close_matches(str(detail["loc"][-1]), allowed, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{where}: unknown key; {hint}allowed are {', '.join(allowed)}"
+    if detail["type"] == "missing":
+        return f"{where}: must be given"
+    message = detail["msg"].removeprefix("Value error, ")
+    given = "" if "got" in message else f", got {detail['input']!r}"
+    return f"{where}: {message[:1].lower()}{message[1:]}{given}"
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the config allows at a place."""
+    model: Any = ExperimentConfig
+    for part in location:
+        if isinstance(part, int) or part not in model.model_fields:
+            continue
+        models = list(_models_in(model.model_fields[part].annotation))
+        if models:
+            model = models[0]
+    return sorted(model.model_fields)
+
+
+def _models_in(annotation: Any) -> typing.Iterator[type[BaseModel]]:
+    """The config models named in a type."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for argument in typing.get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,84 @@
+"""From tables of ratings to the ranking of all architectures, without Ray or torch."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from analysis.counting import count_feasible
+from analysis.ratings import load_ratings
+
+from analysis.ranking import top_architectures
+from search_spaces.atomic_file import replacing
+
+SHARE_BETTER = "share_better"
+
+
+def rank_run(run: Path, budgets: Mapping[str, float], top: int) -> pd.DataFrame:
+    """The best architectures of a run under budgets, best first.
+
+    `share_better` is the share of all architectures within the budgets that are strictly better. Where these cannot be
+    counted exactly, it is a certain upper bound. The attribute `num_feasible` of the frame holds their number, or its
+    certain bounds.
+
+    Raises:
+        ValueError: The run has no ratings, or the budgets cannot be met.
+    """
+    tables = load_ratings(run)
+    ranking = top_architectures(tables, dict(budgets), top)
+    feasible = count_feasible(tables, dict(budgets))
+    num_better = ranking["score"].rank(method="min").astype("int64") - 1
+    ranking[SHARE_BETTER] = num_better / max(1, feasible.lower)
+    ranking.attrs["num_feasible"] = {"lower": feasible.lower, "upper": feasible.upper}
+    return ranking
+
+
+def write_ranking(ranking: pd.DataFrame, path: Path) -> None:
+    """Write a ranking as parquet or CSV, by the path's ending, whole or not at all.
+
+    Raises:
+        ValueError: The path ends otherwise.
+    """
+    if path.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"a ranking is written to a .parquet or a .csv file, got {path}")
+    # The attributes belong to the certificate's file; parquet would keep them too, but not integers of any size.
+    table = ranking.copy(deep=False)
+    table.attrs = {}
+    with replacing(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What is proved of a ranking, and what it was made from, as plain data."""
+    feasible = ranking.attrs["num_feasible"]
+    return {
+        **ranking.attrs["certificate"],
+        # As text, since few readers of JSON keep integers of this size.
+        "num_feasible": {bound: str(value) for bound, value in feasible.items()},
+        "inputs": dict(inputs),
+    }
+
+
+def ranking_inputs(run: Path, budgets: Mapping[str, float], top: int) -> dict[str, Any]:
+    """What a ranking is made from: the budgets, its length, and the digest of each table of ratings."""
+    tables = sorted((run / "ratings").rglob("*.parquet"))
+    digests = {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
+    return {"budgets": dict(budgets), "top": top, "tables": digests}
+
+
+def read_budgets(run: Path) -> dict[str, float]:
+    """The budgets that the run's config gives.
+
+    Raises:
+        ValueError: The folder is not a run's.
+    """
+    try:
+        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {run} has none") from None
+    return dict(config["budgets"])

@@ -1,0 +1,56 @@
+"""The ranking as a person reads it on the terminal."""
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from nasray.rank import SHARE_BETTER
+
+_SHOWN = 10
+
+
+def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
+    """Print the first architectures, and what is proved of all of them."""
+    table = Table(
+        title=f"Best {min(_SHOWN, len(ranking))} of {len(ranking)} ranked", title_justify="left", box=None
+    )
+    costs = [name for name in ranking.columns if name not in ("rank", "architecture", "score", SHARE_BETTER)]
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right")
+    for name in costs:
+        table.add_column(name.removeprefix("num_"), justify="right")
+    table.add_column("better", justify="right")
+    table.add_column("architecture", overflow="fold")
+    for row in ranking.head(_SHOWN).to_dict("records"):
+        table.add_row(
+            str(row["rank"]),
+            f"{row['score']:.4f}",
+            *(quantity(row[name]) for name in costs),
+            f"{row[SHARE_BETTER]:.2g}",
+            str(row["architecture"]),
+        )
+    console.print(table)
+    console.print(_proof(ranking))
+
+
+def quantity(value: float) -> str:
+    """A count in three digits: 1,234 as 1.23k, 5,300,000 as 5.3M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:g}"
+
+
+def _proof(ranking: pd.DataFrame) -> str:
+    certificate, feasible = ranking.attrs["certificate"], ranking.attrs["num_feasible"]
+    number = f"{feasible['lower']:,}"
+    if feasible["lower"] != feasible["upper"]:
+        number = f"between {number} and {feasible['upper']:,}"
+    if certificate["proved"]:
+        return (
+            f"Proved: no other of the {number} architectures within the budgets is better than those listed."
+        )
+    return (
+        f"Not proved: time ran out; of the {number} architectures within the budgets, one that is not listed may be "
+        f"better by {certificate['gap']:.3g} at the most."
+    )

@@ -1,0 +1,94 @@
+"""Before a launch: what the config leaves open is decided, and what cannot fit together is refused."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasray.config import ExperimentConfig
+from nasray.plan import search_inputs
+from nasray.run_folder import RunFolder
+from search_spaces.space import SearchSpace
+from trainables.cutting import CutTeacher, cut, resolve_cuts
+from trainables.feature_cache import Mode
+from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
+from trainables.inputs import SearchInputs
+from trainables.teacher import CHECKPOINT_SUFFIXES, build_teacher
+
+
+def resolve(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:
+    """The config with its features' mode decided per block, and all parts checked against each other.
+
+    A run that was resolved before keeps its decisions.
+
+    Raises:
+        ValueError: Teacher, space and settings do not fit together.
+    """
+    inputs = search_inputs(config, folder)
+    num_blocks = len(inputs.space.blocks)
+    _check_per_block("features.mode", config.features.mode, num_blocks)
+    _check_per_block("searches.0.lr", config.dna.lr, num_blocks)
+    teacher = untrained_teacher(inputs)
+    check_shapes(teacher, inputs.space)
+    modes = config.features.mode
+    if modes == "auto":
+        previous = folder.read_config().features.mode if folder.config.is_file() else None
+        modes = previous if isinstance(previous, tuple) else _choose(config, inputs, teacher)
+    elif isinstance(modes, str):
+        modes = (modes,) * num_blocks
+    if "cached" in modes and _fresh_augmentation(config):
+        raise ValueError(
+            "features.views must be a number (0 for plain images) where data.augment is given and features.mode is "
+            "cached: a cache cannot hold fresh augmentation"
+        )
+    return config.model_copy(update={"features": config.features.model_copy(update={"mode": modes})})
+
+
+def untrained_teacher(inputs: SearchInputs) -> CutTeacher:
+    """The teacher, cut, as it is before any training; weights that would have to be downloaded are left out."""
+    weights = inputs.teacher.weights
+    on_disk = weights is not None and Path(weights).suffix in CHECKPOINT_SUFFIXES
+    teacher = inputs.teacher.model_copy(update={"weights": weights if on_disk else None})
+    model = build_teacher(teacher, inputs.space).eval()
+    cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.space.input_shape, len(inputs.space.blocks))
+    return cut(model, cuts, inputs.space.input_shape)
+
+
+def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
+    """Hold each block's output to the teacher's at the same cut.
+
+    Raises:
+        ValueError: Height or width differ somewhere; widths need not agree, since adapters see to them.
+    """
+    for block, shape in enumerate(teacher.feature_shapes[1:]):
+        size = space.block_output_shape(block, space.blocks[block].widths[0])[1:]
+        if tuple(shape[1:]) != tuple(size):
+            raise ValueError(
+                f"block {block} of the space puts out {_size(size)}, but the teacher's features at cut {block} are "
+                f"{_size(shape[1:])}: move teacher.cuts or change the block's stride"
+            )
+
+
+def _choose(config: ExperimentConfig, inputs: SearchInputs, teacher: CutTeacher) -> tuple[Mode, ...]:
+    """The faster mode of each block; fresh augmentation needs the teacher online."""
+    num_blocks = len(inputs.space.blocks)
+    if _fresh_augmentation(config):
+        return tuple("online" for _ in range(num_blocks))
+    macs = prefix_macs(teacher)
+    speeds = measure_speeds(teacher, macs[-1], inputs.features_root, config.compute)
+    num_images = inputs.summary.num_train * config.features.num_copies + inputs.summary.num_held_out
+    bytes_per_image = feature_bytes(teacher.feature_shapes, config.features)
+    return choose_modes(bytes_per_image, macs, num_images, config.dna.epochs, speeds)
+
+
+def _fresh_augmentation(config: ExperimentConfig) -> bool:
+    return config.data.augment is not None and config.features.views is None
+
+
+def _check_per_block(key: str, value: object, num_blocks: int) -> None:
+    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) != num_blocks:
+        raise ValueError(
+            f"{key} must be one value or one for each of the {num_blocks} blocks, got {len(value)}"
+        )
+
+
+def _size(lengths: Sequence[int]) -> str:
+    return "x".join(map(str, lengths))

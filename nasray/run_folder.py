@@ -1,0 +1,162 @@
+"""The run's folder: where each file lies, whose config it belongs to, and who may write to it."""
+
+import fcntl
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nasray.config import ExperimentConfig
+from nasray.config_file import dump_config, load_config
+from search_spaces.atomic_file import write_json, write_text
+
+_RECORDED_PACKAGES = ("nasray", "ray", "torch", "torchvision", "optuna", "pandas", "mlflow", "numpy", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths below a run's folder.
+
+    Attributes:
+        path: The folder, absolute, so that it means the same in every process.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> "RunFolder":
+        """The folder of the config's run."""
+        return cls((config.storage.root / config.name).absolute())
+
+    @property
+    def config(self) -> Path:
+        """The resolved config; its presence makes the folder a run's."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, commit and machine of the last launch."""
+        return self.path / "environment.json"
+
+    @property
+    def teacher(self) -> Path:
+        """The teacher's weights and description."""
+        return self.path / "teacher"
+
+    @property
+    def ratings(self) -> Path:
+        """Folder of the tables of ratings."""
+        return self.path / "ratings"
+
+    @property
+    def ranking(self) -> Path:
+        """The table of the best architectures."""
+        return self.path / "ranking.parquet"
+
+    @property
+    def certificate(self) -> Path:
+        """What is proved of the ranking, and what it was made from."""
+        return self.path / "ranking.json"
+
+    @property
+    def tune(self) -> Path:
+        """Ray Tune's storage."""
+        return self.path / "tune"
+
+    def unit(self, name: str) -> Path:
+        """The folder of a unit of work."""
+        return self.path / "units" / name
+
+    def table(self, block: int, cell: str) -> Path:
+        """A cell's table of ratings."""
+        return self.ratings / f"block_{block}" / f"{cell}.parquet"
+
+    def read_config(self) -> ExperimentConfig:
+        """The resolved config that the run was made with.
+
+        Raises:
+            ValueError: The folder is not a run's.
+        """
+        if not self.config.is_file():
+            raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
+        return load_config(self.config)
+
+    def claim(self, config: ExperimentConfig) -> None:
+        """Make the folder this config's, or check that it is.
+
+        Raises:
+            ValueError: It belongs to another config; the message names the differences.
+        """
+        if self.config.is_file():
+            differences = self.read_config().differences(config)
+            if differences:
+                raise ValueError(
+                    f"{self.path} belongs to another config; give this one a name of its own (name=...) or undo:\n"
+                    + "\n".join(f"  {line}" for line in differences)
+                )
+        write_text(self.config, dump_config(config))
+        write_json(self.environment, describe_environment(config.seed))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second launch on this machine; the system drops the lock of a process that dies.
+
+        Raises:
+            ValueError: Another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"{self.path} must not be in use, but another nasray works in it: wait for it"
+                ) from None
+            yield
+
+
+def describe_environment(seed: int) -> dict[str, Any]:
+    """Versions, commit, seed and machine, for the record."""
+    return {
+        "commit": current_commit(),
+        "seed": seed,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _RECORDED_PACKAGES},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cpus": os.cpu_count(),
+            "memory_bytes": psutil.virtual_memory().total,
+        },
+    }
+
+
+def current_commit() -> str | None:
+    """The commit of the checkout that nasray is imported from, with "+" if it was changed; None outside of one."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip() or None
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, or None where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None

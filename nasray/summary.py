@@ -1,0 +1,70 @@
+"""What a search says at its end, and what it says instead of running."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from nasray.config_file import load_config
+from nasray.experiment import SearchResult
+from nasray.plan import plan_search, search_inputs, still_to_do
+from nasray.ranking_view import print_ranking, quantity
+from nasray.resolve import resolve, untrained_teacher
+from nasray.run_folder import RunFolder
+from trainables.feature_cache import boundaries_of
+from trainables.feature_choice import feature_bytes
+
+
+def print_result(result: SearchResult, console: Console) -> None:
+    """Print the ranking, what it took, and where it lies."""
+    if result.ranking is not None:
+        print_ranking(result.ranking, console)
+    console.print(
+        f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s"
+    )
+    folder = Path(os.path.relpath(result.folder))
+    console.print(f"Run folder: {folder if '..' not in folder.parts else result.folder}")
+
+
+def print_dry_run(config: str | None, overrides: Sequence[str], console: Console) -> None:
+    """Print what a search would run: units with their resources, numbers of architectures and candidates, bytes."""
+    requested = load_config(config, overrides)
+    folder = RunFolder.of(requested)
+    resolved = resolve(requested, folder)
+    inputs = search_inputs(resolved, folder)
+    summary = inputs.summary
+    space = inputs.space
+    units = [unit for stage in plan_search(resolved, folder, inputs).values() for unit in stage]
+    to_run, _ = still_to_do(units, units)
+    console.print(f"{resolved.name}: {space.num_architectures:,} architectures, {space.name} space")
+    source = "" if summary.found else " (files not found: published sizes)"
+    console.print(
+        f"data: {summary.num_train:,} training, {summary.num_held_out:,} held-out, {summary.num_test:,} test images"
+        f"{source}"
+    )
+    shapes = untrained_teacher(inputs).feature_shapes
+    num_rows = summary.num_train * inputs.features.num_copies + summary.num_held_out
+    boundary_bytes = feature_bytes(shapes, inputs.features)
+    total = num_rows * sum(boundary_bytes[boundary] for boundary in boundaries_of(inputs.features.modes))
+    console.print(f"features: {quantity(total)}B on disk ({inputs.features.dtype})")
+    blocks = Table(box=None)
+    for heading in ("block", "cells", "candidates", "teacher's features", "features"):
+        blocks.add_column(heading)
+    for block, choices in enumerate(space.blocks):
+        num_rows = len(space.entry_widths(block)) * choices.num_candidates
+        blocks.add_row(
+            str(block),
+            " ".join(cell.name for cell in choices.cells),
+            f"{choices.num_candidates:,} ({num_rows:,} rows)",
+            " -> ".join("x".join(map(str, shape)) for shape in shapes[block : block + 2]),
+            inputs.features.modes[block],
+        )
+    console.print(blocks)
+    gpus = resolved.resources.gpus_per_unit
+    each = f"{resolved.compute.num_threads} CPU" + (f", {gpus:g} GPU" if gpus else "")
+    console.print(f"{len(to_run)} of {len(units)} units to run, {each} each:")
+    for unit in to_run:
+        needs = f"  after {', '.join(unit.needs)}" if 0 < len(unit.needs) <= 3 else ""
+        console.print(f"  {unit.name}{needs}")

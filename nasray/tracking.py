@@ -1,0 +1,204 @@
+"""MLflow: one run for the search's result and a flat run per trial, joined by tags, written by the driver alone.
+
+Runs are flat because the UI's charts leave out nested ones until they are opened. A run is found again by the tags
+`run_folder` and `unit`, so that a search that goes on after its driver died goes on in the same runs; metrics that
+they hold already are not logged twice.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking import MlflowClient
+
+from nasray.config import ExperimentConfig, flatten
+from nasray.run_folder import RunFolder, current_commit
+from nasray.schedule import FAILURE, DriverCallback
+from trainables.block_distillation.trainable import BlockSpec
+from trainables.teacher_unit import TeacherSpec
+from trainables.units import Spec, parse_spec
+
+RESULT = "result"
+_NOT_METRICS = {"epoch", "num_epochs", "replayed"}
+
+
+def tracking_uri(config: ExperimentConfig) -> str:
+    """Where MLflow's runs are kept: the config's URI, the environment's, or sqlite in the storage's root."""
+    default = f"sqlite:///{config.storage.root.absolute() / 'mlflow.db'}"
+    return config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+class Tracker:
+    """The runs of one search in MLflow."""
+
+    def __init__(self, config: ExperimentConfig, folder: RunFolder) -> None:
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        uri = tracking_uri(config)
+        if uri.startswith("sqlite"):
+            config.storage.root.mkdir(parents=True, exist_ok=True)
+        self._config, self._folder = config, folder
+        self._client = MlflowClient(tracking_uri=uri)
+        self._experiment_id = self._find_experiment()
+        self._commit = current_commit() or "unknown"
+
+    def open_run(self, unit: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
+        """The id of a unit's run: the one it had in an earlier launch, or a new one."""
+        identity = {"run_folder": str(self._folder.path), "unit": unit}
+        query = " and ".join(f"tags.{key} = '{value}'" for key, value in identity.items())
+        found = self._client.search_runs([self._experiment_id], query, max_results=1)
+        if found:
+            run_id = found[0].info.run_id
+            self._client.update_run(run_id, status="RUNNING")
+            return run_id
+        all_tags = {
+            **identity,
+            "study": self._config.name,
+            "data": self._config.data.source,
+            "space": self._config.search_space.source,
+            "commit": self._commit,
+            **tags,
+        }
+        run = self._client.create_run(
+            self._experiment_id, run_name=f"{self._config.name}/{unit}", tags=all_tags
+        )
+        self._client.log_batch(
+            run.info.run_id, params=[Param(key, str(value)[:6000]) for key, value in params.items()]
+        )
+        return run.info.run_id
+
+    def last_step(self, run_id: str) -> int:
+        """The last epoch that the run holds metrics of, 0 where it holds none."""
+        history = self._client.get_metric_history(run_id, "seconds")
+        return max((metric.step for metric in history), default=0)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Log the metrics of one step."""
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            run_id, metrics=[Metric(key, float(value), now, step) for key, value in metrics.items()]
+        )
+
+    def close_run(self, run_id: str, *, failure: str | None = None) -> None:
+        """End a run, well or with the reason of its failure."""
+        if failure is not None:
+            self._client.log_batch(run_id, tags=[RunTag("failure", failure[:5000])])
+        self._client.set_terminated(run_id, "FINISHED" if failure is None else "FAILED")
+
+    def log_result(self, metrics: Mapping[str, float]) -> None:
+        """Log the search's own run: its whole config, its tables and its ranking."""
+        run_id = self.open_run(
+            RESULT,
+            {"kind": RESULT, "method": "+".join(search.method for search in self._config.searches)},
+            flatten(self._config.model_dump(mode="json")),
+        )
+        self.log_metrics(run_id, metrics, step=0)
+        files = (
+            self._folder.config,
+            self._folder.environment,
+            self._folder.ranking,
+            self._folder.certificate,
+        )
+        for path in files:
+            self._client.log_artifact(run_id, str(path))
+        self._client.log_artifacts(run_id, str(self._folder.ratings), "ratings")
+        self.close_run(run_id)
+
+    def _find_experiment(self) -> str:
+        name = self._config.tracking.experiment
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return found.experiment_id
+        local = self._client.tracking_uri.startswith("sqlite")
+        artifacts = (self._config.storage.root.absolute() / "mlflow-artifacts").as_uri() if local else None
+        return self._client.create_experiment(name, artifact_location=artifacts)
+
+
+class TrackTrials(DriverCallback):
+    """Tune tells it of every event; it logs the units that train, epoch by epoch."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._run_ids: dict[str, str] = {}
+        self._last_steps: dict[str, int] = {}
+        self._failures: dict[str, str] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A unit started, or started again."""
+        spec = parse_spec(trial.config["spec"])
+        if not isinstance(spec, TeacherSpec | BlockSpec) or spec.name in self._run_ids:
+            return
+        run_id = self._tracker.open_run(
+            spec.name, {"kind": spec.kind, "method": _method(spec)}, _params(spec)
+        )
+        self._run_ids[spec.name] = run_id
+        self._last_steps[spec.name] = self._tracker.last_step(run_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A unit finished an epoch."""
+        name = trial.config["spec"]["name"]
+        if name not in self._run_ids:
+            return
+        if FAILURE in result:
+            self._failures[name] = result[FAILURE]
+        step = result.get("epoch", 0)
+        if step > self._last_steps[name]:
+            metrics = {key: value for key, value in result.items() if _is_metric(key, value)}
+            self._tracker.log_metrics(self._run_ids[name], metrics, step)
+            self._last_steps[name] = step
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A unit ended."""
+        self._close(trial, self._failures.get(trial.config["spec"]["name"]))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A unit ended with an error for good."""
+        self._close(trial, "its process failed too often")
+
+    def _close(self, trial: Any, failure: str | None) -> None:
+        run_id = self._run_ids.get(trial.config["spec"]["name"])
+        if run_id is not None:
+            self._tracker.close_run(run_id, failure=failure)
+
+
+def start_ui(config: ExperimentConfig, host: str, port: int) -> None:
+    """Serve MLflow's UI on the config's runs, in place of this process."""
+    command = [
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        tracking_uri(config),
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
+    executable = Path(mlflow.__file__).parents[4] / "bin" / "mlflow"
+    os.execv(executable, command)
+
+
+def _method(spec: Spec) -> str:
+    return spec.target.config.method if isinstance(spec, BlockSpec) else "teacher"
+
+
+def _params(spec: TeacherSpec | BlockSpec) -> dict[str, Any]:
+    """What distinguishes a unit from others, for the UI's comparison."""
+    if isinstance(spec, BlockSpec):
+        settings = flatten(spec.target.config.model_dump(mode="json"))
+        return {"block": spec.target.block, "cell": spec.target.cell, "seed": spec.inputs.seed} | settings
+    return {"seed": spec.inputs.seed} | flatten(spec.inputs.teacher.model_dump(mode="json"))
+
+
+def _is_metric(key: str, value: Any) -> bool:
+    """Whether an entry of a result is the unit's own: Tune adds many, none of them a float of this name."""
+    return isinstance(value, float) and key not in _NOT_METRICS and key not in _TUNE_KEYS
+
+
+_TUNE_KEYS = {"time_this_iter_s", "time_total_s", "time_since_restore", "timestamp"}

@@ -1,0 +1,1 @@
+"""The vocabulary of a search: candidates, blocks, spaces, their costs and the table of their ratings."""

@@ -1,0 +1,64 @@
+"""The cost of every candidate of a block, from one measurement per distinct layer."""
+
+import itertools
+from collections.abc import Mapping
+from functools import reduce
+
+import numpy as np
+import pandas as pd
+
+from search_spaces import rating_table
+from search_spaces.block import BlockSpace, Cell
+from search_spaces.cost import Cost
+from search_spaces.layer import Layer, Shape
+from search_spaces.operations import Operation
+
+
+def layer_costs(
+    cell: Cell, stride: int, input_shape: Shape, operations: Mapping[str, Operation]
+) -> list[list[Cost]]:
+    """Per layer of `cell`, the cost of each of its choices, for maps (C, H, W) entering the first layer."""
+    costs = []
+    for choices in cell.operations:
+        layers = [Layer(choice, cell.width, stride) for choice in choices]
+        costs.append([layer.cost(input_shape, operations) for layer in layers])
+        input_shape, stride = layers[0].output_shape(input_shape), 1
+    return costs
+
+
+def candidate_costs(
+    block: BlockSpace, in_channels: int, input_shape: Shape, operations: Mapping[str, Operation]
+) -> pd.DataFrame:
+    """One row per candidate in canonical order, in the columns of a rating table without the ratings.
+
+    Args:
+        block: Whose candidates.
+        in_channels: What the column of that name says: channels at which the block is entered.
+        input_shape: Maps (C, H, W) that enter the first layer; behind a stem, C is not `in_channels`.
+        operations: The modules behind the operations' names.
+    """
+    frames = []
+    for cell in block.cells:
+        costs = layer_costs(cell, block.stride, input_shape, operations)
+        names = [",".join(choices) for choices in itertools.product(*cell.operations)]
+        frames.append(
+            pd.DataFrame(
+                {
+                    rating_table.CANDIDATE: [f"{cell.name}:{name}" for name in names],
+                    rating_table.CELL: cell.name,
+                    rating_table.DEPTH: cell.depth,
+                    rating_table.WIDTH: cell.width,
+                    rating_table.OPERATIONS: names,
+                    rating_table.IN_CHANNELS: in_channels,
+                    rating_table.OUT_CHANNELS: cell.width,
+                    rating_table.NUM_PARAMS: _path_sums([[cost.num_params for cost in row] for row in costs]),
+                    rating_table.NUM_MACS: _path_sums([[cost.num_macs for cost in row] for row in costs]),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _path_sums(values: list[list[int]]) -> np.ndarray:
+    """The sum along every path that takes one value per layer, in lexicographic order of the paths."""
+    return reduce(np.add.outer, [np.array(row, dtype=np.int64) for row in values]).ravel()

@@ -1,0 +1,178 @@
+"""The search space that a config asks for: a shipped one, a Python object, or one declared layer by layer."""
+
+from collections.abc import Callable
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from search_spaces import mbconv
+from search_spaces.attribute import load_attribute
+from search_spaces.block import BlockSpace, Cell
+from search_spaces.layer import Layer, Shape
+from search_spaces.operations import OPERATIONS, Operation
+from search_spaces.space import SearchSpace
+from search_spaces.suggestion import did_you_mean
+
+SHIPPED_SPACES: dict[str, Callable[[Shape, int], SearchSpace]] = {
+    "dna": mbconv.dna,
+    "dna_one_cell": mbconv.dna_one_cell,
+    "digits": mbconv.digits,
+    "small_images": mbconv.small_images,
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class StemLayerConfig(_Strict):
+    """One layer before the first block."""
+
+    operation: str
+    width: int = Field(ge=1)
+    stride: int = Field(default=1, ge=1)
+
+
+class CellConfig(_Strict):
+    """One choice of depth and width for a block.
+
+    Attributes:
+        depth: Number of layers.
+        width: Channels that every layer puts out.
+        operations: The choices, the same for every layer or a list of them per layer; None takes the block's.
+    """
+
+    depth: int = Field(ge=1)
+    width: int = Field(ge=1)
+    operations: list[str] | list[list[str]] | None = None
+
+
+class BlockConfig(_Strict):
+    """The choices of one block.
+
+    Attributes:
+        stride: By how much the block shrinks height and width.
+        operations: The choices of each layer of those cells that name none of their own.
+        cells: The choices of depth and width.
+    """
+
+    stride: int = Field(ge=1)
+    operations: list[str] | None = None
+    cells: list[CellConfig] = Field(min_length=1)
+
+
+class SpaceConfig(_Strict):
+    """Which search space to use.
+
+    Attributes:
+        source: "dna", "dna_one_cell", "digits" or "small_images"; or "module:attribute", a SearchSpace or a
+            function (input_shape, num_classes) that returns one; or "declared", made of the fields below.
+        stem: Layers before the first block.
+        head_width: Channels of the 1x1 convolution before the pooling; None for no such convolution.
+        dropout: Probability of dropping a feature before the classifier.
+        operations: A user's own operations, by name, as "module:callable"; the shipped ones are there anyway.
+        blocks: The blocks, first one first.
+    """
+
+    source: str
+    stem: list[StemLayerConfig] = []
+    head_width: int | None = Field(default=None, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    operations: dict[str, str] = {}
+    blocks: list[BlockConfig] = []
+
+    @model_validator(mode="after")
+    def _fields_belong_to_source(self) -> Self:
+        fields = type(self).model_fields
+        given = sorted(
+            name for name in fields if name != "source" and getattr(self, name) != fields[name].default
+        )
+        if self.source != "declared" and given:
+            raise ValueError(
+                f"only source: declared takes {', '.join(given)}, got source: {self.source};"
+                " remove them or set source: declared"
+            )
+        if self.source == "declared" and not self.blocks:
+            raise ValueError("source: declared must list at least one block under blocks, got none")
+        return self
+
+
+def build_space(config: SpaceConfig, input_shape: Shape, num_classes: int) -> SearchSpace:
+    """The space that `config` asks for, for images (C, H, W); every distinct layer of it has been tried.
+
+    Raises:
+        ValueError: If the source is unknown or gives no space for these images and classes, or an operation
+            is unknown, cannot be loaded, or does not keep to the shapes that it must.
+    """
+    if config.source == "declared":
+        space = _declared(config, input_shape, num_classes)
+    elif config.source in SHIPPED_SPACES:
+        space = SHIPPED_SPACES[config.source](input_shape, num_classes)
+    else:
+        space = _loaded(config.source, input_shape, num_classes)
+    space.check_operations()
+    return space
+
+
+def _loaded(source: str, input_shape: Shape, num_classes: int) -> SearchSpace:
+    if ":" not in source:
+        hint = did_you_mean(source, [*SHIPPED_SPACES, "declared"])
+        raise ValueError(
+            f"a search space's source must be one of {', '.join(SHIPPED_SPACES)}, declared or"
+            f' "module:attribute", got {source!r}{hint}'
+        )
+    space = load_attribute(source)
+    if callable(space):
+        space = space(input_shape, num_classes)
+    if not isinstance(space, SearchSpace):
+        raise ValueError(f"{source} must be or return a SearchSpace, got {type(space).__name__}")
+    if (space.input_shape, space.num_classes) != (input_shape, num_classes):
+        raise ValueError(
+            f"{source} must be a space for images {input_shape} and {num_classes} classes, as the data is;"
+            f" it is for {space.input_shape} and {space.num_classes}"
+        )
+    return space
+
+
+def _declared(config: SpaceConfig, input_shape: Shape, num_classes: int) -> SearchSpace:
+    return SearchSpace(
+        name="declared",
+        input_shape=input_shape,
+        num_classes=num_classes,
+        stem=tuple(Layer(layer.operation, layer.width, layer.stride) for layer in config.stem),
+        head_width=config.head_width,
+        dropout=config.dropout,
+        blocks=tuple(_block(k, block) for k, block in enumerate(config.blocks)),
+        operations={**OPERATIONS, **_own_operations(config.operations)},
+    )
+
+
+def _own_operations(paths: dict[str, str]) -> dict[str, Operation]:
+    operations = {}
+    for name, path in paths.items():
+        if name in OPERATIONS:
+            raise ValueError(f"operation {name!r} is a shipped one; give {path} another name")
+        operations[name] = load_attribute(path)
+        if not callable(operations[name]):
+            raise ValueError(
+                f"operation {name!r} must be a callable (in_channels, out_channels, stride) -> module,"
+                f" {path} is {type(operations[name]).__name__}"
+            )
+    return operations
+
+
+def _block(k: int, config: BlockConfig) -> BlockSpace:
+    try:
+        return BlockSpace(config.stride, tuple(_cell(cell, config.operations) for cell in config.cells))
+    except ValueError as error:
+        raise ValueError(f"block {k}: {error}") from error
+
+
+def _cell(config: CellConfig, of_block: list[str] | None) -> Cell:
+    choices = of_block if config.operations is None else config.operations
+    if not choices:
+        raise ValueError(
+            f"cell {config.depth}x{config.width} must list its operations, or the block must; got none"
+        )
+    per_layer = choices if isinstance(choices[0], list) else [choices] * config.depth
+    return Cell(config.depth, config.width, tuple(tuple(layer) for layer in per_layer))

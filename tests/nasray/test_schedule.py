@@ -1,0 +1,59 @@
+from nasray.schedule import FAILURE, ReadyUnits, Unit
+
+
+class Spec:
+    """Stands for a unit's spec where only its name counts."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def model_dump(self, mode):
+        return {"name": self.name}
+
+
+def unit(name, *needs, cost=0.0):
+    return Unit(Spec(name), needs, cost)
+
+
+def name_of(config):
+    return config["spec"]["name"]
+
+
+def test_units_start_when_what_they_need_is_done():
+    searcher = ReadyUnits([unit("teacher"), unit("a", "teacher"), unit("b", "teacher", "a")], set())
+    assert name_of(searcher.suggest("1")) == "teacher"
+    assert searcher.suggest("2") is None
+    searcher.on_trial_complete("1", {})
+    assert name_of(searcher.suggest("3")) == "a"
+    assert searcher.suggest("4") is None
+    searcher.on_trial_complete("3", {})
+    assert name_of(searcher.suggest("5")) == "b"
+    assert searcher.suggest("6") == ReadyUnits.FINISHED
+
+
+def test_the_longest_ready_unit_starts_first():
+    searcher = ReadyUnits(
+        [unit("short", cost=1), unit("long", cost=9), unit("longest", "short", cost=99)], set()
+    )
+    assert [name_of(searcher.suggest(str(i))) for i in range(2)] == ["long", "short"]
+
+
+def test_what_is_done_already_lets_others_start():
+    searcher = ReadyUnits([unit("a", "teacher")], {"teacher"})
+    assert name_of(searcher.suggest("1")) == "a"
+
+
+def test_a_failure_stops_those_that_need_it_and_no_others():
+    searcher = ReadyUnits([unit("a"), unit("b", "a"), unit("c")], set())
+    assert [name_of(searcher.suggest(str(i))) for i in range(2)] == ["a", "c"]
+    searcher.on_trial_complete("0", {FAILURE: "diverged"})
+    assert searcher.suggest("2") is None  # c still runs, and might be needed by something
+    searcher.on_trial_complete("1", {})
+    assert searcher.suggest("3") == ReadyUnits.FINISHED
+
+
+def test_an_error_counts_as_a_failure():
+    searcher = ReadyUnits([unit("a"), unit("b", "a")], set())
+    searcher.suggest("0")
+    searcher.on_trial_complete("0", None, error=True)
+    assert searcher.suggest("1") == ReadyUnits.FINISHED

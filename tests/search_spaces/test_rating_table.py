@@ -1,0 +1,119 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from search_spaces import rating_table
+
+
+@pytest.fixture
+def frame():
+    names = ["a,a", "a,b", "b,a"]
+    return pd.DataFrame(
+        {
+            "candidate": [f"2x8:{name}" for name in names],
+            "cell": "2x8",
+            "depth": 2,
+            "width": 8,
+            "operations": names,
+            "in_channels": 3,
+            "out_channels": 8,
+            "rating": [0.25, np.nan, 0.1 + 0.2],
+            "rating_batches": [[0.2, 0.3], [], [0.1, 0.5]],
+            "num_params": [10, 20, 30],
+            "num_macs": [100, 200, 300],
+            "failure": [None, "the loss was not finite", None],
+        }
+    )
+
+
+def test_a_table_reads_back_as_it_was_written(frame, tmp_path):
+    path = tmp_path / "seed=0" / "2x8.parquet"
+    rating_table.write(frame, path)
+    back = rating_table.read(path)
+    assert [list(values) for values in back["rating_batches"]] == frame["rating_batches"].tolist()
+    rest = frame.columns.drop("rating_batches")
+    pd.testing.assert_frame_equal(back[rest], frame[rest], check_dtype=False)
+    assert back["rating"][2] == 0.1 + 0.2
+    assert list(tmp_path.glob("seed=0/*")) == [path]
+
+
+def test_a_table_written_again_is_the_same_file(frame, tmp_path):
+    rating_table.write(frame, tmp_path / "one.parquet")
+    rating_table.write(rating_table.read(tmp_path / "one.parquet"), tmp_path / "two.parquet")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("candidate", ["2x8:a,a", "2x8:a,a", "2x8:b,a"], "candidate 2x8:a,a must stand only once"),
+        ("rating", [np.inf, np.nan, 0.3], "candidate 2x8:a,a must have a finite rating"),
+        ("rating", [0.25, 0.2, 0.3], "candidate 2x8:a,b must not have a rating beside its failure"),
+        ("failure", [None, None, None], "candidate 2x8:a,b must have a finite rating or say its failure"),
+        ("num_params", [10, -1, 30], "candidate 2x8:a,b must not have a negative cost"),
+        ("num_macs", [100, 200, -300], "candidate 2x8:b,a must not have a negative cost"),
+        ("rating_batches", [[0.2], [], [0.1, 0.5]], r"share their held-out batches, got \[1, 2\]"),
+    ],
+)
+def test_a_faulty_table_is_neither_valid_nor_written(frame, tmp_path, column, values, message):
+    frame[column] = values
+    with pytest.raises(ValueError, match=message):
+        rating_table.check(frame)
+    with pytest.raises(ValueError, match=message):
+        rating_table.write(frame, tmp_path / "faulty.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_and_unknown_columns_are_named(frame):
+    with pytest.raises(ValueError, match="missing: rating; unknown: score"):
+        rating_table.check(frame.rename(columns={"rating": "score"}))
+
+
+def test_a_failed_write_leaves_the_old_table(frame, tmp_path):
+    path = tmp_path / "table.parquet"
+    rating_table.write(frame, path)
+    before = path.read_bytes()
+    frame["depth"] = "two"
+    with pytest.raises(ValueError, match="depth"):
+        rating_table.write(frame, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_damage_changes_a_table_unnoticed(frame, tmp_path):
+    path, damaged = tmp_path / "table.parquet", tmp_path / "damaged.parquet"
+    rating_table.write(frame, path)
+    whole, content = rating_table.read(path), path.read_bytes()
+    positions = range(0, len(content), 2)
+    messages = []
+    for position in positions:
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << (position // 2 % 8)
+        damaged.write_bytes(flipped)
+        try:
+            pd.testing.assert_frame_equal(rating_table.read(damaged), whole)
+        except ValueError as error:
+            messages.append(str(error))
+    assert len(messages) > len(positions) / 2
+    assert all(message.startswith(f"{damaged} must be a whole table") for message in messages)
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+def test_a_truncated_file_is_named(frame, tmp_path, share):
+    path = tmp_path / "table.parquet"
+    rating_table.write(frame, path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ValueError, match=r"table\.parquet must be a whole table of ratings; write it anew"):
+        rating_table.read(path)
+
+
+def test_another_parquet_file_is_no_table_of_ratings(frame, tmp_path):
+    path = tmp_path / "other.parquet"
+    frame.drop(columns="failure").to_parquet(path)
+    with pytest.raises(ValueError, match=r"other\.parquet must be a whole table of ratings"):
+        rating_table.read(path)
+
+
+def test_a_missing_file_is_told_as_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        rating_table.read(tmp_path / "none.parquet")

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from search_spaces.block import BlockSpace, Cell
+from search_spaces.layer import Layer
+from search_spaces.operations import OPERATIONS
+from search_spaces.space import SearchSpace
+from trainables.block_data import BlockData
+from trainables.block_distillation.supernet import CellSupernet
+from trainables.data import DataConfig, load_data
+from trainables.training import ComputeConfig
+
+CHOICES = ("skip", "mb3k3", "sep3")
+TEACHER_WIDTHS = (1, 12, 16)  # of the image and after each block
+
+
+class RandomFeatures:
+    """A source of features: fixed random maps per image, of the shapes that a teacher of two blocks would give."""
+
+    shapes = ((1, 8, 8), (12, 8, 8), (16, 4, 4))
+
+    def __init__(self, block):
+        self._block = block
+
+    def pair(self, split, positions, view):
+        def features(boundary):
+            maps = [
+                torch.randn(
+                    self.shapes[boundary], generator=torch.Generator().manual_seed(int(p) * 3 + boundary)
+                )
+                for p in positions
+            ]
+            return torch.stack(maps)
+
+        images = split.images(positions) if self._block == 0 else features(self._block)
+        return images, features(self._block + 1)
+
+
+@pytest.fixture(scope="session")
+def space():
+    """Two blocks; the second may be entered at two widths."""
+    first = BlockSpace(1, (Cell(2, 12, (CHOICES, CHOICES)), Cell(2, 8, (CHOICES, CHOICES))))
+    second = BlockSpace(2, (Cell(3, 14, (CHOICES, ("skip", "mb3k3"), CHOICES)),))
+    stem = (Layer("conv3", 8, 1),)
+    return SearchSpace("tiny", (1, 8, 8), 10, stem, None, 0.0, (first, second), OPERATIONS)
+
+
+@pytest.fixture(scope="session")
+def images():
+    return load_data(DataConfig(num_train_images=96, num_held_out_images=40), seed=0)
+
+
+@pytest.fixture
+def block_data(images):
+    def build(block):
+        return BlockData(images, RandomFeatures(block), ComputeConfig(device="cpu"), seed=0)
+
+    return build
+
+
+@pytest.fixture
+def supernet(space):
+    def build(block, cell=0, *, zero_init=True, seed=0):
+        torch.manual_seed(seed)
+        return CellSupernet(
+            space,
+            block,
+            space.blocks[block].cells[cell],
+            TEACHER_WIDTHS[block],
+            TEACHER_WIDTHS[block + 1],
+            zero_init=zero_init,
+        )
+
+    return build
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

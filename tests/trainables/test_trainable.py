@@ -1,0 +1,97 @@
+import pytest
+import torch
+from torch import nn
+
+from trainables.trainable import load_checkpoint, mark_done, read_done, save_checkpoint, train
+
+
+class Walk:
+    """A method that moves a weight by noise from torch's global generator and from an optimiser with momentum."""
+
+    def __init__(self, num_epochs):
+        torch.manual_seed(1)
+        self.num_epochs = num_epochs
+        self.model = nn.Linear(3, 1)
+        self._optimizer = torch.optim.Adam(self.model.parameters(), 0.1)
+
+    def start_epoch(self, epoch):
+        return [torch.randn(4, 3) for _ in range(3)]
+
+    def step(self, batch):
+        loss = self.model(batch).square().mean() + torch.rand(())
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        return {"train_loss": loss.detach()}, len(batch)
+
+    def evaluate(self, epoch):
+        return {"noise": float(torch.rand(()))}
+
+    def state_dict(self):
+        return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state):
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+
+def without_times(metrics):
+    return {key: value for key, value in metrics.items() if key in ("epoch", "train_loss", "noise")}
+
+
+def test_an_interrupted_training_ends_like_one_that_was_not(tmp_path):
+    whole = Walk(5)
+    expected = [without_times(m) for m in train(whole, tmp_path / "whole", seed=0, name="walk")]
+    interrupted = train(Walk(5), tmp_path / "parts", seed=0, name="walk")
+    for _ in range(2):
+        next(interrupted)
+    interrupted.close()
+    torch.rand(17)  # whatever else draws from the global generator in between
+    resumed = Walk(5)
+    found = list(train(resumed, tmp_path / "parts", seed=0, name="walk"))
+    assert [without_times(m) for m in found] == expected
+    assert [m.get("replayed", False) for m in found] == [True, True, False, False, False]
+    assert torch.equal(resumed.model.weight, whole.model.weight)
+
+
+def test_other_names_draw_other_numbers(tmp_path):
+    first, second = (list(train(Walk(1), tmp_path / name, seed=0, name=name))[0] for name in ("a", "b"))
+    assert first["noise"] != second["noise"]
+
+
+def test_a_checkpoint_that_cannot_be_read_counts_as_none(tmp_path):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"weights": torch.arange(1000)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert load_checkpoint(path) is None
+    assert not path.exists()
+    assert load_checkpoint(path) is None
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (print, ("code ran",))
+
+    path = tmp_path / "last.pt"
+    torch.save({"weights": Malicious()}, path)
+    assert load_checkpoint(path) is None
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(tmp_path):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"epoch": 1})
+    with pytest.raises(Exception, match="pickle"):
+        save_checkpoint(path, {"epoch": (i for i in range(3))})
+    assert load_checkpoint(path) == {"epoch": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_done_marker_removes_the_checkpoint(tmp_path):
+    save_checkpoint(tmp_path / "last.pt", {"epoch": 1})
+    assert read_done(tmp_path) is None
+    mark_done(tmp_path, "digest", [{"epoch": 1}])
+    done = read_done(tmp_path)
+    assert (done["inputs"], done["history"]) == ("digest", [{"epoch": 1}])
+    assert not (tmp_path / "last.pt").exists()

@@ -1,0 +1,74 @@
+"""The settings of a DNA search: how blocks are distilled and how their candidates are rated."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class RatingConfig(BaseModel):
+    """How the candidates of a trained block are rated.
+
+    Attributes:
+        metric: What is measured between a candidate's output and the teacher's, see `metrics.py`.
+        num_batches: Into how many held-out batches the held-out images are cut; one rating is kept for each.
+        calibration_images: Training images on which batch-norm statistics are re-estimated per candidate.
+        calibration_batch_size: Batch size of that re-estimation.
+        images_per_pass: Held-out images whose activations are in memory at once; more images take more passes,
+            each with a calibration of its own.
+        max_candidates_per_unit: A cell with more candidates is rated by several units, cut by first layer.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: Literal["relative_l1", "mse", "noise_to_signal"] = "relative_l1"
+    num_batches: int = Field(default=10, ge=1)
+    calibration_images: int = Field(default=512, ge=2)
+    calibration_batch_size: int = Field(default=128, ge=2)
+    images_per_pass: int = Field(default=1024, ge=1)
+    max_candidates_per_unit: int = Field(default=2000, ge=1)
+
+
+class BlockDistillationConfig(BaseModel):
+    """How each block's supernets are distilled from the teacher's block.
+
+    The defaults are those of the released code of DNA (Li et al., CVPR 2020, arXiv 1911.13053) but for
+    `zero_init_residual`, which we measured to order candidates far better (see the README), and `lr`, which the
+    released code gives per block for its own teacher.
+
+    Attributes:
+        lr: Adam's learning rate, one for all blocks or one per block; multiplied by `lr_decay` every epoch.
+        weight_decay: Not applied to parameters of one dimension (norms and biases).
+        paths: One path is trained per step. "uniform" draws each independently; "fair" draws rounds in which each
+            operation of a layer comes once (FairNAS, Chu et al., arXiv 1907.01845; there the gradients of a round
+            are summed into one update, here each path is an update).
+        loss: "mse" is the plain mean squared error of the released code; "normalized_mse" divides each channel's by
+            the variance of the teacher's channel in the batch.
+        zero_init_residual: Branches beside a shortcut start at zero (their last batch norm has weight 0).
+        num_evaluation_paths: Sampled paths whose held-out error is reported after every epoch.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Literal["dna"] = "dna"
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    lr: float | tuple[float, ...] = 0.005
+    lr_decay: float = Field(default=0.9, gt=0, le=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    paths: Literal["uniform", "fair"] = "uniform"
+    loss: Literal["mse", "normalized_mse"] = "mse"
+    zero_init_residual: bool = True
+    num_evaluation_paths: int = Field(default=4, ge=1)
+    rating: RatingConfig = RatingConfig()
+
+    @field_validator("lr")
+    @classmethod
+    def _positive(cls, value: float | tuple[float, ...]) -> float | tuple[float, ...]:
+        rates = value if isinstance(value, tuple) else (value,)
+        if not rates or min(rates) <= 0:
+            raise ValueError(f"must be greater than 0, got {value}")
+        return value
+
+    def lr_of_block(self, block: int) -> float:
+        """The learning rate of a block (from 0) in its first epoch."""
+        return self.lr[block] if isinstance(self.lr, tuple) else self.lr

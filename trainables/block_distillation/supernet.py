@@ -1,0 +1,118 @@
+"""The single-path supernet of one cell, between two cut points of the teacher.
+
+Source: DNA (arXiv 1911.13053), section 3. Deviation [our reading]: the released student widens each block's last layer to
+the teacher's width, so that the network that is finally built is not the one rated. Here a cell keeps its own widths;
+where they differ from the teacher's, a 1x1 convolution adapts its input and another its output, shared by all candidates,
+trained with them and dropped at the end. Where they agree there is none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from search_spaces.block import Cell
+from search_spaces.operations import zero_init_residual
+from search_spaces.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way through the supernet: the position of its entry width, and of its operation in each layer."""
+
+    entry: int
+    choices: tuple[int, ...]
+
+
+class CellSupernet(nn.Module):
+    """All candidates of a cell with shared weights.
+
+    A block may be entered at several widths (the exit widths of the cells before it): each has an input adapter and a
+    first layer of its own; the other layers are shared.
+
+    Attributes:
+        entry_widths: The widths at which the cell may be entered, as in the table of ratings.
+        entries: Per entry width, from the teacher's feature map to the first layer's input (block 0: the stem).
+        first_layer: Per entry width, the operations of the first layer.
+        later_layers: The operations of each further layer.
+        exit: From the cell's width to the teacher's.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        block: int,
+        cell: Cell,
+        teacher_in: int,
+        teacher_out: int,
+        *,
+        zero_init: bool,
+    ) -> None:
+        super().__init__()
+        self.cell = cell
+        self.entry_widths = space.entry_widths(block)
+
+        def operations(layer: int, in_channels: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                space.build_layer(block, layer, operation, in_channels, cell.width)
+                for operation in cell.operations[layer]
+            )
+
+        first_widths: Sequence[int]
+        if block == 0:
+            self.entries = nn.ModuleList([space.build_stem()])
+            first_widths = [space.stem[-1].width if space.stem else space.input_shape[0]]
+        else:
+            self.entries = nn.ModuleList(_adapter(teacher_in, width) for width in self.entry_widths)
+            first_widths = self.entry_widths
+        self.first_layer = nn.ModuleList(operations(0, width) for width in first_widths)
+        self.later_layers = nn.ModuleList(operations(layer, cell.width) for layer in range(1, cell.depth))
+        self.exit = _adapter(cell.width, teacher_out)
+        if zero_init:
+            zero_init_residual(self)
+
+    def layer(self, index: int, path_entry: int) -> nn.ModuleList:
+        """The operations that layer `index` chooses from, for a path that enters at `path_entry`."""
+        operations = self.first_layer[path_entry] if index == 0 else self.later_layers[index - 1]
+        assert isinstance(operations, nn.ModuleList)
+        return operations
+
+    def forward(self, features: Tensor, path: Path) -> Tensor:
+        """One candidate's output, at the teacher's width, for the teacher's feature map [B, C, H, W]."""
+        features = self.entries[path.entry](features)
+        for index, choice in enumerate(path.choices):
+            features = self.layer(index, path.entry)[choice](features)
+        return self.exit(features)
+
+    def path(self, entry_width: int, operations: Sequence[str]) -> Path:
+        """The path of a candidate, given as the table of ratings does."""
+        choices = (names.index(name) for names, name in zip(self.cell.operations, operations, strict=True))
+        return Path(self.entry_widths.index(entry_width), tuple(choices))
+
+    def uniform_path(self, rng: np.random.Generator) -> Path:
+        """A path with every choice drawn independently."""
+        choices = tuple(int(rng.integers(len(names))) for names in self.cell.operations)
+        return Path(int(rng.integers(len(self.entries))), choices)
+
+    def fair_round(self, rng: np.random.Generator) -> list[Path]:
+        """Paths in which each operation of each layer comes equally often: once, where all layers have as many.
+
+        The round is as long as the largest layer has operations; smaller layers start a new permutation when one is used up.
+        """
+        length = max(len(self.entries), *(len(names) for names in self.cell.operations))
+
+        def column(size: int) -> list[int]:
+            permutations = [rng.permutation(size) for _ in range(-(-length // size))]
+            return [int(choice) for choice in np.concatenate(permutations)[:length]]
+
+        entries = column(len(self.entries))
+        layers = [column(len(names)) for names in self.cell.operations]
+        return [
+            Path(entry, choices) for entry, choices in zip(entries, zip(*layers, strict=True), strict=True)
+        ]
+
+
+def _adapter(in_channels: int, out_channels: int) -> nn.Module:
+    """A 1x1 convolution where the widths differ, nothing where they agree."""
+    return nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)

@@ -1,0 +1,160 @@
+"""The units of a DNA search: a cell's training, a part of its rating, and the joining of the parts."""
+
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_file
+
+from search_spaces import rating_table
+from search_spaces.atomic_file import replacing
+from trainables.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
+from trainables.block_distillation.config import BlockDistillationConfig
+from trainables.block_distillation.rate import CandidateRater, Rating, ratings_frame
+from trainables.block_distillation.step import BlockDistillation
+from trainables.block_distillation.supernet import CellSupernet
+from trainables.feature_cache import CachedFeatures
+from trainables.feature_units import feature_store
+from trainables.inputs import SearchInputs, UnitSpec
+from trainables.seeding import seed_global_generators
+from trainables.teacher_unit import TeacherResult
+from trainables.trainable import Metrics, train
+
+
+class CellTarget(BaseModel):
+    """The cell that a unit works on.
+
+    Attributes:
+        block: The block's number, from 0.
+        cell: The cell's name.
+        config: How the cell is trained and rated.
+        folder: Where the cell's weights go, and the parts of its table, if it has parts.
+        table: Where the cell's table of ratings goes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    block: int
+    cell: str
+    config: BlockDistillationConfig
+    folder: FilePath
+    table: FilePath
+
+    @property
+    def weights(self) -> FilePath:
+        """The trained supernet's weights."""
+        return self.folder / "supernet.safetensors"
+
+    def part(self, subtree: int) -> FilePath:
+        """The part of the table that covers one first-layer subtree."""
+        return self.folder / "ratings" / f"{subtree}.parquet"
+
+
+class BlockSpec(UnitSpec):
+    """Train a cell's supernet, and rate its candidates if that is not a unit's work of its own."""
+
+    kind: Literal["block"] = "block"
+    target: CellTarget
+    rate: bool
+
+    @property
+    def outputs(self) -> tuple[FilePath, ...]:
+        """The weights, and the table of ratings."""
+        return (self.target.weights, self.target.table) if self.rate else (self.target.weights,)
+
+
+class RatingSpec(UnitSpec):
+    """Rate the candidates below one first-layer choice of a trained cell."""
+
+    kind: Literal["rating"] = "rating"
+    target: CellTarget
+    subtree: int
+
+    @property
+    def outputs(self) -> tuple[FilePath, ...]:
+        """A part of the table."""
+        return (self.target.part(self.subtree),)
+
+
+class RatingTableSpec(UnitSpec):
+    """Join the parts of a cell's table of ratings."""
+
+    kind: Literal["rating_table"] = "rating_table"
+    target: CellTarget
+    num_subtrees: int
+
+    @property
+    def outputs(self) -> tuple[FilePath, ...]:
+        """The table."""
+        return (self.target.table,)
+
+
+def run_block(spec: BlockSpec) -> Iterator[Metrics]:
+    """Train the cell's supernet, epoch by epoch; leaves its weights and, if asked for, its table of ratings."""
+    inputs, target = spec.inputs, spec.target
+    data, supernet = build_cell(inputs, target)
+    method = BlockDistillation(
+        supernet, data, target.config, block=target.block, seed=inputs.seed, name=spec.name
+    )
+    yield from train(method, spec.folder, seed=inputs.seed, name=spec.name)
+    with replacing(target.weights) as temporary:
+        save_file(
+            {name: value.contiguous().cpu() for name, value in supernet.state_dict().items()}, temporary
+        )
+    if spec.rate:
+        rater = CandidateRater(supernet, data, target.config.rating)
+        _write_ratings(inputs, target, supernet, rater.rate(rater.subtrees()), target.table)
+
+
+def run_rating(spec: RatingSpec) -> Iterator[Metrics]:
+    """Rate one subtree of a trained cell; leaves a part of the table."""
+    data, supernet = build_cell(spec.inputs, spec.target)
+    supernet.load_state_dict(load_file(spec.target.weights))
+    rater = CandidateRater(supernet, data, spec.target.config.rating)
+    ratings = rater.rate([rater.subtrees()[spec.subtree]])
+    _write_ratings(spec.inputs, spec.target, supernet, ratings, spec.target.part(spec.subtree))
+    yield {"num_rated": len(ratings)}
+
+
+def run_rating_table(spec: RatingTableSpec) -> Iterator[Metrics]:
+    """Join the parts of a cell's table, in the order of its candidates."""
+    parts = [rating_table.read(spec.target.part(number)) for number in range(spec.num_subtrees)]
+    table = pd.concat(parts, ignore_index=True)
+    rating_table.write(table, spec.target.table)
+    yield {"num_rated": len(table)}
+
+
+def build_cell(inputs: SearchInputs, target: CellTarget) -> tuple[BlockData, CellSupernet]:
+    """The cell's data, and its supernet in its initial state, on the device."""
+    block = target.block
+    teacher = TeacherResult.read(inputs.teacher_folder)
+    data = BlockData(inputs.images, _source(inputs, block, teacher), inputs.compute, seed=inputs.seed)
+    seed_global_generators(inputs.seed, "block", block, target.cell)
+    supernet = CellSupernet(
+        inputs.space,
+        block,
+        inputs.space.blocks[block].cell(target.cell),
+        teacher.feature_shapes[block][0],
+        teacher.feature_shapes[block + 1][0],
+        zero_init=target.config.zero_init_residual,
+    )
+    return data, inputs.compute.place_module(supernet, inputs.device)
+
+
+def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> FeatureSource:
+    if inputs.features.modes[block] == "online":
+        return OnlineSource(teacher.load(inputs), block, inputs.features.views, inputs.compute)
+    train_features = CachedFeatures(feature_store(inputs, teacher, "train"))
+    held_out_features = CachedFeatures(feature_store(inputs, teacher, "held_out"))
+    return CachedSource(train_features, held_out_features, block)
+
+
+def _write_ratings(
+    inputs: SearchInputs, target: CellTarget, supernet: CellSupernet, ratings: list[Rating], path: FilePath
+) -> None:
+    """Write ratings of the cell's candidates as a table, or a part of it."""
+    candidates = inputs.space.candidate_table(target.block)
+    of_cell = candidates[candidates[rating_table.CELL] == target.cell]
+    rating_table.write(ratings_frame(supernet, ratings, of_cell), path)

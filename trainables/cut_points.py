@@ -1,0 +1,98 @@
+"""Where a model can be cut into blocks, what lies before each such point, and which points suit blocks."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
+
+from search_spaces.cost import Cost, measure
+from trainables.traced_model import Shape, TracedModel
+
+_BATCH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CutPoint:
+    """A place where a model can be cut.
+
+    Attributes:
+        name: Submodule behind which the cut would be.
+        shape: Shape of one image's features there.
+        num_params: Parameters up to there.
+        num_macs: Multiply-accumulates up to there, for one image.
+        proposed: Whether it is the last sensible place before the size of the feature maps changes.
+    """
+
+    name: str
+    shape: Shape
+    num_params: int
+    num_macs: int
+    proposed: bool
+
+
+def cut_points(model: nn.Module, input_shape: Shape) -> list[CutPoint]:
+    """All submodules behind which `model` can be cut, in the order of execution.
+
+    Raises:
+        ValueError: The model cannot be traced or takes other images.
+    """
+    traced = TracedModel(model)
+    shapes = _feature_shapes(traced, input_shape)
+    names: dict[fx.Node, list[str]] = {}
+    for name, node in traced.returned.items():
+        if node in shapes and not traced.crossing[node]:
+            names.setdefault(node, []).append(name)
+    nodes = sorted(names, key=traced.position.__getitem__)
+    innermost = [max(names[node], key=len) for node in nodes]
+    proposed = _before_size_changes(innermost, [_size(shapes[node]) for node in nodes])
+    points, cost = [], Cost.zero
+    for number, (start, end) in enumerate(itertools.pairwise([traced.images, *nodes])):
+        cost += measure(traced.piece(start, end), shapes[start])
+        outermost = min(names[end], key=len)
+        points.append(CutPoint(outermost, shapes[end], cost.num_params, cost.num_macs, number in proposed))
+    return points
+
+
+def _feature_shapes(traced: TracedModel, input_shape: Shape) -> dict[fx.Node, Shape]:
+    """Shape of one image's value at each node that has a tensor with an entry for each image."""
+    images = torch.empty(_BATCH, *input_shape)
+    try:
+        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
+            ShapeProp(fx.GraphModule(traced.module, traced.graph)).propagate(fake.from_tensor(images))
+    except Exception as error:
+        raise ValueError(
+            f"the teacher must take images of shape {input_shape}, it failed: {error}"
+        ) from error
+    found = {node: node.meta.get("tensor_meta") for node in traced.graph.nodes}
+    return {
+        node: tuple(meta.shape[1:])
+        for node, meta in found.items()
+        if isinstance(meta, TensorMetadata) and meta.shape[:1] == (_BATCH,)
+    }
+
+
+def _size(shape: Shape) -> Shape:
+    """Height and width of maps (C, H, W), length of token sequences (N, C), nothing for single vectors."""
+    size = shape[1:] if len(shape) == 3 else shape[:-1]
+    return size if math.prod(size) > 1 else ()
+
+
+def _before_size_changes(names: Sequence[str], sizes: Sequence[Shape]) -> set[int]:
+    """Positions of the last point before each module that changes the size.
+
+    That module is the outermost one with a single change: the whole stage, not the layer within it that does it.
+    """
+    changes = {point for point in range(1, len(sizes)) if sizes[point] != sizes[point - 1]}
+    found = set()
+    for change in changes:
+        for module in itertools.accumulate(names[change].split("."), "{}.{}".format):
+            inside = [point for point, name in enumerate(names) if f"{name}.".startswith(f"{module}.")]
+            if len(changes.intersection(inside)) == 1:
+                found.add(inside[0] - 1)
+                break
+    return {point for point in found if point >= 0 and sizes[point]}

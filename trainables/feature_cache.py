@@ -1,0 +1,231 @@
+"""The teacher's features on disk: computed once, by many processes, found again by what they were computed from.
+
+A split's features lie in `<root>/<digest>/`, the digest taken over everything they depend on. Rows are images (view after
+view, where there are several); a shard is a run of rows:
+
+    boundary_<k>/<shard>.npy   features at cut point k (0: the images themselves), [rows, ...]
+    shard_<shard>.json         written after the shard's arrays: their checksums
+    manifest.json              written last: its presence says that all shards are there
+"""
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from search_spaces.atomic_file import replacing, write_json
+from trainables.cutting import CutTeacher
+from trainables.split import Split
+from trainables.training import ComputeConfig
+
+Mode = Literal["cached", "online"]
+FORMAT = 1
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class FeatureConfig(BaseModel):
+    """How blocks get the teacher's features.
+
+    Attributes:
+        mode: "cached" on disk, "online" (the teacher's part runs in every step), one of these per block, or "auto": per
+            block whichever is estimated to be faster; resolved before the launch.
+        dtype: Type of the cached features; batches are float32 in any case.
+        views: Augmented copies of each training image that the blocks learn from. 0: none, plain images. None: a fresh
+            one every epoch, which only "online" gives; where the data has no augmentation, the same as 0.
+        shard_rows: Rows in a shard; a shard is one unit of work.
+        batch_size: Images that the teacher sees at once.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["auto"] | Mode | tuple[Mode, ...] = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    views: int | None = Field(default=None, ge=0)
+    shard_rows: int = Field(default=8192, ge=1)
+    batch_size: int = Field(default=256, ge=1)
+
+    @property
+    def num_copies(self) -> int:
+        """Rows of the cache per training image."""
+        return max(1, self.views or 0)
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The mode of each block, once resolved."""
+        assert isinstance(self.mode, tuple), f"the feature mode {self.mode} is not resolved"
+        return self.mode
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """The place of one split's features, and how they are cut into shards.
+
+    Attributes:
+        root: Folder of all feature stores.
+        teacher_fingerprint: Content address of the teacher's weights and cuts.
+        split: The images.
+        boundaries: Cut points whose features are kept, ascending.
+        config: Types and sizes.
+    """
+
+    root: Path
+    teacher_fingerprint: str
+    split: Split
+    boundaries: tuple[int, ...]
+    config: FeatureConfig
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """Everything that the features depend on."""
+        return {
+            "format": FORMAT,
+            "teacher": self.teacher_fingerprint,
+            "images": self.split.fingerprint,
+            "boundaries": list(self.boundaries),
+            "dtype": self.config.dtype,
+            "num_views": self.num_views,
+            "num_images": len(self.split),
+            "shard_rows": self.config.shard_rows,
+        }
+
+    @cached_property
+    def folder(self) -> Path:
+        """The store's folder, named by the digest of its description."""
+        text = json.dumps(self.description, sort_keys=True)
+        return self.root / hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def num_views(self) -> int:
+        """Copies of each image; held-out images have one."""
+        return self.config.num_copies if self.split.name == "train" else 1
+
+    @property
+    def num_shards(self) -> int:
+        """Number of shards, the last of which may be shorter."""
+        return num_shards(len(self.split) * self.num_views, self.config)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard is there."""
+        return (self.folder / "manifest.json").exists()
+
+    def write_shard(self, shard: int, teacher: CutTeacher, compute: ComputeConfig) -> None:
+        """Compute and write one shard, unless it is there already."""
+        record = self.folder / f"shard_{shard}.json"
+        if record.exists():
+            return
+        first = shard * self.config.shard_rows
+        rows = np.arange(first, min(first + self.config.shard_rows, len(self.split) * self.num_views))
+        arrays = self._compute(rows, teacher, compute)
+        checksums = {}
+        for boundary, array in arrays.items():
+            with replacing(self._path(boundary, shard)) as temporary, temporary.open("wb") as file:
+                np.save(file, array)
+            checksums[str(boundary)] = zlib.crc32(array.data)
+        write_json(record, {"rows": len(rows), "crc32": checksums})
+
+    def finish(self) -> int:
+        """Check that all shards are whole, write the manifest and return the bytes of all features.
+
+        Raises:
+            ValueError: A shard's content is not what was written; its record is removed, so that it is written anew.
+        """
+        num_bytes = 0
+        for shard in range(self.num_shards):
+            record = self.folder / f"shard_{shard}.json"
+            checksums = json.loads(record.read_text(encoding="utf-8"))["crc32"]
+            for boundary in self.boundaries:
+                array = np.load(self._path(boundary, shard))
+                num_bytes += array.nbytes
+                if zlib.crc32(array.data) != checksums[str(boundary)]:
+                    record.unlink()
+                    raise ValueError(
+                        f"{self._path(boundary, shard)} must hold what was written, but its checksum differs: "
+                        "run the same command again to compute it anew"
+                    )
+        write_json(self.folder / "manifest.json", {**self.description, "bytes": num_bytes})
+        return num_bytes
+
+    def _compute(
+        self, rows: np.ndarray, teacher: CutTeacher, compute: ComputeConfig
+    ) -> dict[int, np.ndarray]:
+        """Features of the rows per boundary, as arrays of the stored type."""
+        device = compute.prepare()
+        teacher = compute.place_module(teacher, device)
+        parts: dict[int, list[np.ndarray]] = {boundary: [] for boundary in self.boundaries}
+        for start in range(0, len(rows), self.config.batch_size):
+            images = compute.place(self._images(rows[start : start + self.config.batch_size]), device)
+            with torch.no_grad():
+                features = teacher.features(images, up_to=max(self.boundaries))
+            for boundary in self.boundaries:
+                parts[boundary].append(_to_numpy(features[boundary], DTYPES[self.config.dtype]))
+        return {boundary: np.concatenate(arrays) for boundary, arrays in parts.items()}
+
+    def _images(self, rows: np.ndarray) -> Tensor:
+        """The images of the rows, each augmented in the way of its view."""
+        views, positions = np.divmod(rows, len(self.split))
+        augmented = self.split.name == "train" and bool(self.config.views)
+        return torch.cat(
+            [
+                self.split.images(positions[views == view], view=int(view) if augmented else None)
+                for view in np.unique(views)
+            ]
+        )
+
+    def _path(self, boundary: int, shard: int) -> Path:
+        return self.folder / f"boundary_{boundary}" / f"{shard}.npy"
+
+
+class CachedFeatures:
+    """Reads features from a complete store, memory-mapped: memory does not grow with the number of images.
+
+    Raises:
+        FileNotFoundError: The store is not complete.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        if not store.complete:
+            raise FileNotFoundError(f"{store.folder} must hold a manifest.json: compute the features first")
+        self.num_views = store.num_views
+        self._store = store
+        self._arrays: dict[tuple[int, int], np.ndarray] = {}
+
+    def read(self, boundary: int, rows: np.ndarray) -> Tensor:
+        """Features [len(rows), ...] at a boundary, as float32, in the order of `rows`."""
+        shards, offsets = np.divmod(rows, self._store.config.shard_rows)
+        first = self._array(boundary, int(shards[0]))
+        batch = np.empty((len(rows), *first.shape[1:]), dtype=first.dtype)
+        for shard in np.unique(shards):
+            chosen = shards == shard
+            batch[chosen] = self._array(boundary, int(shard))[offsets[chosen]]
+        return torch.from_numpy(batch).view(DTYPES[self._store.config.dtype]).float()
+
+    def _array(self, boundary: int, shard: int) -> np.ndarray:
+        """The memory map of a shard, opened once."""
+        if (boundary, shard) not in self._arrays:
+            self._arrays[boundary, shard] = np.load(self._store._path(boundary, shard), mmap_mode="r")
+        return self._arrays[boundary, shard]
+
+
+def num_shards(num_rows: int, config: FeatureConfig) -> int:
+    """Number of shards that hold so many rows."""
+    return -(-num_rows // config.shard_rows)
+
+
+def boundaries_of(modes: tuple[Mode, ...]) -> tuple[int, ...]:
+    """The cut points whose features the cached blocks need: before and after each; block k lies between k and k + 1."""
+    return tuple(sorted({k + side for k, mode in enumerate(modes) if mode == "cached" for side in (0, 1)}))
+
+
+def _to_numpy(features: Tensor, dtype: torch.dtype) -> np.ndarray:
+    """The features as an array of `dtype`; bfloat16, which NumPy lacks, as the int16 of the same bits."""
+    converted = features.to(dtype).contiguous().cpu()
+    return converted.view(torch.int16).numpy() if dtype == torch.bfloat16 else converted.numpy()

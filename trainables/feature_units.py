@@ -1,0 +1,63 @@
+"""The units that fill the feature cache: one per shard, and one that says that all are there."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from trainables.feature_cache import FeatureStore, boundaries_of
+from trainables.inputs import SearchInputs, UnitSpec
+from trainables.teacher_unit import TeacherResult
+from trainables.trainable import Metrics
+
+SplitName = Literal["train", "held_out"]
+
+
+class FeaturesSpec(UnitSpec):
+    """A split whose features are wanted."""
+
+    split: SplitName
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the features are there: the cache, which other runs share, is what counts."""
+        try:
+            teacher = TeacherResult.read(self.inputs.teacher_folder)
+        except FileNotFoundError:
+            return False
+        return feature_store(self.inputs, teacher, self.split).complete
+
+
+class FeatureShardSpec(FeaturesSpec):
+    """Compute one shard of a split's features."""
+
+    kind: Literal["features"] = "features"
+    shard: int
+
+
+class FeatureManifestSpec(FeaturesSpec):
+    """Check the shards of a split's features and say that they are complete."""
+
+    kind: Literal["manifest"] = "manifest"
+
+
+def run_feature_shard(spec: FeatureShardSpec) -> Iterator[Metrics]:
+    """Compute one shard, unless it is there."""
+    teacher = TeacherResult.read(spec.inputs.teacher_folder)
+    store = feature_store(spec.inputs, teacher, spec.split)
+    if not store.complete:
+        store.write_shard(spec.shard, teacher.load(spec.inputs), spec.inputs.compute)
+    yield {"shard": spec.shard}
+
+
+def run_feature_manifest(spec: FeatureManifestSpec) -> Iterator[Metrics]:
+    """Check all shards and write the manifest, unless it is there."""
+    store = feature_store(spec.inputs, TeacherResult.read(spec.inputs.teacher_folder), spec.split)
+    if not store.complete:
+        store.finish()
+    yield {"num_shards": store.num_shards}
+
+
+def feature_store(inputs: SearchInputs, teacher: TeacherResult, split: SplitName) -> FeatureStore:
+    """The store of a split's features, for the blocks that read them from the cache."""
+    images = inputs.images.train if split == "train" else inputs.images.held_out
+    boundaries = boundaries_of(inputs.features.modes)
+    return FeatureStore(inputs.features_root, teacher.fingerprint, images, boundaries, inputs.features)

@@ -1,0 +1,101 @@
+"""What every unit of a search starts from, and what it is known by."""
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from search_spaces.declared import SpaceConfig, build_space
+from search_spaces.space import SearchSpace
+from trainables.data import DataConfig, ImageData, load_data
+from trainables.data_summary import DataSummary, published_summary, summarize
+from trainables.feature_cache import FeatureConfig
+from trainables.teacher import TeacherConfig
+from trainables.trainable import read_done
+from trainables.training import ComputeConfig
+
+
+class SearchInputs(BaseModel):
+    """The part of an experiment's config that its units share; plain data, so that any node can rebuild the rest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int
+    data: DataConfig
+    teacher: TeacherConfig
+    search_space: SpaceConfig
+    features: FeatureConfig
+    compute: ComputeConfig
+    teacher_folder: Path
+    features_root: Path
+
+    @cached_property
+    def images(self) -> ImageData:
+        """The data set, split."""
+        return load_data(self.data, self.seed)
+
+    @cached_property
+    def summary(self) -> DataSummary:
+        """The data set's sizes, published ones where its files are not at hand."""
+        try:
+            return summarize(self.images)
+        except ValueError:
+            published = published_summary(self.data)
+            if published is None:
+                raise
+            return published
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The search space for this data's images and classes."""
+        return build_space(self.search_space, self.summary.input_shape, self.summary.num_classes)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The device of this process, prepared on first use."""
+        return self.compute.prepare()
+
+
+class UnitSpec(BaseModel):
+    """One unit of work: plain data that says what to do and where its results go.
+
+    Attributes:
+        name: Unique in the search, such as "block_2/3x40".
+        folder: The unit's own folder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    folder: Path
+    inputs: SearchInputs
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The files that later units read."""
+        return ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
+        text = json.dumps(_without_paths(self.model_dump()), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the results are there and belong to these inputs."""
+        done = read_done(self.folder)
+        return done is not None and done["inputs"] == self.fingerprint and all(map(Path.exists, self.outputs))
+
+
+def _without_paths(value: Any) -> Any:
+    """Plain data without the entries that are paths."""
+    if isinstance(value, dict):
+        return {key: _without_paths(item) for key, item in value.items() if not isinstance(item, Path)}
+    if isinstance(value, list | tuple):
+        return [_without_paths(item) for item in value]
+    return value

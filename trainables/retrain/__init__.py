@@ -1,0 +1,1 @@
+"""Training a classifier for real, from its labels."""

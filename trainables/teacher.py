@@ -1,0 +1,162 @@
+"""The teacher: any torch classifier, built from what a config says, with its weights."""
+
+import hashlib
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision import models
+
+from search_spaces.attribute import load_attribute
+from search_spaces.space import SearchSpace
+from search_spaces.suggestion import did_you_mean
+from trainables.retrain.config import TrainConfig
+
+CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth")
+NUM_NAMES_SHOWN = 5
+
+
+class TeacherConfig(BaseModel):
+    """Which model teaches, with what weights, and where it is cut.
+
+    Attributes:
+        source: "largest" (the space's largest architecture), the name of a torchvision classifier, or
+            "module:function": a function (input_shape, num_classes) -> torch.nn.Module that makes logits
+            [B, num_classes] of images [B, C, H, W].
+        weights: Name of torchvision's weights, such as "IMAGENET1K_V1", or path of a .safetensors file, or of a
+            .pt or .pth file with a state_dict; None: freshly initialised.
+        num_classes: Classes of the teacher's classifier, where they are not the data's.
+        cuts: Submodules behind which the teacher is cut, one per block; "auto": the blocks of a network of
+            ours, else the last submodule before each change of the maps' size.
+        train: How the teacher is trained first; None: not at all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = "largest"
+    weights: str | None = None
+    num_classes: int | None = Field(default=None, ge=1)
+    cuts: Literal["auto"] | tuple[str, ...] = "auto"
+    train: TrainConfig | None = None
+
+
+def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
+    """The teacher for the space's images and classes; torch's global generator initialises what is not loaded.
+
+    Raises:
+        ValueError: There is no such model, or its weights are missing or do not fit.
+    """
+    space = replace(space, num_classes=config.num_classes or space.num_classes)
+    checkpoint = config.weights is not None and Path(config.weights).suffix in CHECKPOINT_SUFFIXES
+    name = None if checkpoint else config.weights
+    if config.source == "largest" or ":" in config.source:
+        if name is not None:
+            raise ValueError(f"teacher.weights must be a {', '.join(CHECKPOINT_SUFFIXES)} file, got {name!r}")
+        model = _from_function(config.source, space) if ":" in config.source else space.build(space.largest())
+    else:
+        model = _from_torchvision(config.source, name, space.num_classes)
+    if checkpoint:
+        load_weights(model, Path(str(config.weights)))
+    return model
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load a checkpoint into `model`, be it nested under "state_dict" or "model" or saved from a parallel wrapper.
+
+    Raises:
+        ValueError: The file is missing, holds something else, or has other names or shapes than the model.
+    """
+    weights = _read_checkpoint(path)
+    own = model.state_dict()
+    if not any(name.startswith("module.") for name in own):
+        weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    # Old checkpoints, and those of other frameworks, do not count batches.
+    missing = [name for name in own.keys() - weights.keys() if not name.endswith(".num_batches_tracked")]
+    unexpected = weights.keys() - own.keys()
+    reshaped = [
+        f"{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own.keys() & weights.keys()
+        if weights[name].shape != own[name].shape
+    ]
+    problems = {"lacks": missing, "has unknown": unexpected, "has": reshaped}
+    if any(problems.values()):
+        listed = "; ".join(f"{verb} {_shorten(names)}" for verb, names in problems.items() if names)
+        raise ValueError(f"{path} must hold the weights of this {type(model).__name__}, but it {listed}")
+    model.load_state_dict(weights, strict=False)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """Content address of a module's parameters and buffers: their names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _from_function(source: str, space: SearchSpace) -> nn.Module:
+    model = load_attribute(source)(space.input_shape, space.num_classes)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{source} must return a torch.nn.Module, got {type(model).__name__}")
+    return model
+
+
+def _from_torchvision(name: str, weights: str | None, num_classes: int) -> nn.Module:
+    known = models.list_models(module=models)
+    if name not in known:
+        raise ValueError(
+            'teacher.source must be "largest", "module:function" or a classifier of torchvision, '
+            f"got {name!r}{did_you_mean(name, known)}"
+        )
+    if weights is None:
+        return models.get_model(name, weights=None, num_classes=num_classes)
+    available = models.get_model_weights(name).__members__
+    if weights not in available:
+        raise ValueError(
+            f"teacher.weights of {name} must be one of {', '.join(available)} "
+            f"or a {', '.join(CHECKPOINT_SUFFIXES)} file, got {weights!r}"
+        )
+    num_known = len(available[weights].meta["categories"])
+    if num_known != num_classes:
+        raise ValueError(
+            f"{weights} of {name} tells {num_known} classes apart, not {num_classes}: "
+            f"set teacher.num_classes={num_known} to keep the teacher's own classifier"
+        )
+    try:
+        return models.get_model(name, weights=weights)
+    except OSError as error:
+        raise ValueError(
+            f"{weights} of {name} could not be downloaded ({error}): "
+            "download it elsewhere and set teacher.weights to the file's path"
+        ) from error
+
+
+def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(f"teacher.weights must be a file, there is none at {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{path} must hold tensors alone, reading it failed: {error}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not (isinstance(found, Mapping) and all(isinstance(value, Tensor) for value in found.values())):
+        raise ValueError(f"{path} must hold a state_dict, at the top or under state_dict or model")
+    return dict(found)
+
+
+def _shorten(names: Iterable[str]) -> str:
+    """The first few of the names, and how many there are."""
+    names = sorted(names)
+    more = f" and {len(names) - NUM_NAMES_SHOWN} more" if len(names) > NUM_NAMES_SHOWN else ""
+    return ", ".join(names[:NUM_NAMES_SHOWN]) + more

@@ -1,0 +1,107 @@
+"""The teacher as a unit of work: built, trained where its config says so, cut, and kept for all other units."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from safetensors.torch import save_file
+
+from search_spaces.atomic_file import replacing, write_json
+from trainables.cutting import CutTeacher, cut, resolve_cuts
+from trainables.inputs import SearchInputs, UnitSpec
+from trainables.retrain.step import SupervisedTraining, accuracy
+from trainables.seeding import seed_global_generators
+from trainables.teacher import build_teacher, fingerprint
+from trainables.trainable import Metrics, train
+
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "teacher.json"
+
+
+class TeacherSpec(UnitSpec):
+    """Build the teacher, train it if its config says so, cut it and keep it."""
+
+    kind: Literal["teacher"] = "teacher"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Weights and description."""
+        return self.folder / WEIGHTS, self.folder / DESCRIPTION
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherResult:
+    """What the teacher's unit leaves, beside the weights.
+
+    Attributes:
+        fingerprint: Content address of weights and cuts.
+        cuts: Names of the submodules at whose output the teacher is cut, one per block.
+        feature_shapes: Shape of one image's features at boundary 0 (the image) to K, (C, H, W) each.
+        held_out_accuracy: Share of held-out images that the teacher classifies rightly.
+        num_params: Parameters of the whole teacher.
+    """
+
+    fingerprint: str
+    cuts: tuple[str, ...]
+    feature_shapes: tuple[tuple[int, ...], ...]
+    held_out_accuracy: float
+    num_params: int
+    folder: Path
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What `run_teacher` left in `folder`.
+
+        Raises:
+            FileNotFoundError: The teacher is not finished.
+        """
+        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return cls(
+            fingerprint=found["fingerprint"],
+            cuts=tuple(found["cuts"]),
+            feature_shapes=tuple(map(tuple, found["feature_shapes"])),
+            held_out_accuracy=found["held_out_accuracy"],
+            num_params=found["num_params"],
+            folder=folder,
+        )
+
+    def write(self) -> None:
+        """Leave the description, which says that the weights beside it are complete."""
+        description = asdict(self)
+        del description["folder"]
+        write_json(self.folder / DESCRIPTION, description)
+
+    def load(self, inputs: SearchInputs) -> CutTeacher:
+        """The teacher, cut, with its weights, on the CPU."""
+        teacher = inputs.teacher.model_copy(update={"weights": str(self.folder / WEIGHTS)})
+        model = build_teacher(teacher, inputs.space)
+        return cut(model, list(self.cuts), inputs.images.input_shape)
+
+
+def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
+    """Metrics of the teacher's training, epoch by epoch; leaves weights and description in the unit's folder."""
+    inputs = spec.inputs
+    seed_global_generators(inputs.seed, "teacher")
+    model = inputs.compute.place_module(build_teacher(inputs.teacher, inputs.space), inputs.device)
+    if inputs.teacher.train is not None:
+        method = SupervisedTraining(
+            model, inputs.images, inputs.teacher.train, inputs.compute, seed=inputs.seed
+        )
+        yield from train(method, spec.folder, seed=inputs.seed, name=spec.name)
+    held_out_accuracy = accuracy(model, inputs.images.held_out, inputs.compute)
+    model = model.cpu().eval()
+    cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.images.input_shape, len(inputs.space.blocks))
+    teacher = cut(model, cuts, inputs.images.input_shape)
+    with replacing(spec.folder / WEIGHTS) as temporary:
+        save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary)
+    TeacherResult(
+        fingerprint=f"{fingerprint(model)}:{','.join(cuts)}",
+        cuts=tuple(cuts),
+        feature_shapes=tuple(map(tuple, teacher.feature_shapes)),
+        held_out_accuracy=held_out_accuracy,
+        num_params=sum(parameter.numel() for parameter in model.parameters()),
+        folder=spec.folder,
+    ).write()
+    yield {"held_out_accuracy": held_out_accuracy}

@@ -1,0 +1,61 @@
+"""What happens to a stored image on its way to a model: fitted to the input size, augmented, normalised."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torchvision.transforms import v2
+
+Transform = Callable[[Any], Tensor]
+
+
+class AugmentConfig(BaseModel):
+    """Random changes to training images.
+
+    Attributes:
+        horizontal_flip: Mirror half of the images.
+        crop_padding: Crop at random from the image padded by so many black pixels on each side.
+        random_resized_crop: Crop 8% to 100% of the stored image's area at random and resize it.
+        color_jitter: Largest relative change of brightness, contrast and saturation.
+        random_erasing: Share of the images in which a random rectangle is set to the mean.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    horizontal_flip: bool = False
+    crop_padding: int = Field(default=0, ge=0)
+    random_resized_crop: bool = False
+    color_jitter: float = Field(default=0.0, ge=0, le=1)
+    random_erasing: float = Field(default=0.0, ge=0, le=1)
+
+
+def fitting(image_size: int | None, crop_fraction: float) -> Transform:
+    """Makes pixels [C, H, W] of a stored image, resized and centre-cropped if `image_size` is given."""
+    if image_size is None:
+        return v2.ToImage()
+    resize = v2.Resize(round(image_size / crop_fraction), antialias=True)
+    return v2.Compose([v2.ToImage(), resize, v2.CenterCrop(image_size)])
+
+
+def normalisation(mean: Sequence[float], std: Sequence[float]) -> Transform:
+    """Makes float32 images [..., C, H, W] of mean 0 and standard deviation 1 per channel from pixels."""
+    return v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)])
+
+
+def augmentation(
+    config: AugmentConfig, size: tuple[int, int], fit: Transform, normalise: Transform
+) -> Transform:
+    """Makes a changed, normalised image [C, H, W] of a stored one, at random by torch's global generator."""
+    steps: list[Transform] = [fit]
+    if config.random_resized_crop:
+        steps = [v2.ToImage(), v2.RandomResizedCrop(size, antialias=True)]
+    if config.crop_padding:
+        steps.append(v2.RandomCrop(size, padding=config.crop_padding))
+    if config.horizontal_flip:
+        steps.append(v2.RandomHorizontalFlip())
+    if config.color_jitter:
+        steps.append(v2.ColorJitter(*[config.color_jitter] * 3))
+    # Erased after normalisation, where 0 is the mean.
+    return v2.Compose([*steps, normalise, v2.RandomErasing(config.random_erasing)])

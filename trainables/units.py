@@ -1,0 +1,55 @@
+"""The units of work that a Ray Tune trial can be, and the function trainable that runs any of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from trainables.block_distillation.trainable import (
+    BlockSpec,
+    RatingSpec,
+    RatingTableSpec,
+    run_block,
+    run_rating,
+    run_rating_table,
+)
+from trainables.feature_units import (
+    FeatureManifestSpec,
+    FeatureShardSpec,
+    run_feature_manifest,
+    run_feature_shard,
+)
+from trainables.teacher_unit import TeacherSpec, run_teacher
+from trainables.trainable import Metrics, mark_done
+
+Spec = TeacherSpec | FeatureShardSpec | FeatureManifestSpec | BlockSpec | RatingSpec | RatingTableSpec
+
+_RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
+    TeacherSpec: run_teacher,
+    FeatureShardSpec: run_feature_shard,
+    FeatureManifestSpec: run_feature_manifest,
+    BlockSpec: run_block,
+    RatingSpec: run_rating,
+    RatingTableSpec: run_rating_table,
+}
+_SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
+
+
+def run_unit(spec: Spec) -> Iterator[Metrics]:
+    """Metrics of the unit as it runs, from wherever an earlier attempt left off; marks it done at the end.
+
+    Nothing is run again where the unit is done already.
+    """
+    if spec.is_done:
+        return
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    history = []
+    for metrics in _RUN[type(spec)](spec):
+        history.append({key: value for key, value in metrics.items() if key != "replayed"})
+        yield metrics
+    mark_done(spec.folder, spec.fingerprint, history)
+
+
+def parse_spec(plain: dict[str, Any]) -> Spec:
+    """The spec that `model_dump(mode="json")` gave as plain data."""
+    return _SPEC.validate_python(plain)
