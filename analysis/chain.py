@@ -54,6 +54,12 @@ class Chain:
     limits: NDArray[np.float64]
     whole: NDArray[np.bool_]
 
+    @property
+    def roundings(self) -> NDArray[np.float64]:
+        """How far floating point may lead sums of each cost astray, in whatever order they are made, [J]."""
+        largest = np.sum([np.abs(block.costs).max(axis=1, initial=0.0) for block in self.blocks], axis=0)
+        return np.where(self.whole, 0.0, 8 * len(self.blocks) * np.finfo(np.float64).eps * largest)
+
 
 def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) -> Chain:
     """The chain of the rated rows of `tables`, one table per block.
@@ -67,18 +73,28 @@ def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) ->
     """
     if not tables:
         raise ValueError("tables must hold one table per block, got none")
-    budgets = dict(budgets or {})
+    budgets = budgets or {}
     for name, limit in budgets.items():
         if not limit >= 0:
             raise ValueError(f"the budget of {name} must be a number from 0 on, got {limit}")
     frames = [_usable(index, table, list(budgets)) for index, table in enumerate(tables)]
     widths = _drop_dead_ends(frames)
+    limits = {name: float(limit) for name, limit in budgets.items() if limit < np.inf}
     blocks = tuple(
-        _block(frame, list(budgets), widths[index], widths[index + 1], is_last=index == len(frames) - 1)
+        _block(frame, list(limits), widths[index], widths[index + 1], is_last=index == len(frames) - 1)
         for index, frame in enumerate(frames)
     )
-    whole = np.array([_is_whole(name, frames) for name in budgets], dtype=np.bool_)
-    return Chain(blocks, tuple(budgets), np.array(list(budgets.values()), dtype=np.float64), whole)
+    whole = np.array([_is_whole(name, frames) for name in limits], dtype=np.bool_)
+    return Chain(blocks, tuple(limits), np.array(list(limits.values()), dtype=np.float64), whole)
+
+
+def meetings(exits: NDArray[np.int64], entries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All pairs of positions in `exits` and `entries` with equal widths, [2, N]."""
+    pairs = [
+        np.array(np.meshgrid(np.nonzero(exits == width), np.nonzero(entries == width))).reshape(2, -1)
+        for width in np.unique(exits)
+    ]
+    return np.concatenate([np.empty((2, 0), np.int64), *pairs], axis=1)
 
 
 def _usable(index: int, table: pd.DataFrame, cost_names: list[str]) -> pd.DataFrame:

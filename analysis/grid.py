@@ -37,7 +37,8 @@ def add_block(cells: list[Cells], steps: Steps, num_targets: int) -> list[Cells]
         for target, result in enumerate(after):
             rows = (steps.sources == source) & (steps.targets == target)
             offsets, inverse = np.unique(steps.offsets[rows], return_inverse=True)
-            counts = np.bincount(inverse, weights=steps.counts[rows], minlength=len(offsets))
+            counts = np.zeros(len(offsets))
+            np.add.at(counts, inverse, steps.counts[rows])
             if len(occupied) < len(offsets):
                 _add_shifted(result, offsets, counts, occupied, before[occupied])
             elif len(occupied) and len(occupied) * _DENSE > occupied[-1] - occupied[0]:

@@ -15,59 +15,14 @@ from numpy.typing import NDArray
 
 from analysis.chain import Chain
 from analysis.grid import Cells, Steps, add_block, num_additions
+from analysis.parts import Part, Problem, pose
 
 _PILOT_CELLS = 2**18
 _MOST_NUMBERS = 2**27  # on all grids at a time, which bounds the memory
 _MOST_ADDITIONS = 2**31  # which bounds the time
-_MOST_MERGED = 2**20  # rows of blocks at an end of the chain that are summed before they are rounded
+_ENOUGH = 1e-4  # for the logarithm of the number to be unsure by
 _LARGEST_WEIGHT = 8.0  # how much finer or coarser than on average a dimension may be divided
 _MARGIN = 1e-6  # more than what floating point may lead a quotient astray, in cells
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A block, or several in a row as one.
-
-    Attributes:
-        costs: By how much the rows exceed the smallest costs, [D, N] for D limits.
-        entries: Index of the width at which a row is entered, [N].
-        exits: Index of the width at which a row is left, [N].
-        num_entries: Number of widths before the part.
-        num_exits: Number of widths after the part.
-    """
-
-    costs: NDArray[np.float64]
-    entries: NDArray[np.int64]
-    exits: NDArray[np.int64]
-    num_entries: int
-    num_exits: int
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def within(self, limits: NDArray[np.float64]) -> "_Part":
-        """The part without the rows that exceed `limits` by themselves."""
-        kept = (self.costs <= limits[:, np.newaxis]).all(axis=0)
-        return _Part(
-            self.costs[:, kept], self.entries[kept], self.exits[kept], self.num_entries, self.num_exits
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """The parts of a chain, at least two, and what the sums of their costs must keep.
-
-    Attributes:
-        parts: First part first.
-        limits: [D].
-        roundings: How far floating point may lead sums astray, 0 for whole costs, [D].
-        whole: Whether a cost is made of whole numbers, [D].
-    """
-
-    parts: list[_Part]
-    limits: NDArray[np.float64]
-    roundings: NDArray[np.float64]
-    whole: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +67,7 @@ class _Answer:
 
 def bound_count(chain: Chain) -> tuple[int, int]:
     """Certain lower and upper bounds on the number of architectures that keep the limits of `chain`."""
-    problem = _pose(chain)
+    problem = pose(chain)
     if any(problem.limits < -problem.roundings):
         return 0, 0
     even = np.ones(len(problem.limits))
@@ -120,53 +75,15 @@ def bound_count(chain: Chain) -> tuple[int, int]:
     if pilot.lower == pilot.upper:
         return pilot.lower, pilot.upper
     num_grids = max(part.num_entries + part.num_exits for part in problem.parts)
-    num_cells = min(_MOST_NUMBERS // num_grids, _PILOT_CELLS * _MOST_ADDITIONS // pilot.num_additions)
+    finer = min((pilot.losses.sum() / _ENOUGH) ** len(even), _MOST_ADDITIONS / pilot.num_additions)
+    num_cells = min(_PILOT_CELLS * max(1.0, finer), _MOST_NUMBERS / num_grids)
     weights = pilot.losses / np.exp(np.log(pilot.losses).mean())
     weights = np.clip(weights, 1 / _LARGEST_WEIGHT, _LARGEST_WEIGHT)
     answer = _answer(problem, _divide(problem, num_cells, weights / np.exp(np.log(weights).mean())))
     return max(pilot.lower, answer.lower), min(pilot.upper, answer.upper)
 
 
-def _pose(chain: Chain) -> _Problem:
-    """The problem with the smallest costs of each block taken off, and off the limits."""
-    smallest = [block.costs.min(axis=1) for block in chain.blocks]
-    magnitudes = np.sum([np.abs(block.costs).max(axis=1) for block in chain.blocks], axis=0)
-    roundings = 8 * len(chain.blocks) * np.finfo(np.float64).eps * (magnitudes + np.abs(chain.limits))
-    roundings = np.where(chain.whole, 0.0, roundings)
-    limits = np.where(chain.whole, np.floor(chain.limits), chain.limits) - np.sum(smallest, axis=0)
-    num_entries = [block.num_entries for block in chain.blocks] + [1]
-    parts = [
-        _Part(block.costs - least[:, np.newaxis], block.entries, block.exits, before, after).within(
-            limits + roundings
-        )
-        for block, least, before, after in zip(
-            chain.blocks, smallest, num_entries, num_entries[1:], strict=False
-        )
-    ]
-    while len(parts) > 2 and len(parts[0]) * len(parts[1]) <= _MOST_MERGED:
-        parts[:2] = [_merge(parts[0], parts[1]).within(limits + roundings)]
-    while len(parts) > 2 and len(parts[-2]) * len(parts[-1]) <= _MOST_MERGED:
-        parts[-2:] = [_merge(parts[-2], parts[-1]).within(limits + roundings)]
-    return _Problem(parts, limits, roundings, chain.whole)
-
-
-def _merge(first: _Part, second: _Part) -> _Part:
-    """Every row of `first` followed by every row of `second` that is entered where it is left."""
-    pairs = [
-        np.array(np.meshgrid(np.nonzero(first.exits == width), np.nonzero(second.entries == width)))
-        for width in range(first.num_exits)
-    ]
-    before, after = np.concatenate([pair.reshape(2, -1) for pair in pairs], axis=1)
-    return _Part(
-        first.costs[:, before] + second.costs[:, after],
-        first.entries[before],
-        second.exits[after],
-        first.num_entries,
-        second.num_exits,
-    )
-
-
-def _divide(problem: _Problem, num_cells: int, weights: NDArray[np.float64]) -> _Grid:
+def _divide(problem: Problem, num_cells: float, weights: NDArray[np.float64]) -> _Grid:
     """A grid of about `num_cells`, the dimensions divided in proportion to `weights`, whose product is 1."""
     limits = problem.limits + problem.roundings
     costs = [part.costs.max(axis=1, initial=0.0) for part in problem.parts[1:-1]]
@@ -194,7 +111,7 @@ def _divide(problem: _Problem, num_cells: int, weights: NDArray[np.float64]) -> 
     return _Grid(offsets, top, sure, shape)
 
 
-def _answer(problem: _Problem, grid: _Grid) -> _Answer:
+def _answer(problem: Problem, grid: _Grid) -> _Answer:
     """The bounds that `grid` gives."""
     parts = problem.parts
     cut = _middle(parts)
@@ -214,7 +131,7 @@ def _answer(problem: _Problem, grid: _Grid) -> _Answer:
         total = 0.0
         for positions, numbers, ends in pairs:
             kept = (positions <= limits[:, np.newaxis]).all(axis=0)
-            total += numbers[kept] @ ends[grid.strides @ (limits[:, np.newaxis] - positions[:, kept])]
+            total += float(numbers[kept] @ ends[grid.strides @ (limits[:, np.newaxis] - positions[:, kept])])
         return total
 
     upper, lower = share(grid.top), share(grid.sure)
@@ -230,19 +147,19 @@ def _answer(problem: _Problem, grid: _Grid) -> _Answer:
     )
 
 
-def _middle(parts: list[_Part]) -> int:
+def _middle(parts: list[Part]) -> int:
     """Where to cut the chain so that the larger half has as few rows as possible."""
     sizes = np.cumsum([math.log(max(1, len(part))) for part in parts])
-    return int(np.abs(sizes[:-1] - sizes[-1] / 2).argmin()) + 1
+    return int(np.abs(sizes - sizes[-1] / 2).argmin()) + 1
 
 
-def _exponent(part: _Part) -> int:
+def _exponent(part: Part) -> int:
     """The power of two that the numbers of a part are given in, which keeps shares from overflowing."""
     return math.ceil(math.log2(max(1, len(part))))
 
 
 def _half(
-    parts: list[_Part], grid: _Grid, offsets: list[NDArray[np.int64]], backwards: bool
+    parts: list[Part], grid: _Grid, offsets: list[NDArray[np.int64]], backwards: bool
 ) -> tuple[list[Cells], int]:
     """Per width at the cut, the share of sums of `parts` on each cell; and the number of additions."""
     cells = [np.zeros(math.prod(grid.shape))]

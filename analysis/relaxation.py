@@ -1,7 +1,7 @@
 """Lower bounds on the score of every architecture within its budgets.
 
 Source: M. L. Fisher, "The Lagrangian relaxation method for solving integer programming problems", Management
-Science 27 (1981); the multipliers by J. E. Kelley's cutting planes (1960). The relaxed problem is a shortest chain.
+Science 27 (1981); the multipliers by cutting planes (J. E. Kelley, 1960). What is relaxed is a shortest chain.
 """
 
 from collections.abc import Sequence
@@ -81,11 +81,12 @@ def _best_multipliers(chain: Chain) -> NDArray[np.float64]:
     units = np.where(chain.limits > 0, chain.limits, 1.0)
     scale = spread or 1.0
     prices = best_prices = np.zeros(num_costs)
-    best_bound, cuts, scores = -np.inf, np.empty((0, num_costs)), np.empty(0)
+    best_bound = -np.inf
+    cuts, scores = np.empty((0, num_costs)), np.empty(0)
     for _ in range(_MOST_CUTS if num_costs else 0):
         score, costs = _cheapest(chain, prices * scale / units)
         cut = (costs - chain.limits) / units
-        bound = score / scale + prices @ cut
+        bound = score / scale + float(prices @ cut)
         if bound > best_bound:
             best_bound, best_prices = bound, prices
         cuts, scores = np.vstack([cuts, cut]), np.append(scores, score / scale)
@@ -96,7 +97,7 @@ def _best_multipliers(chain: Chain) -> NDArray[np.float64]:
             b_ub=scores,
             bounds=[(0.0, _LARGEST_PRICE)] * num_costs + [(None, None)],
         )
-        if program.x is None or -program.fun - best_bound < _TOLERANCE:
+        if program.x is None or program.x[-1] - best_bound < _TOLERANCE:
             break
         prices = program.x[:-1]
     return best_prices * scale / units

@@ -21,23 +21,6 @@ _MOST_NUMBERS = 2**22  # that a generation of beginnings may hold, which bounds 
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """When a search gives up.
-
-    Attributes:
-        deadline: Time on the monotonic clock, in seconds.
-        most_architectures: How many may be looked at.
-    """
-
-    deadline: float = np.inf
-    most_architectures: float = np.inf
-
-    def is_spent(self, num_enumerated: int) -> bool:
-        """Whether to give up now."""
-        return num_enumerated > self.most_architectures or time.monotonic() > self.deadline
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """Architectures within the budgets, ordered by score, then ID.
 
@@ -52,6 +35,11 @@ class Found:
     rows: NDArray[np.int32]
     num_enumerated: int
     complete: bool
+
+    @classmethod
+    def nothing(cls, chain: Chain) -> Self:
+        """No architecture of `chain`, before any search."""
+        return cls(np.empty(0), np.empty((0, len(chain.blocks)), np.int32), num_enumerated=0, complete=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +75,25 @@ class _Step:
     best_ratings: NDArray[np.float64]  # by entry and exit, [num_entries, number of exits]
 
 
+@dataclass(slots=True)
+class _Goal:
+    """What is looked for, which those who look may lower while they do.
+
+    Attributes:
+        up_to: Highest score for which everything must be found.
+        to_beat: Score above all that are still wanted.
+        deadline: When to stop, on the monotonic clock.
+        num_enumerated: Whole architectures looked at so far.
+        complete: Whether everything has been looked at.
+    """
+
+    up_to: float
+    to_beat: float = np.inf
+    deadline: float = np.inf
+    num_enumerated: int = 0
+    complete: bool = False
+
+
 class Search:
     """Finds the best architectures of a chain up to a score."""
 
@@ -95,38 +102,47 @@ class Search:
         self._bound = relaxation.bound
         self._rounding = relaxation.rounding
         self._steps = [*_steps(chain, relaxation)]
-        # Sums of other than whole costs depend on the order, which is not the final one in a bound.
-        magnitudes = sum(np.abs(block.costs).max(axis=1, initial=0.0) for block in chain.blocks)
-        allowance = 8 * len(chain.blocks) * np.finfo(np.float64).eps * magnitudes
-        self._cost_rounding = np.where(chain.whole, 0.0, allowance)
         self._most_pairs = _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4)
 
-    def best(self, most: int, up_to: float, effort: Effort) -> Found:
-        """The `most` best architectures, all with a score up to `up_to` among them unless they are more."""
-        last = len(self._steps) - 1
-        scores, rows = np.empty(0), np.empty((0, last + 1), np.int32)
-        num_enumerated, to_beat = 0, np.inf
-        stack = [self._root()]
-        while stack and not effort.is_spent(num_enumerated):
-            beginnings = self._beating(to_beat, stack.pop())
-            step = self._steps[depth := beginnings.rows.shape[1]]
-            slack = min(up_to, to_beat) - self._bound
-            counts = _num_within(step, beginnings, slack)
-            part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
-            if part < len(beginnings):
-                stack.append(beginnings[part:])
-            extended = self._extend(depth, beginnings[:part], counts[:part], to_beat)
-            if depth < last:
-                stack += [extended] if len(extended) else []
-                continue
-            num_enumerated += int(counts[:part].sum())
-            better = extended[extended.scores < to_beat]
+    def best(self, most: int, up_to: float, deadline: float = np.inf) -> Found:
+        """The `most` best architectures, with all up to the score `up_to` among them unless they are more.
+
+        At the `deadline`, on the monotonic clock, the search ends with what it has found.
+        """
+        goal = _Goal(up_to, deadline=deadline)
+        scores, rows = np.empty(0), np.empty((0, len(self._steps)), np.int32)
+        for better in self._architectures(goal):
             # What was found before precedes by ID, and the sort is stable.
             scores = np.concatenate([scores, better.scores])
             order = np.argsort(scores, kind="stable")[:most]
             scores, rows = scores[order], np.concatenate([rows, better.rows])[order]
-            to_beat = scores[-1] if len(scores) == most else np.inf
-        return Found(scores, rows, num_enumerated, complete=not stack)
+            if len(scores) == most:
+                goal.to_beat = float(scores[-1])
+        return Found(scores, rows, goal.num_enumerated, goal.complete)
+
+    def count(self, up_to: float) -> int:
+        """The number of architectures with a score up to `up_to`."""
+        goal = _Goal(up_to, to_beat=float(np.nextafter(up_to, np.inf)))
+        return sum(map(len, self._architectures(goal)))
+
+    def _architectures(self, goal: _Goal) -> Iterator[_Beginnings]:
+        """All architectures within the budgets that reach the goal, many at a time, in the order of IDs."""
+        stack = [self._root()]
+        while stack and time.monotonic() <= goal.deadline:
+            beginnings = self._beating(goal.to_beat, stack.pop())
+            depth = beginnings.rows.shape[1]
+            slack = min(goal.up_to, goal.to_beat) - self._bound
+            counts = _num_within(self._steps[depth], beginnings, slack)
+            part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
+            if part < len(beginnings):
+                stack.append(beginnings[part:])
+            extended = self._extend(depth, beginnings[:part], counts[:part], goal.to_beat)
+            if depth == len(self._steps) - 1:
+                goal.num_enumerated += int(counts[:part].sum())
+                yield extended[extended.scores < goal.to_beat]
+            elif len(extended):
+                stack.append(extended)
+        goal.complete = not stack
 
     def _root(self) -> _Beginnings:
         """The beginning of every architecture, of no block yet."""
@@ -165,9 +181,8 @@ class Search:
         parents = np.repeat(np.arange(len(beginnings)), counts)
         firsts = step.starts[beginnings.widths] - (np.cumsum(counts) - counts)
         rows = step.by_excess[np.repeat(firsts, counts) + np.arange(len(parents))]
-        roundings = (
-            self._cost_rounding if depth < len(self._steps) - 1 else np.zeros_like(self._cost_rounding)
-        )
+        # Whole architectures have their final sums, beginnings only bounds.
+        roundings = self._chain.roundings if depth < len(self._steps) - 1 else 0.0
         for costs, rests, limit in zip(
             beginnings.costs, step.least_costs, self._chain.limits + roundings, strict=True
         ):
@@ -197,9 +212,7 @@ def _steps(chain: Chain, relaxation: Relaxation) -> Iterator[_Step]:
         after = score_rests[index + 1]
         best_ratings = np.full((block.num_entries, len(after)), np.inf)
         np.minimum.at(best_ratings, (block.entries, block.exits), block.ratings)
-        least_costs = block.costs.copy()
-        for of_rows, rests in zip(least_costs, cost_rests, strict=True):
-            of_rows += rests[index + 1][block.exits]
+        rests = [completions[index + 1][block.exits] for completions in cost_rests]
         yield _Step(
             block=block,
             excesses=excesses,
@@ -207,7 +220,7 @@ def _steps(chain: Chain, relaxation: Relaxation) -> Iterator[_Step]:
             starts=np.searchsorted(np.sort(block.entries), np.arange(block.num_entries + 1)),
             least_rests=score_rests[index],
             least_scores=block.ratings + after[block.exits],
-            least_costs=least_costs,
+            least_costs=block.costs + np.array(rests).reshape(block.costs.shape),
             best_ratings=best_ratings,
         )
 

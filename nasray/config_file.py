@@ -1,11 +1,13 @@
 """Reading a config: from a file or by name, with overrides, and one clear line per mistake."""
 
+import copy
 import difflib
 import importlib.resources
 import json
+import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,14 @@ def load_config(
     Raises:
         ValueError: With one line per mistake: the key, what must hold, what was given.
     """
-    plain = dict(source) if isinstance(source, Mapping) else _read_yaml(find_config(source or DEFAULT_CONFIG))
+    plain = _plain(source)
     for override in overrides:
         _override(plain, override)
     try:
         # Strict, as JSON: YAML's lists may become tuples and its strings paths, but "5" is not 5.
         return ExperimentConfig.model_validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
-        lines = [_explain(detail) for detail in error.errors()]
+        lines = [_explain(detail) for detail in _without_consequences(error.errors())]
         raise ValueError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in lines)) from None
 
 
@@ -68,9 +70,25 @@ def dump_config(config: ExperimentConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's numbers: PyYAML follows 1.1, to which 5e6 is a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _plain(source: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The config as plain data that may be changed."""
+    if isinstance(source, Mapping):
+        return copy.deepcopy(dict(source))
+    return _read_yaml(find_config(source or DEFAULT_CONFIG))
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plain = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be YAML: {error}") from None
     if not isinstance(plain, dict):
@@ -84,7 +102,7 @@ def _override(plain: dict[str, Any], override: str) -> None:
     if not sign or not key:
         raise ValueError(f"an override must have the form a.b=value, got {override!r}")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise ValueError(f"the value of {key} must be YAML, got {text!r}: {error}") from None
     *path, last = key.split(".")
@@ -123,9 +141,17 @@ def _explain(detail: ErrorDetails) -> str:
         return f"{where}: unknown key; {hint}allowed are {', '.join(allowed)}"
     if detail["type"] == "missing":
         return f"{where}: must be given"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     given = "" if "got" in message else f", got {detail['input']!r}"
     return f"{where}: {message[:1].lower()}{message[1:]}{given}"
+
+
+def _without_consequences(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """The mistakes, without those that only follow from others: a list lacks the items that have mistakes."""
+    for detail in details:
+        inner = (other["loc"][: len(detail["loc"])] for other in details if other["loc"] != detail["loc"])
+        if detail["type"] != "too_short" or detail["loc"] not in inner:
+            yield detail
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
@@ -140,7 +166,7 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     return sorted(model.model_fields)
 
 
-def _models_in(annotation: Any) -> typing.Iterator[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """The config models named in a type."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         if issubclass(annotation, BaseModel):

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import ray
 from rich.console import Console
 
-from nasray.config import ExperimentConfig
+from nasray.config import ExperimentConfig, ResourcesConfig
 from nasray.config_file import load_config
 from nasray.live_view import LiveView
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, search_inputs, still_to_do
 from nasray.rank import certificate, rank_run, ranking_inputs, write_ranking
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
-from nasray.schedule import Unit, check_resources, connect, run_schedule
+from nasray.schedule import DriverCallback, Unit, check_resources, ray_cluster, run_schedule
 from nasray.tracking import Tracker, TrackTrials
 from search_spaces.atomic_file import write_json
 
@@ -84,11 +83,13 @@ def search(
         folder.claim(resolved)
         plan = plan_search(resolved, folder, inputs)
         units = [unit for stage in plan.values() for unit in stage]
-        targets = [unit for stage in stages if stage in plan for unit in plan[stage]]
+        wanted = [RATINGS if stage == RANKING else stage for stage in stages]
+        targets = [unit for stage in wanted for unit in plan[stage]]
         to_run, done = still_to_do(units, targets)
         tracker = Tracker(resolved, folder)
         if to_run:
-            _run(to_run, done, resolved, folder, tracker, console)
+            with LiveView(to_run, console) as view:
+                _run(to_run, done, resolved.resources, folder, [view, TrackTrials(tracker)])
         ranking = _rank(resolved, folder) if RANKING in stages else None
         result = SearchResult(
             folder.path, ranking, inputs.space.num_architectures, len(to_run), time.monotonic() - start
@@ -101,25 +102,18 @@ def search(
 def _run(
     units: Sequence[Unit],
     done: set[str],
-    config: ExperimentConfig,
+    resources: ResourcesConfig,
     folder: RunFolder,
-    tracker: Tracker,
-    console: Console,
+    callbacks: Sequence[DriverCallback],
 ) -> None:
     """Run the units in one schedule.
 
     Raises:
         SearchFailedError: Some failed; the message gives the reasons.
     """
-    started_here = not ray.is_initialized()
-    connect(config.resources)
-    try:
-        check_resources(units, config.resources)
-        with LiveView(units, console) as view:
-            failures = run_schedule(units, done, config.resources, folder.tune, [view, TrackTrials(tracker)])
-    finally:
-        if started_here:
-            ray.shutdown()
+    with ray_cluster(resources):
+        check_resources(units, resources)
+        failures = run_schedule(units, done, resources, folder.tune, callbacks)
     if failures:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
         raise SearchFailedError(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from analysis.counting import count_feasible
 from analysis.ratings import load_ratings
 
+from analysis.counting import count_feasible
 from analysis.ranking import top_architectures
 from search_spaces.atomic_file import replacing
 

@@ -1,7 +1,8 @@
 """One Ray Tune run over unlike units of work: each starts when the units that it needs are done, longest first."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Unit:
 
 
 class DriverCallback(tune.Callback):
-    """A callback that lives in the driver alone: Tune would pickle it for a restore, which a new launch does without."""
+    """A callback that lives in the driver alone: Tune pickles it for a restore, which a new launch does without."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -137,26 +138,28 @@ def run_schedule(
     return _failures(tuner.fit())
 
 
-def connect(resources: ResourcesConfig) -> None:
-    """Join the cluster, or start a local one, quietly.
+@contextmanager
+def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
+    """Join the cluster or start a local one, quietly, and leave it at the end; one that is joined already stays.
 
     Raises:
         ValueError: There is no cluster at the address.
     """
     os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
-    local = {} if resources.address not in (None, "local") else {"include_dashboard": False}
+    if ray.is_initialized():
+        yield
+        return
+    local = {"include_dashboard": False} if resources.address in (None, "local") else {}
     try:
-        ray.init(
-            address=resources.address,
-            log_to_driver=False,
-            logging_level="error",
-            configure_logging=True,
-            **local,
-        )
+        ray.init(address=resources.address, log_to_driver=False, logging_level="error", **local)
     except ConnectionError as error:
         raise ValueError(
             f"resources.address must be a running Ray cluster's, got {resources.address}: {error}"
         ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def check_resources(units: Sequence[Unit], resources: ResourcesConfig) -> None:

@@ -4,11 +4,11 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 
 from search_spaces.cost import Cost, measure
 from trainables.traced_model import Shape, TracedModel
@@ -58,22 +58,32 @@ def cut_points(model: nn.Module, input_shape: Shape) -> list[CutPoint]:
     return points
 
 
+class _ShapeRecorder(fx.Interpreter):
+    """Runs a graph and keeps the shape of each tensor."""
+
+    def __init__(self, traced: TracedModel) -> None:
+        super().__init__(traced.module, graph=traced.graph)
+        self.extra_traceback = False
+        self.shapes: dict[fx.Node, Shape] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if isinstance(value, Tensor):
+            self.shapes[n] = tuple(value.shape)
+        return value
+
+
 def _feature_shapes(traced: TracedModel, input_shape: Shape) -> dict[fx.Node, Shape]:
     """Shape of one image's value at each node that has a tensor with an entry for each image."""
-    images = torch.empty(_BATCH, *input_shape)
+    recorder = _ShapeRecorder(traced)
     try:
-        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
-            ShapeProp(fx.GraphModule(traced.module, traced.graph)).propagate(fake.from_tensor(images))
+        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+            recorder.run(torch.empty(_BATCH, *input_shape))
     except Exception as error:
         raise ValueError(
             f"the teacher must take images of shape {input_shape}, it failed: {error}"
         ) from error
-    found = {node: node.meta.get("tensor_meta") for node in traced.graph.nodes}
-    return {
-        node: tuple(meta.shape[1:])
-        for node, meta in found.items()
-        if isinstance(meta, TensorMetadata) and meta.shape[:1] == (_BATCH,)
-    }
+    return {node: shape[1:] for node, shape in recorder.shapes.items() if shape[:1] == (_BATCH,)}
 
 
 def _size(shape: Shape) -> Shape:

@@ -1,7 +1,6 @@
 """Where labelled images come from: scikit-learn, torchvision's data sets on disk, or a user's function."""
 
 import gzip
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL.Image import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torch.utils.data import Dataset, Subset, TensorDataset
+from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
 from search_spaces.attribute import load_attribute
@@ -64,7 +63,7 @@ def labels_of(dataset: Dataset) -> np.ndarray:
         return labels_of(dataset.dataset)[np.asarray(dataset.indices)]
     if hasattr(dataset, "targets"):
         return np.asarray(dataset.targets, dtype=np.int64)
-    return np.array([operator.index(dataset[i][1]) for i in range(len(dataset))], dtype=np.int64)  # type: ignore[arg-type]
+    return np.array([int(dataset[i][1]) for i in range(len(dataset))], dtype=np.int64)  # type: ignore[arg-type]
 
 
 def _digits(_root: Path | None) -> ImageSource:
@@ -158,6 +157,8 @@ def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset, Datase
 def _from_function(name: str, root: Path | None) -> ImageSource:
     """What the user's function returns, called with `root` where there is one."""
     function = load_attribute(name)
+    if not callable(function):
+        raise ValueError(f"{name} must be a function, got {type(function).__name__}")
     found = function(root) if root is not None else function()
     if not (isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))):
         raise ValueError(
@@ -168,14 +169,20 @@ def _from_function(name: str, root: Path | None) -> ImageSource:
 
 
 def _is_image_dataset(dataset: Any) -> bool:
-    try:
-        image, label = dataset[0]
-        operator.index(label)
-        return len(dataset) > 0 and (
-            isinstance(image, Image) or (isinstance(image, Tensor) and image.dim() == 3)
-        )
-    except (TypeError, ValueError, LookupError, NotImplementedError):
+    is_map = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    if isinstance(dataset, IterableDataset) or not is_map:
         return False
+    return len(dataset) > 0 and _is_labelled_image(dataset[0])
+
+
+def _is_labelled_image(item: Any) -> bool:
+    if not (isinstance(item, tuple | list) and len(item) == 2):
+        return False
+    image, label = item
+    is_image = isinstance(image, Image) or (isinstance(image, Tensor) and image.dim() == 3)
+    if isinstance(label, Tensor):
+        return is_image and label.dim() == 0 and not label.is_floating_point()
+    return is_image and isinstance(label, int | np.integer)
 
 
 def _describe(found: Any) -> str:

@@ -1,7 +1,7 @@
 """The teacher's features on disk: computed once, by many processes, found again by what they were computed from.
 
-A split's features lie in `<root>/<digest>/`, the digest taken over everything they depend on. Rows are images (view after
-view, where there are several); a shard is a run of rows:
+A split's features lie in `<root>/<digest>/`, the digest taken over everything they depend on. Rows are images (view
+after view, where there are several); a shard is a run of rows:
 
     boundary_<k>/<shard>.npy   features at cut point k (0: the images themselves), [rows, ...]
     shard_<shard>.json         written after the shard's arrays: their checksums

@@ -95,14 +95,13 @@ class Split:
             _Batches(self, parts, view=epoch if augment else None),
             batch_size=None,
             num_workers=num_workers,
-            # The loader seeds its workers from this, and not from the global generator.
-            generator=torch.Generator(),
+            generator=torch.Generator(),  # else the loader draws from the global generator
         )
         return iter(loader)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Content address of whatever `images` and `labels` give: the same only where they give the same."""
+        """Content address: which images, all labels, some plain images as given, and the augmentation."""
         digest = hashlib.sha256(self._pixels.indices.tobytes())
         digest.update(self._labels.numpy().tobytes())
         sample = np.linspace(0, len(self) - 1, NUM_IMAGES_HASHED).astype(int)
@@ -113,7 +112,7 @@ class Split:
 
     def _augmented(self, position: int, view: int, augment: Transform) -> Tensor:
         seed = derive_seed(self._seed, "augment", view, int(self._pixels.indices[position]))
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reset the GPUs' generators too
         return augment(self._pixels.stored(position))
 
 

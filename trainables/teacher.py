@@ -54,16 +54,16 @@ def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
         ValueError: There is no such model, or its weights are missing or do not fit.
     """
     space = replace(space, num_classes=config.num_classes or space.num_classes)
-    checkpoint = config.weights is not None and Path(config.weights).suffix in CHECKPOINT_SUFFIXES
-    name = None if checkpoint else config.weights
+    is_file = config.weights is not None and config.weights.endswith(CHECKPOINT_SUFFIXES)
+    checkpoint, name = (config.weights, None) if is_file else (None, config.weights)
     if config.source == "largest" or ":" in config.source:
         if name is not None:
             raise ValueError(f"teacher.weights must be a {', '.join(CHECKPOINT_SUFFIXES)} file, got {name!r}")
         model = _from_function(config.source, space) if ":" in config.source else space.build(space.largest())
     else:
         model = _from_torchvision(config.source, name, space.num_classes)
-    if checkpoint:
-        load_weights(model, Path(str(config.weights)))
+    if checkpoint is not None:
+        load_weights(model, Path(checkpoint))
     return model
 
 
@@ -102,7 +102,10 @@ def fingerprint(module: nn.Module) -> str:
 
 
 def _from_function(source: str, space: SearchSpace) -> nn.Module:
-    model = load_attribute(source)(space.input_shape, space.num_classes)
+    function = load_attribute(source)
+    if not callable(function):
+        raise ValueError(f"{source} must be a function, got {type(function).__name__}")
+    model = function(space.input_shape, space.num_classes)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{source} must return a torch.nn.Module, got {type(model).__name__}")
     return model

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from safetensors.torch import save_file
+from torch import nn
 
 from search_spaces.atomic_file import replacing, write_json
 from trainables.cutting import CutTeacher, cut, resolve_cuts
@@ -39,14 +40,15 @@ class TeacherResult:
         fingerprint: Content address of weights and cuts.
         cuts: Names of the submodules at whose output the teacher is cut, one per block.
         feature_shapes: Shape of one image's features at boundary 0 (the image) to K, (C, H, W) each.
-        held_out_accuracy: Share of held-out images that the teacher classifies rightly.
+        held_out_accuracy: Share of held-out images that the teacher classifies rightly; None where its classes are
+            not the data's.
         num_params: Parameters of the whole teacher.
     """
 
     fingerprint: str
     cuts: tuple[str, ...]
     feature_shapes: tuple[tuple[int, ...], ...]
-    held_out_accuracy: float
+    held_out_accuracy: float | None
     num_params: int
     folder: Path
 
@@ -90,7 +92,7 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
             model, inputs.images, inputs.teacher.train, inputs.compute, seed=inputs.seed
         )
         yield from train(method, spec.folder, seed=inputs.seed, name=spec.name)
-    held_out_accuracy = accuracy(model, inputs.images.held_out, inputs.compute)
+    held_out_accuracy = _held_out_accuracy(model, inputs)
     model = model.cpu().eval()
     cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.images.input_shape, len(inputs.space.blocks))
     teacher = cut(model, cuts, inputs.images.input_shape)
@@ -104,4 +106,12 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
         num_params=sum(parameter.numel() for parameter in model.parameters()),
         folder=spec.folder,
     ).write()
-    yield {"held_out_accuracy": held_out_accuracy}
+    if held_out_accuracy is not None:
+        yield {"held_out_accuracy": held_out_accuracy}
+
+
+def _held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:
+    """The teacher's accuracy, where its classes are the data's."""
+    if inputs.teacher.num_classes not in (None, inputs.images.num_classes):
+        return None
+    return accuracy(model, inputs.images.held_out, inputs.compute)

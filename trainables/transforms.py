@@ -56,6 +56,7 @@ def augmentation(
     if config.horizontal_flip:
         steps.append(v2.RandomHorizontalFlip())
     if config.color_jitter:
-        steps.append(v2.ColorJitter(*[config.color_jitter] * 3))
+        change = config.color_jitter
+        steps.append(v2.ColorJitter(brightness=change, contrast=change, saturation=change))
     # Erased after normalisation, where 0 is the mean.
     return v2.Compose([*steps, normalise, v2.RandomErasing(config.random_erasing)])

@@ -38,11 +38,11 @@ def test_what_is_dumped_loads_to_the_same(tmp_path):
 
 def test_overrides_reach_into_groups_and_lists():
     config = load_config(
-        MINIMAL, ["searches.0.epochs=7", "seed=3", "budgets.num_params=1e6", "compute.num_threads=2"]
+        MINIMAL, ["searches.0.epochs=7", "seed=3", "budgets.num_params=5e6", "compute.num_threads=2"]
     )
     assert config.dna.epochs == 7
     assert config.seed == 3
-    assert config.budgets == {"num_params": 1e6}
+    assert config.budgets == {"num_params": 5e6}
     assert config.compute.num_threads == 2
 
 

@@ -161,6 +161,7 @@ def test_an_unknown_source_lists_the_known_ones():
 
 
 USER_MODULE = """
+NAME = "pictures"
 import torch
 from torch.utils.data import IterableDataset, TensorDataset, random_split
 
@@ -219,6 +220,12 @@ def test_a_function_gives_the_images_and_gets_the_root(tmp_path):
 def test_a_function_that_gives_something_else_is_refused(name):
     with pytest.raises(ValueError, match=f"my_pictures:{name} must return \\(train, validation\\)"):
         open_source(f"my_pictures:{name}", None)
+
+
+@pytest.mark.usefixtures("user_module")
+def test_what_is_named_must_be_a_function():
+    with pytest.raises(ValueError, match="my_pictures:NAME must be a function, got str"):
+        open_source("my_pictures:NAME", None)
 
 
 def test_labels_of_a_subset_follow_its_indices():

@@ -57,8 +57,8 @@ class TargetScale:
     def rate(self, output: Tensor, target: Tensor, metric: Metric) -> float:
         """The rating of one batch of outputs; lower is better.
 
-        relative_l1: mean |Y - Y'| / std(Y), DNA's rating; mse: mean (Y - Y')²; noise_to_signal: the mean over channels of
-        the channel's mean (Y - Y')² / variance of the channel.
+        relative_l1: mean |Y - Y'| / std(Y), DNA's rating; mse: mean (Y - Y')²; noise_to_signal: the mean over
+        channels of the channel's mean (Y - Y')² / variance of the channel.
         """
         error = output.double() - target.double()
         if metric == "relative_l1":

@@ -1,10 +1,10 @@
 """Rating every candidate of a trained cell, each layer's output computed once for all candidates that begin alike.
 
-Source: DNA (arXiv 1911.13053), section 3.3 and Algorithm 1 ("feature sharing"). Per node of the prefix tree the operation's
-batch-norm statistics are re-estimated on training images (cumulative averages of the batches' statistics, each batch
-normalised by its own), then the operation is applied to the held-out images with those statistics. This gives what
-re-estimating and evaluating every candidate's whole path would give, since the statistics of a layer depend on the
-layers before it alone.
+Source: DNA (arXiv 1911.13053), section 3.3 and Algorithm 1 ("feature sharing"). Per node of the prefix tree the
+operation's batch-norm statistics are re-estimated on training images (cumulative averages of the batches' statistics,
+each batch normalised by its own), then the operation is applied to the held-out images with those statistics. This
+gives what re-estimating and evaluating every candidate's whole path would give, since the statistics of a layer depend
+on the layers before it alone.
 """
 
 import itertools

@@ -1,9 +1,9 @@
 """The single-path supernet of one cell, between two cut points of the teacher.
 
-Source: DNA (arXiv 1911.13053), section 3. Deviation [our reading]: the released student widens each block's last layer to
-the teacher's width, so that the network that is finally built is not the one rated. Here a cell keeps its own widths;
-where they differ from the teacher's, a 1x1 convolution adapts its input and another its output, shared by all candidates,
-trained with them and dropped at the end. Where they agree there is none.
+Source: DNA (arXiv 1911.13053), section 3. Deviation [our reading]: the released student widens each block's last layer
+to the teacher's width, so that the network that is finally built is not the one rated. Here a cell keeps its own
+widths; where they differ from the teacher's, a 1x1 convolution adapts its input and another its output, shared by all
+candidates, trained with them and dropped at the end. Where they agree there is none.
 """
 
 from collections.abc import Sequence
@@ -98,7 +98,8 @@ class CellSupernet(nn.Module):
     def fair_round(self, rng: np.random.Generator) -> list[Path]:
         """Paths in which each operation of each layer comes equally often: once, where all layers have as many.
 
-        The round is as long as the largest layer has operations; smaller layers start a new permutation when one is used up.
+        The round is as long as the largest layer has operations; smaller layers start a new permutation when one is
+        used up.
         """
         length = max(len(self.entries), *(len(names) for names in self.cell.operations))
 

@@ -1,0 +1,71 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.ratings import load_ratings
+from search_spaces import rating_table
+
+
+def write(run, block, cell, names):
+    frame = pd.DataFrame(
+        {
+            "candidate": [f"{cell}:{name}" for name in names],
+            "cell": cell,
+            "depth": 1,
+            "width": 8,
+            "operations": names,
+            "in_channels": 3,
+            "out_channels": 8,
+            "rating": np.arange(len(names), dtype=float),
+            "rating_batches": [[0.5]] * len(names),
+            "num_params": 1,
+            "num_macs": 1,
+            "failure": None,
+        }
+    )
+    rating_table.write(frame, run / "ratings" / f"block_{block}" / f"{cell}.parquet")
+
+
+def test_a_block_is_all_its_cells_in_the_order_of_their_names(tmp_path):
+    write(tmp_path, 0, "1x8", ["c"])
+    for block in range(1, 11):
+        write(tmp_path, block, "2x8", ["b"])
+    write(tmp_path, 10, "1x16", ["b", "a"])
+    (tmp_path / "ratings" / "notes").mkdir()
+    tables = load_ratings(tmp_path)
+    assert len(tables) == 11
+    assert tables[10]["candidate"].tolist() == ["1x16:b", "1x16:a", "2x8:b"]
+    assert tables[10].index.tolist() == [0, 1, 2]
+    assert tables[0].columns.tolist() == rating_table.SCHEMA.names
+
+
+def test_missing_ratings_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must have a folder ratings"):
+        load_ratings(tmp_path)
+    (tmp_path / "ratings").mkdir()
+    with pytest.raises(FileNotFoundError, match="block_<k>"):
+        load_ratings(tmp_path)
+    write(tmp_path, 0, "1x8", ["a"])
+    write(tmp_path, 3, "1x8", ["a"])
+    with pytest.raises(ValueError, match=r"every block up to 3, it lacks \[1, 2\]"):
+        load_ratings(tmp_path)
+    for block in (1, 2):
+        (tmp_path / "ratings" / f"block_{block}").mkdir()
+    with pytest.raises(ValueError, match="block_1 must have a table of ratings"):
+        load_ratings(tmp_path)
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    write(tmp_path, 0, "1x8", ["a"])
+    path = tmp_path / "ratings" / "block_0" / "1x8.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"1x8\.parquet"):
+        load_ratings(tmp_path)
+
+
+def test_a_candidate_in_two_cells_is_refused(tmp_path):
+    write(tmp_path, 0, "1x8", ["a"])
+    path = tmp_path / "ratings" / "block_0" / "1x8.parquet"
+    path.with_name("2x8.parquet").write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match=r"block_0.*1x8:a must stand only once"):
+        load_ratings(tmp_path)

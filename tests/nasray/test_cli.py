@@ -1,0 +1,125 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from nasray.cli import main
+
+pytestmark = pytest.mark.timeout(300)
+LAUNCH = Path(__file__).parents[2] / "nasray" / "launch.py"
+
+
+@pytest.fixture
+def config_file(tiny, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(tiny()))
+    return str(path)
+
+
+def run(*arguments, cwd):
+    environment = os.environ | {"RAY_ADDRESS": "local", "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_script_goes_from_the_config_to_the_ranking(config_file, tmp_path):
+    """As `ray submit` runs it: copied alone to another folder."""
+    script = tmp_path / "home" / "launch.py"
+    script.parent.mkdir()
+    script.write_bytes(LAUNCH.read_bytes())
+    done = run(script, config_file, "resources.address=local", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "block_1/2x16" in done.stdout
+    assert "Best 10 of 54 ranked" in done.stdout
+    assert "Proved: no other of the 54 architectures within the budgets is better" in done.stdout
+    assert f"Run folder: {Path('runs') / 'tiny'}" in done.stdout
+    assert done.stderr == ""
+    ranked = run(
+        "-m", "nasray.cli", "rank", "runs/tiny", "--max-params", "5e3", "--output", "r.csv", cwd=tmp_path
+    )
+    assert ranked.returncode == 0, ranked.stderr
+    table = pd.read_csv(tmp_path / "r.csv")
+    assert 0 < len(table) < 54
+    assert table["num_params"].max() <= 5e3
+
+
+def test_rank_needs_neither_ray_nor_torch():
+    code = "import nasray.rank, nasray.ranking_view, nasray.cli, sys; print({'ray', 'torch', 'mlflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_dry_run_tells_and_leaves_nothing(config_file, tmp_path, capsys):
+    assert main(["search", config_file, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    for part in (
+        "54 architectures",
+        "256 training, 64 held-out",
+        "block_1/2x16  after features/train",
+        "1 CPU each",
+    ):
+        assert part in told
+    assert not (tmp_path / "runs" / "tiny").exists()
+
+
+def test_the_papers_setting_dry_runs_without_its_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["search", "imagenet_dna", "--dry-run", "resources.gpus_per_unit=0"]) == 0
+    told = capsys.readouterr().out
+    assert "195,898,498,887,057,408 architectures" in told
+    assert (
+        "1,271,167 training, 10,000 held-out, 50,000 test images (files not found: published sizes)" in told
+    )
+    assert "224x14x14 -> 384x7x7" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "no_such_config"], "CONFIG must be a file or one of the shipped"),
+        (["search", "digits", "searches.0.epohcs=3"], "did you mean epochs?"),
+        (["search", "digits", "--stages", "teacher,all"], "stages must be of teacher"),
+        (["search", "imagenet_dna"], "imagenet must lie in data/imagenet/train"),
+        (["search", "digits", "data.source=cifar10"], "data.root must be the folder of cifar10"),
+        (["search", "digits", "search_space.source=digit"], "did you mean 'digits'?"),
+        (["search", "digits", "teacher.source=resnet81"], "got 'resnet81'"),
+        (["search", "digits", "teacher.cuts=[blocks.0]"], "must be as many as the space's 3 blocks, got 1"),
+        (["search", "digits", "teacher.weights=none.pt"], "must be a file, there is none at none.pt"),
+        (["search", "digits", "searches.0.lr=[1.0]"], "one for each of the 3 blocks, got 1"),
+        (["rank", "nowhere"], "RUN must be the folder of a run"),
+        (["inspect", "space", "digits", "search_space.source=nowhere:space"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert message in told.err.replace("\n", " ")
+    assert "Traceback" not in told.err
+    assert not [path for path in tmp_path.rglob("*") if path.name == "config.yaml"]
+
+
+def test_inspect_teacher_proposes_cuts(capsys):
+    assert (
+        main(["inspect", "teacher", "imagenet_dna", "teacher.source=mobilenet_v3_small", "teacher.cuts=auto"])
+        == 0
+    )
+    told = capsys.readouterr().out
+    assert "* proposed, the last before the size changes: teacher.cuts: [features." in told
+
+
+def test_inspect_space_tells_counts_and_costs(capsys):
+    assert main(["inspect", "space", "digits"]) == 0
+    told = capsys.readouterr().out
+    assert "23,868 architectures" in told
+    assert "3x40" in told

@@ -1,0 +1,91 @@
+import pytest
+
+from nasray.config_file import load_config
+from nasray.plan import plan_search, search_inputs, still_to_do
+from nasray.run_folder import RunFolder
+from trainables.units import run_unit
+
+
+@pytest.fixture
+def plan(tiny):
+    def build(overrides=(), **changes):
+        config = load_config(tiny(**changes), ["features.mode=[cached, cached]", *overrides])
+        folder = RunFolder.of(config)
+        return plan_search(config, folder, search_inputs(config, folder))
+
+    return build
+
+
+def flat(plan):
+    return [unit for stage in plan.values() for unit in stage]
+
+
+def test_every_unit_needs_units_that_come_before_it(plan):
+    seen = set()
+    for unit in flat(plan()):
+        assert set(unit.needs) <= seen
+        seen.add(unit.name)
+    assert len(seen) == len(flat(plan()))
+
+
+def test_each_cell_of_each_block_is_a_unit(plan):
+    names = [unit.name for unit in plan()["ratings"]]
+    assert names == ["block_0/2x8", "block_0/1x12", "block_1/2x16"]
+
+
+def test_rows_are_cut_into_shards(plan):
+    names = [unit.name for unit in plan()["features"]]
+    assert names == [
+        "features/train/0",
+        "features/train/1",
+        "features/train/2",
+        "features/train",
+        "features/held_out/0",
+        "features/held_out",
+    ]
+
+
+def test_online_blocks_need_no_features(plan):
+    units = plan(["features.mode=[online, online]"])
+    assert units["features"] == []
+    assert all(unit.needs == ("teacher",) for unit in units["ratings"])
+
+
+def test_a_large_cell_is_rated_by_first_layer_subtree(plan):
+    units = plan(["searches.0.rating.max_candidates_per_unit=10"])["ratings"]
+    parts = [unit for unit in units if unit.name.startswith("block_1/2x16/rating/")]
+    assert len(parts) == 2 * 3  # entry widths times operations of the first layer
+    (table,) = [unit for unit in units if unit.name == "block_1/2x16/rating"]
+    assert set(table.needs) == {unit.name for unit in parts}
+
+
+def test_deeper_cells_cost_more(plan):
+    costs = {unit.name: unit.cost for unit in plan()["ratings"]}
+    assert costs["block_0/2x8"] > 0
+    longer = {unit.name: unit.cost for unit in plan(["searches.0.epochs=30"])["ratings"]}
+    assert all(longer[name] > cost for name, cost in costs.items())
+
+
+def test_only_what_the_targets_lack_is_to_do(plan):
+    units = flat(plan())
+    teacher = units[0]
+    to_run, done = still_to_do(units, [teacher])
+    assert [unit.name for unit in to_run] == ["teacher"]
+    list(run_unit(teacher.spec))
+    to_run, done = still_to_do(units, units)
+    assert "teacher" in done
+    assert len(to_run) == len(units) - 1
+    features = [unit for unit in units if unit.name.startswith("features")]
+    for unit in features:
+        list(run_unit(unit.spec))
+    to_run, done = still_to_do(units, units)
+    assert [unit.name for unit in to_run] == ["block_0/2x8", "block_0/1x12", "block_1/2x16"]
+
+
+def test_results_that_nobody_needs_any_more_are_not_made_again(plan, tmp_path):
+    units = flat(plan())
+    for unit in units:
+        list(run_unit(unit.spec))
+    (tmp_path / "runs" / "tiny" / "teacher" / "weights.safetensors").unlink()
+    to_run, _ = still_to_do(units, [unit for unit in units if unit.name.startswith("block")])
+    assert to_run == []

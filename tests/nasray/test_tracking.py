@@ -1,0 +1,102 @@
+from types import SimpleNamespace
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from nasray.config_file import load_config
+from nasray.experiment import search
+from nasray.plan import plan_search, search_inputs
+from nasray.resolve import resolve
+from nasray.run_folder import RunFolder
+from nasray.tracking import Tracker, TrackTrials, tracking_uri
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def started(tiny):
+    """A tracker, as a launch starts it, and a trial of its search."""
+    config = load_config(tiny())
+    folder = RunFolder.of(config)
+    config = resolve(config, folder)
+    inputs = search_inputs(config, folder)
+    folder.claim(config)
+    unit = plan_search(config, folder, inputs)["ratings"][0]
+    trial = SimpleNamespace(config={"spec": unit.spec.model_dump(mode="json")})
+    return config, folder, trial
+
+
+def runs_of(config):
+    client = MlflowClient(tracking_uri(config))
+    experiment = client.get_experiment_by_name(config.tracking.experiment)
+    return client, client.search_runs([experiment.experiment_id])
+
+
+def epoch(number):
+    return {"epoch": number, "num_epochs": 3, "train_loss": 1.0 / number, "seconds": 0.5, "time_total_s": 7.0}
+
+
+def test_a_driver_that_died_leaves_no_duplicates(started):
+    """The second launch goes on in the same run, and replayed epochs are not logged twice."""
+    config, folder, trial = started
+    first = TrackTrials(Tracker(config, folder))
+    first.on_trial_start(0, [], trial)
+    for number in (1, 2):
+        first.on_trial_result(0, [], trial, epoch(number))
+    second = TrackTrials(Tracker(config, folder))
+    second.on_trial_start(0, [], trial)
+    for number in (1, 2, 3):
+        second.on_trial_result(0, [], trial, epoch(number))
+    second.on_trial_complete(0, [], trial)
+    client, runs = runs_of(config)
+    assert len(runs) == 1
+    history = client.get_metric_history(runs[0].info.run_id, "train_loss")
+    assert [(metric.step, metric.value) for metric in history] == [
+        (1, 1.0),
+        (2, 0.5),
+        (3, pytest.approx(1 / 3)),
+    ]
+    assert runs[0].info.status == "FINISHED"
+    assert set(runs[0].data.metrics) == {"train_loss", "seconds"}
+
+
+def test_a_failure_is_told_with_its_reason(started):
+    config, folder, trial = started
+    tracking = TrackTrials(Tracker(config, folder))
+    tracking.on_trial_start(0, [], trial)
+    tracking.on_trial_result(0, [], trial, {"failure": "train_loss must stay finite"})
+    tracking.on_trial_complete(0, [], trial)
+    _, runs = runs_of(config)
+    assert runs[0].info.status == "FAILED"
+    assert runs[0].data.tags["failure"] == "train_loss must stay finite"
+
+
+@pytest.mark.usefixtures("ray_of_two")
+def test_a_search_has_a_run_for_its_result_and_one_per_trial(tiny, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    result = search(tiny())
+    config = load_config(tiny())
+    client, runs = runs_of(config)
+    by_unit = {run.data.tags["unit"]: run for run in runs}
+    assert set(by_unit) == {"result", "teacher", "block_0/2x8", "block_0/1x12", "block_1/2x16"}
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        tags = {"study", "method", "space", "data", "unit", "kind", "commit"}
+        assert tags <= run.data.tags.keys()
+    block = by_unit["block_1/2x16"]
+    assert block.data.params["block"] == "1"
+    assert block.data.params["lr"] == "0.005"
+    curve = client.get_metric_history(block.info.run_id, "held_out_relative_l1")
+    assert [metric.step for metric in curve] == [1, 2, 3]
+    main = by_unit["result"]
+    assert main.data.metrics["num_architectures"] == result.num_architectures
+    files = {file.path for file in client.list_artifacts(main.info.run_id)}
+    assert {"config.yaml", "environment.json", "ranking.parquet", "ranking.json", "ratings"} <= files
+    search(tiny())
+    assert len(runs_of(config)[1]) == len(runs)
+
+
+def test_the_environment_names_the_server(tiny, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert tracking_uri(load_config(tiny())) == "http://127.0.0.1:5000"
+    assert tracking_uri(load_config(tiny(tracking={"uri": "sqlite:///x.db"}))) == "sqlite:///x.db"

@@ -1,0 +1,145 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces.mbconv import digits
+from trainables.cutting import cut
+from trainables.data import DataConfig, load_data
+from trainables.feature_cache import CachedFeatures, FeatureConfig, FeatureStore, boundaries_of
+from trainables.training import ComputeConfig
+
+COMPUTE = ComputeConfig(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    space = digits((1, 8, 8), 10)
+    torch.manual_seed(0)
+    return cut(space.build(space.smallest()), ["blocks.0", "blocks.1", "blocks.2"], (1, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def images():
+    config = DataConfig(num_train_images=50, num_held_out_images=20, augment={"crop_padding": 1})
+    return load_data(config, seed=0)
+
+
+@pytest.fixture
+def store(tmp_path, images):
+    def build(split=images.train, boundaries=(0, 1, 2, 3), fingerprint="teacher", **settings):
+        config = FeatureConfig(mode=("cached",) * 3, shard_rows=16, batch_size=10, **settings)
+        return FeatureStore(tmp_path, fingerprint, split, boundaries, config)
+
+    return build
+
+
+def fill(store, teacher):
+    for shard in range(store.num_shards):
+        store.write_shard(shard, teacher, COMPUTE)
+    return store.finish()
+
+
+def fresh(teacher, split, boundary, positions, view=None):
+    with torch.no_grad():
+        return teacher.features(split.images(positions, view=view), up_to=3)[boundary]
+
+
+def test_cached_features_are_the_fresh_ones(store, teacher, images):
+    written = store()
+    num_bytes = fill(written, teacher)
+    assert num_bytes == 50 * 4 * sum(np.prod(shape) for shape in teacher.feature_shapes)
+    cached = CachedFeatures(written)
+    positions = np.array([49, 3, 17, 3, 16])
+    for boundary in range(4):
+        expected = fresh(teacher, images.train, boundary, positions)
+        torch.testing.assert_close(cached.read(boundary, positions), expected)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 1e-2), ("float16", 2e-3)])
+def test_smaller_types_halve_the_bytes(store, teacher, images, dtype, tolerance):
+    written = store(dtype=dtype)
+    assert fill(written, teacher) == 50 * 2 * sum(np.prod(shape) for shape in teacher.feature_shapes)
+    found = CachedFeatures(written).read(2, np.arange(50))
+    expected = fresh(teacher, images.train, 2, np.arange(50))
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+    assert found.dtype == torch.float32
+
+
+def test_views_are_augmented_copies(store, teacher, images):
+    written = store(views=2)
+    fill(written, teacher)
+    cached = CachedFeatures(written)
+    assert cached.num_views == 2
+    positions = np.array([5, 40])
+    for view in range(2):
+        expected = fresh(teacher, images.train, 1, positions, view=view)
+        torch.testing.assert_close(cached.read(1, positions + 50 * view), expected)
+    assert not torch.equal(cached.read(0, positions), cached.read(0, positions + 50))
+
+
+def test_held_out_images_have_one_plain_view(store, teacher, images):
+    written = store(split=images.held_out, views=3)
+    fill(written, teacher)
+    expected = fresh(teacher, images.held_out, 3, np.arange(20))
+    torch.testing.assert_close(CachedFeatures(written).read(3, np.arange(20)), expected)
+
+
+def test_the_place_depends_on_all_that_the_features_depend_on(store, images):
+    variants = [
+        store(),
+        store(fingerprint="other"),
+        store(split=images.held_out),
+        store(boundaries=(0, 1)),
+        store(views=2),
+        store(dtype="float16"),
+    ]
+    assert len({variant.folder for variant in variants}) == len(variants)
+    assert store().folder == variants[0].folder
+
+
+def test_features_without_a_manifest_are_not_read(store, teacher):
+    written = store()
+    written.write_shard(0, teacher, COMPUTE)
+    assert not written.complete
+    with pytest.raises(FileNotFoundError, match="must hold a manifest"):
+        CachedFeatures(written)
+
+
+def test_an_interrupted_write_is_resumed(store, teacher):
+    written = store()
+    for shard in range(2):
+        written.write_shard(shard, teacher, COMPUTE)
+    before = {path: path.stat().st_mtime_ns for path in written.folder.rglob("*.npy")}
+    fill(written, teacher)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_flipped_byte_is_found_and_its_shard_computed_anew(store, teacher):
+    written = store()
+    for shard in range(written.num_shards):
+        written.write_shard(shard, teacher, COMPUTE)
+    path = written.folder / "boundary_2" / "1.npy"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"boundary_2/1\.npy must hold what was written"):
+        written.finish()
+    assert not written.complete
+    fill(written, teacher)
+    assert written.complete
+
+
+def test_the_manifest_says_what_the_features_are(store, teacher):
+    written = store(boundaries=(2, 3))
+    fill(written, teacher)
+    manifest = json.loads((written.folder / "manifest.json").read_text())
+    assert manifest["boundaries"] == [2, 3]
+    assert manifest["teacher"] == "teacher"
+
+
+def test_boundaries_are_those_beside_cached_blocks():
+    assert boundaries_of(("cached", "online", "cached")) == (0, 1, 2, 3)
+    assert boundaries_of(("online", "online", "cached")) == (2, 3)
+    assert boundaries_of(("online",)) == ()
