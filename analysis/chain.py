@@ -98,18 +98,10 @@ def meetings(exits: NDArray[np.int64], entries: NDArray[np.int64]) -> NDArray[np
 
 
 def _usable(index: int, table: pd.DataFrame, cost_names: list[str]) -> pd.DataFrame:
-    """The rated rows of a table, checked, with the old positions as index."""
-    for name in (CANDIDATE, RATING, *cost_names):
-        if name not in table.columns:
-            raise ValueError(f"block {index} must have the column {name}, it has {', '.join(table.columns)}")
-        if name != CANDIDATE and not pd.api.types.is_numeric_dtype(table[name].dtype):
-            raise ValueError(
-                f"column {name} of block {index} must hold numbers, it holds {table[name].dtype}"
-            )
-    if not pd.api.types.is_string_dtype(table[CANDIDATE]) or table[CANDIDATE].isna().any():
-        raise ValueError(f"column {CANDIDATE} of block {index} must hold texts only")
-    columns = [CANDIDATE, RATING, *cost_names, *{IN_CHANNELS, OUT_CHANNELS}.intersection(table.columns)]
-    frame = table[columns].reset_index(drop=True)
+    """The rated rows of a table, checked, with their positions in it as index."""
+    _check_columns(index, table, cost_names)
+    widths = [name for name in (IN_CHANNELS, OUT_CHANNELS) if name in table.columns]
+    frame = table[list(dict.fromkeys([CANDIDATE, RATING, *cost_names, *widths]))].reset_index(drop=True)
     frame = frame[frame[RATING].notna()]
     if frame.empty:
         raise ValueError(f"block {index} must have a rated candidate, it has none in {len(table)} rows")
@@ -117,12 +109,23 @@ def _usable(index: int, table: pd.DataFrame, cost_names: list[str]) -> pd.DataFr
         finite = np.isfinite(frame[name].to_numpy(np.float64))
         if not finite.all():
             raise ValueError(f"{name} must be finite, in block {index} got {frame[name][~finite].iloc[0]}")
-    separated = frame[CANDIDATE].str.contains(SEPARATOR, regex=False)
-    if separated.any():
-        raise ValueError(
-            f'candidates must not contain "{SEPARATOR}", got {frame[CANDIDATE][separated].iloc[0]!r}'
-        )
     return frame
+
+
+def _check_columns(index: int, table: pd.DataFrame, cost_names: list[str]) -> None:
+    for name in (CANDIDATE, RATING, *cost_names):
+        if name not in table.columns:
+            raise ValueError(f"block {index} must have the column {name}, it has {', '.join(table.columns)}")
+    for name in (RATING, *cost_names):
+        dtype = table[name].dtype
+        if not pd.api.types.is_numeric_dtype(dtype):
+            raise ValueError(f"column {name} of block {index} must hold numbers, it holds {dtype}")
+    names = table[CANDIDATE]
+    if not pd.api.types.is_string_dtype(names) or names.isna().any():
+        raise ValueError(f"column {CANDIDATE} of block {index} must hold texts only")
+    separated = names[names.str.contains(SEPARATOR, regex=False)]
+    if len(separated):
+        raise ValueError(f'candidates must not contain "{SEPARATOR}", got {separated.iloc[0]!r}')
 
 
 def _drop_dead_ends(frames: list[pd.DataFrame]) -> list[Widths]:
@@ -177,12 +180,11 @@ def _block(
             f"a candidate must stand once per width at which its block is entered,"
             f" {frame[CANDIDATE][ambiguous].iloc[0]!r} stands more often"
         )
+    costs = [frame[name].to_numpy(np.float64) for name in cost_names]
     return Block(
         table_rows=frame.index.to_numpy(np.int64),
         ratings=frame[RATING].to_numpy(np.float64),
-        costs=np.stack([frame[name].to_numpy(np.float64) for name in cost_names])
-        if cost_names
-        else np.empty((0, len(frame))),
+        costs=np.array(costs, np.float64).reshape(len(costs), len(frame)),
         entries=entries,
         exits=_positions(frame, OUT_CHANNELS, exit_widths),
         num_entries=1 if entry_widths is None else len(entry_widths),

@@ -1,6 +1,9 @@
 """The exact number of architectures within limits, where the chain is small enough or has enough equal sums.
 
 The different sums of the first blocks, added up from left to right, meet the sequences of rows that may follow.
+
+Source: E. Horowitz and S. Sahni, "Computing partitions with applications to the knapsack problem", JACM 21 (1974).
+Deviation: equal sums are one, so that their number counts, not that of the architectures.
 """
 
 import math

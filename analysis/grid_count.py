@@ -4,6 +4,8 @@ Every cost is a dimension of the grid. Costs are rounded down block by block, so
 limits is necessary for the sum itself to be, and sufficient once all that rounding may have taken is added back.
 The chain is cut in two: the numbers per cell of the second half, accumulated from the origin on, tell for each cell
 of the first half how many ends it has. A pilot on a coarse grid tells how finely each dimension is worth dividing.
+
+Source: ours.
 """
 
 import math
@@ -21,7 +23,10 @@ _PILOT_CELLS = 2**18
 _MOST_NUMBERS = 2**27  # on all grids at a time, which bounds the memory
 _MOST_ADDITIONS = 2**31  # which bounds the time
 _ENOUGH = 1e-4  # for the logarithm of the number to be unsure by
-_LARGEST_WEIGHT = 8.0  # how much finer or coarser than on average a dimension may be divided
+_LEAST_LOSS = 1e-6  # of precision that a dimension is taken to cause, and 1 / the largest
+_LARGEST_WEIGHT = math.log(
+    8
+)  # logarithm of how much finer than on average a dimension may be divided, or coarser
 _MARGIN = 1e-6  # more than what floating point may lead a quotient astray, in cells
 
 
@@ -33,7 +38,7 @@ class _Grid:
         offsets: Per part, how many cells its rows lead further along each dimension, rounded down, [D, N].
         top: The last cell along each dimension where a sum within the limits may be, [D].
         sure: The last one where all sums are within the limits, [D].
-        shape: Number of cells along each dimension, [D]. All but the first, at whose end a sum merely leaves the
+        shape: Numbers of cells along each dimension, [D]. All but the first, at whose end a sum merely leaves the
             grid, have room for one inner part beyond `top`, so that no sum carries over to the next dimension.
     """
 
@@ -55,8 +60,8 @@ class _Answer:
     Attributes:
         lower: Certain lower bound.
         upper: Certain upper bound.
-        losses: By how much leaving out what is unsure along one dimension lowers the logarithm of `upper`, [D].
-        num_additions: What it took at most.
+        losses: By how much the logarithm of `upper` falls without what is unsure along one dimension, [D].
+        num_additions: How many it took at most.
     """
 
     lower: int
@@ -65,86 +70,95 @@ class _Answer:
     num_additions: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Width:
+    """What the two halves of the chain make at one of the widths where they meet.
+
+    Attributes:
+        positions: The cells on which beginnings fall, [D, N].
+        shares: The share of beginnings that falls on each of them, [N].
+        ends: For each cell of the flat grid, the share of ends that fall on it or nearer to the origin.
+    """
+
+    positions: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    ends: Cells
+
+    def share_within(self, limits: NDArray[np.int64], strides: NDArray[np.int64]) -> float:
+        """The share of pairs of a beginning and an end that fall on cells up to `limits` together."""
+        kept = (self.positions <= limits[:, np.newaxis]).all(axis=0)
+        rests = limits[:, np.newaxis] - self.positions[:, kept]
+        return float(self.shares[kept] @ self.ends[strides @ rests])
+
+
 def bound_count(chain: Chain) -> tuple[int, int]:
     """Certain lower and upper bounds on the number of architectures that keep the limits of `chain`."""
     problem = pose(chain)
     if any(problem.limits < -problem.roundings):
         return 0, 0
     even = np.ones(len(problem.limits))
-    pilot = _answer(problem, _divide(problem, _PILOT_CELLS, even))
+    pilot = _answer(problem, _lay(problem, _divide(problem, _PILOT_CELLS, even)))
     if pilot.lower == pilot.upper:
         return pilot.lower, pilot.upper
-    num_grids = max(part.num_entries + part.num_exits for part in problem.parts)
     finer = min((pilot.losses.sum() / _ENOUGH) ** len(even), _MOST_ADDITIONS / pilot.num_additions)
+    num_grids = max(part.num_entries + part.num_exits for part in problem.parts)
     num_cells = min(_PILOT_CELLS * max(1.0, finer), _MOST_NUMBERS / num_grids)
-    weights = pilot.losses / np.exp(np.log(pilot.losses).mean())
-    weights = np.clip(weights, 1 / _LARGEST_WEIGHT, _LARGEST_WEIGHT)
-    answer = _answer(problem, _divide(problem, num_cells, weights / np.exp(np.log(weights).mean())))
+    logarithms = np.log(pilot.losses)
+    logarithms = np.clip(logarithms - logarithms.mean(), -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
+    sizes = _divide(problem, num_cells, np.exp(logarithms - logarithms.mean()))
+    answer = _answer(problem, _lay(problem, sizes))
     return max(pilot.lower, answer.lower), min(pilot.upper, answer.upper)
 
 
-def _divide(problem: Problem, num_cells: float, weights: NDArray[np.float64]) -> _Grid:
-    """A grid of about `num_cells`, the dimensions divided in proportion to `weights`, whose product is 1."""
+def _divide(problem: Problem, num_cells: float, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sizes of the cells of a grid of about `num_cells`, as fine as `weights`, whose product is 1; [D]."""
     limits = problem.limits + problem.roundings
     costs = [part.costs.max(axis=1, initial=0.0) for part in problem.parts[1:-1]]
     reach = np.max(costs, axis=0, initial=0.0) if costs else np.zeros_like(limits)
+    # All dimensions but the first have room beyond the limit, see `_Grid.shape`.
     room = 1 + np.divide(reach, limits, out=np.zeros_like(limits), where=limits > 0)
     room[0] = 1
-    resolution = np.maximum(1, weights * (num_cells / room.prod()) ** (1 / len(limits)) / room - 1)
-    sizes = limits / resolution
+    divisions = weights * (num_cells / room.prod()) ** (1 / len(limits)) / room - 1
+    sizes = limits / np.maximum(1, divisions)
     sizes = np.where(problem.whole, np.ceil(sizes), sizes)
-    sizes[sizes == 0] = 1
+    return np.where(sizes > 0, sizes, 1)
+
+
+def _lay(problem: Problem, sizes: NDArray[np.float64]) -> _Grid:
+    """The grid with cells of the given sizes."""
     quotients = [part.costs / sizes[:, np.newaxis] for part in problem.parts]
     offsets = [np.floor(of_rows).astype(np.int64) for of_rows in quotients]
-    lost = np.sum(
-        [
-            (exact - rounded).max(axis=1, initial=0.0)
-            for exact, rounded in zip(quotients, offsets, strict=True)
-        ],
-        axis=0,
-    )
+    lost = np.zeros_like(sizes)
+    for exact, rounded in zip(quotients, offsets, strict=True):
+        lost += (exact - rounded).max(axis=1, initial=0.0)
     lost += np.where(problem.whole & (lost == 0), 0.0, _MARGIN)
-    top = np.floor(limits / sizes + _MARGIN).astype(np.int64)
+    top = np.floor((problem.limits + problem.roundings) / sizes + _MARGIN).astype(np.int64)
     sure = np.floor((problem.limits - problem.roundings) / sizes - lost).astype(np.int64)
-    beyond = np.max([of_rows.max(axis=1, initial=0) for of_rows in offsets[1:-1]] or [0 * top], axis=0)
+    beyond = np.zeros_like(top)
+    for of_rows in offsets[1:-1]:
+        beyond = np.maximum(beyond, of_rows.max(axis=1, initial=0))
     shape = (int(top[0]) + 1, *(top + beyond + 1)[1:].tolist())
     return _Grid(offsets, top, sure, shape)
 
 
 def _answer(problem: Problem, grid: _Grid) -> _Answer:
     """The bounds that `grid` gives."""
-    parts = problem.parts
-    cut = _middle(parts)
-    first, first_additions = _half(parts[:cut], grid, grid.offsets[:cut], backwards=False)
-    second, second_additions = _half(parts[cut:][::-1], grid, grid.offsets[cut:][::-1], backwards=True)
-    pairs = []
-    for beginnings, ends in zip(first, second, strict=True):
-        (occupied,) = np.nonzero(beginnings)
-        positions = np.array(np.unravel_index(occupied, grid.shape))
-        by_axes = ends.reshape(grid.shape)
-        for axis in range(by_axes.ndim):
-            np.cumsum(by_axes, axis=axis, out=by_axes)
-        pairs.append((positions, beginnings[occupied], ends))
+    parts, cut = problem.parts, _middle(problem.parts)
+    before, additions_before = _half(parts[:cut], grid, grid.offsets[:cut], backwards=False)
+    after, additions_after = _half(parts[cut:][::-1], grid, grid.offsets[cut:][::-1], backwards=True)
+    widths = [_meet(beginnings, ends, grid.shape) for beginnings, ends in zip(before, after, strict=True)]
 
     def share(limits: NDArray[np.int64]) -> float:
-        """Share of the pairs of rows, all widths allowed, that keep `limits`, in cells."""
-        total = 0.0
-        for positions, numbers, ends in pairs:
-            kept = (positions <= limits[:, np.newaxis]).all(axis=0)
-            total += float(numbers[kept] @ ends[grid.strides @ (limits[:, np.newaxis] - positions[:, kept])])
-        return total
+        return sum(width.share_within(limits, grid.strides) for width in widths)
 
     upper, lower = share(grid.top), share(grid.sure)
-    losses = [
-        math.log(upper / max(share(np.where(axis, grid.sure, grid.top)), 1e-4 * upper)) if upper else 0.0
-        for axis in np.eye(len(grid.shape), dtype=np.bool_)
-    ]
-    num_sums = sum(map(len, parts)) + sum(grid.shape) + max(len(numbers) for _, numbers, _ in pairs)
-    return _Answer(
-        *_whole_bounds(lower, upper, sum(map(_exponent, parts)), num_sums),
-        losses=np.maximum(losses, 1e-6),
-        num_additions=first_additions + second_additions,
-    )
+    losses = np.full(len(grid.top), _LEAST_LOSS)
+    for axis in range(len(losses)) if upper else ():
+        without = share(np.where(np.arange(len(losses)) == axis, grid.sure, grid.top))
+        losses[axis] = max(-math.log(max(without / upper, _LEAST_LOSS)), _LEAST_LOSS)
+    num_sums = sum(map(len, parts)) + sum(grid.shape) + max(len(width.shares) for width in widths)
+    bounds = _whole_bounds(lower, upper, sum(map(_exponent, parts)), num_sums)
+    return _Answer(*bounds, losses, additions_before + additions_after)
 
 
 def _middle(parts: list[Part]) -> int:
@@ -176,6 +190,15 @@ def _half(
             for axis, top in enumerate(grid.top.tolist()):
                 by_axes[(slice(None),) * axis + (slice(top + 1, None),)] = 0.0
     return cells, additions
+
+
+def _meet(beginnings: Cells, ends: Cells, shape: tuple[int, ...]) -> _Width:
+    """The two halves at a width; `ends` is overwritten."""
+    (occupied,) = np.nonzero(beginnings)
+    by_axes = ends.reshape(shape)
+    for axis in range(len(shape)):
+        np.cumsum(by_axes, axis=axis, out=by_axes)
+    return _Width(np.array(np.unravel_index(occupied, shape)), beginnings[occupied], ends)
 
 
 def _whole_bounds(lower: float, upper: float, exponent: int, num_sums: int) -> tuple[int, int]:

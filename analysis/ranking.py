@@ -46,7 +46,8 @@ def top_architectures(
         tables: One table per block with the columns `candidate` and `rating`.
         budgets: Upper bound, inclusive, of the sum of a cost: any column of numbers that all tables have.
         k: How many architectures.
-        time_limit_seconds: When to stop with the best found so far.
+        time_limit_seconds: When to stop with the best found so far. It is worth giving where many blocks have
+            several budgets, or where tight budgets meet ratings of few different values.
 
     Returns:
         A frame with the columns `rank` from 1 on, `architecture` (its ID), `score`, and the sum of each cost that
@@ -188,8 +189,8 @@ def _certificate(
     multipliers = dict(zip(chain.cost_names, relaxation.multipliers.tolist(), strict=True))
     return {
         "proved": found.complete,
-        "lower_bound": min(best, floor),
-        "gap": 0.0 if found.complete else max(0.0, last - floor),
+        "lower_bound": min(best, float(floor)),
+        "gap": 0.0 if found.complete else max(0.0, last - float(floor)),
         "num_enumerated": found.num_enumerated,
         "multipliers": {name: multipliers.get(name, 0.0) for name in budgets},
     }

@@ -14,9 +14,9 @@ from scipy.optimize import linprog
 from analysis.chain import Chain
 
 _MOST_CUTS = 200
-_TOLERANCE = 1e-9  # of the spread of the scores: how near the best multipliers the search for them ends
-# Multipliers stay below the spread of the scores for this share of a budget.
-_LARGEST_PRICE = 1e5
+# In units of the spread of the scores:
+_TOLERANCE = 1e-9  # how near to the best bound the cuts end
+_LARGEST_PRICE = 1e5  # for all that a budget allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Relaxation:
     Attributes:
         multipliers: Price of a unit of each cost, from 0 on, [J].
         bound: What the score of no architecture within the budgets falls below.
-        excesses: Per block and row, by how much the best priced chain through the row exceeds the best one that
-            begins alike; along a chain they sum to its own distance from the best. [N] each.
+        excesses: Per block, by how much the best that a row leads to is worse than the best at the width where it
+            is entered, [N]; along a chain they add up to its distance from the best of all.
         rounding: How far sums of priced scores may be off, whatever the order of summation.
     """
 
@@ -50,7 +50,7 @@ def smallest_completions(chain: Chain, values: Sequence[NDArray[np.float64]]) ->
 def relax(chain: Chain) -> Relaxation:
     """The relaxation of the budgets whose bound is best, up to a tolerance.
 
-    If no architecture meets all the budgets, the bound may come out above the score of every architecture.
+    If no architecture meets all the budgets, the bound may exceed the score of every architecture, which proves it.
     """
     multipliers = _best_multipliers(chain)
     values = _priced(chain, multipliers)
@@ -99,7 +99,7 @@ def _best_multipliers(chain: Chain) -> NDArray[np.float64]:
         )
         if program.x is None or program.x[-1] - best_bound < _TOLERANCE:
             break
-        prices = program.x[:-1]
+        prices = np.maximum(program.x[:-1], 0.0)
     return best_prices * scale / units
 
 

@@ -3,6 +3,9 @@
 Depth first over blocks, many beginnings at a time: a beginning is followed by exactly the rows with which the
 Lagrangian bound still allows the score; what cannot meet a budget any more is dropped. Since beginnings stay in the
 order of IDs, of equal scores the first found is the one to keep, and what comes later must be strictly better.
+
+Source: W. M. Carlyle, J. O. Royset and R. K. Wood, "Lagrangian relaxation and enumeration for solving constrained
+shortest-path problems", Networks 52 (2008). Deviations: the k best instead of the best, ties by ID, in chunks.
 """
 
 import itertools
@@ -77,11 +80,11 @@ class _Step:
 
 @dataclass(slots=True)
 class _Goal:
-    """What is looked for, which those who look may lower while they do.
+    """What a search is to find, and how far it is.
 
     Attributes:
-        up_to: Highest score for which everything must be found.
-        to_beat: Score above all that are still wanted.
+        up_to: Everything with a score up to this is to be found,
+        to_beat: if it is below this, which may sink as better ones are found.
         deadline: When to stop, on the monotonic clock.
         num_enumerated: Whole architectures looked at so far.
         complete: Whether everything has been looked at.
@@ -126,7 +129,7 @@ class Search:
         return sum(map(len, self._architectures(goal)))
 
     def _architectures(self, goal: _Goal) -> Iterator[_Beginnings]:
-        """All architectures within the budgets that reach the goal, many at a time, in the order of IDs."""
+        """All architectures within the budgets that reach `goal`, many at a time, in the order of IDs."""
         stack = [self._root()]
         while stack and time.monotonic() <= goal.deadline:
             beginnings = self._beating(goal.to_beat, stack.pop())

@@ -1,7 +1,7 @@
 """One Ray Tune run over unlike units of work: each starts when the units that it needs are done, longest first."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +9,19 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from nasray.config import ResourcesConfig
 from trainables.units import Spec, parse_spec, run_unit
 
 FAILURE = "failure"
-_QUIET = {
+_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # units are the work itself, and not to be starved by what else runs
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # ReadyUnits gives no more units than there is room for
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -54,11 +57,13 @@ class DriverCallback(tune.Callback):
 class ReadyUnits(Searcher):
     """Tune's source of trials: gives a unit when all that it needs is done, waits while there is none.
 
-    A unit that failed keeps the units that need it from ever starting.
+    A unit that failed keeps the units that need it from ever starting. No more units are given at once than `num_slots`
+    tells, so that each is given as late as can be, when it is known which is the longest that is ready.
     """
 
-    def __init__(self, units: Sequence[Unit], done: set[str]) -> None:
+    def __init__(self, units: Sequence[Unit], done: set[str], num_slots: Callable[[], int]) -> None:
         super().__init__()
+        self._num_slots = num_slots
         self._waiting = {unit.name: unit for unit in units}
         self._running: dict[str, str] = {}
         self._done = set(done)
@@ -68,6 +73,8 @@ class ReadyUnits(Searcher):
         ready = [unit for unit in self._waiting.values() if self._done.issuperset(unit.needs)]
         if not ready:
             return None if self._waiting and self._running else Searcher.FINISHED
+        if len(self._running) >= self._num_slots():
+            return None
         unit = max(ready, key=lambda unit: unit.cost)
         del self._waiting[unit.name]
         self._running[trial_id] = unit.name
@@ -86,6 +93,19 @@ class ReadyUnits(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, see `save`."""
+
+
+class LatestFirst(FIFOScheduler):
+    """Gives a free actor to the unit that came last, and so leaves alone the earlier ones whose actors are starting.
+
+    First in, first out, Tune would give it to a unit that waits for an actor of its own and throw that actor away half
+    started. Where units are shorter than the start of an actor, only one would ever run.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The last pending trial."""
+        trials = reversed(tune_controller.get_trials())
+        return next((trial for trial in trials if trial.status == trial.PENDING), None)
 
 
 def unit_trainable(config: dict[str, Any]) -> None:
@@ -120,9 +140,9 @@ def run_schedule(
     tuner = tune.Tuner(
         tune.with_resources(unit_trainable, lambda config: _bundle(parse_spec(config["spec"]), resources)),
         tune_config=tune.TuneConfig(
-            search_alg=ReadyUnits(units, done),
+            search_alg=ReadyUnits(units, done, lambda: num_slots(units[0].spec, resources)),
+            scheduler=LatestFirst(),
             num_samples=len(units),
-            max_concurrent_trials=resources.max_concurrent,
             reuse_actors=True,
             trial_name_creator=_trial_name,
             trial_dirname_creator=_trial_name,
@@ -145,7 +165,7 @@ def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
     Raises:
         ValueError: There is no cluster at the address.
     """
-    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
     if ray.is_initialized():
         yield
         return
@@ -162,13 +182,22 @@ def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
         ray.shutdown()
 
 
+def num_slots(spec: Spec, resources: ResourcesConfig) -> int:
+    """How many units may run at once: as many as fit into the cluster's nodes now, or as the config says."""
+    if resources.max_concurrent is not None:
+        return resources.max_concurrent
+    wanted = _bundle(spec, resources).bundles[0]
+    fitting = (min(node.get(kind, 0) // amount for kind, amount in wanted.items()) for node in _nodes())
+    return max(1, int(sum(fitting)))
+
+
 def check_resources(units: Sequence[Unit], resources: ResourcesConfig) -> None:
     """Refuse units that no node could ever run, instead of waiting for ever.
 
     Raises:
         ValueError: A unit asks for more CPUs or GPUs than the largest node has.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = _nodes()
     for unit in units:
         wanted = _bundle(unit.spec, resources).bundles[0]
         if not any(all(node.get(kind, 0) >= amount for kind, amount in wanted.items()) for node in nodes):
@@ -177,6 +206,11 @@ def check_resources(units: Sequence[Unit], resources: ResourcesConfig) -> None:
                 f"a node must have what a unit takes: {unit.name} takes {_text(wanted)}, the largest node has "
                 f"{_text(largest)}: lower compute.num_threads or resources.gpus_per_unit"
             )
+
+
+def _nodes() -> list[dict[str, float]]:
+    """The resources of each node that is alive."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _bundle(spec: Spec, resources: ResourcesConfig) -> tune.PlacementGroupFactory:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL.Image import Image
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
@@ -67,6 +65,10 @@ def labels_of(dataset: Dataset) -> np.ndarray:
 
 
 def _digits(_root: Path | None) -> ImageSource:
+    # Imported here, since every unit's process would wait for a second for what only this data set needs.
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
     bunch = load_digits()
     images = torch.from_numpy(bunch.images / bunch.images.max()).float().unsqueeze(1)
     labels = torch.from_numpy(bunch.target)

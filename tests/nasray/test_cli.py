@@ -54,7 +54,10 @@ def test_the_script_goes_from_the_config_to_the_ranking(config_file, tmp_path):
 
 
 def test_rank_needs_neither_ray_nor_torch():
-    code = "import nasray.rank, nasray.ranking_view, nasray.cli, sys; print({'ray', 'torch', 'mlflow'} & set(sys.modules))"
+    code = (
+        "import nasray.rank, nasray.ranking_view, nasray.cli, sys;"
+        "print({'ray', 'torch', 'mlflow'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -87,9 +87,8 @@ class Killer(threading.Thread):
     def run(self):
         while not self.killed:
             if any(self._run.glob("units/block_*/*/last.pt")):
-                busy = [
-                    p for p in psutil.process_iter() if "ImplicitFunc.train" in p.name() + str(p.cmdline())
-                ]
+                processes = psutil.process_iter(["cmdline"])
+                busy = [p for p in processes if "ImplicitFunc.train" in str(p.info["cmdline"])]
                 for process in busy[:1]:
                     process.kill()
                     self.killed.append(process.pid)

@@ -6,7 +6,6 @@ import pytest
 from nasray.config_file import load_config
 from nasray.run_folder import RunFolder, describe_environment
 
-
 HOLD = """
 import sys
 from pathlib import Path

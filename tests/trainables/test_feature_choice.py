@@ -1,4 +1,3 @@
-
 from search_spaces.cost import measure
 from search_spaces.mbconv import digits
 from trainables.cutting import cut
