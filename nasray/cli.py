@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     rank.add_argument("--max-params", type=float, help="at most so many parameters, such as 5e6")
     rank.add_argument("--max-macs", type=float, help="at most so many multiply-accumulates, such as 400e6")
     rank.add_argument("--top", type=int, default=1000, help="how many architectures (default: 1000)")
+    rank.add_argument(
+        "--time-limit", type=float, metavar="S", help="stop after so many seconds, proved or not"
+    )
     rank.add_argument("--output", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
     rank.set_defaults(run=_rank)
 
@@ -108,7 +111,7 @@ def _rank(parsed: argparse.Namespace) -> int:
     budgets = read_budgets(parsed.run_folder) | {
         name: limit for name, limit in given.items() if limit is not None
     }
-    ranking = rank_run(parsed.run_folder, budgets, parsed.top)
+    ranking = rank_run(parsed.run_folder, budgets, parsed.top, parsed.time_limit)
     if parsed.output is not None:
         write_ranking(ranking, parsed.output)
     print_ranking(ranking, Console(highlight=False))

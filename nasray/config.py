@@ -14,11 +14,18 @@ from trainables.training import ComputeConfig
 
 
 class RankingConfig(BaseModel):
-    """How many architectures the ranking lists."""
+    """How far the ranking goes.
+
+    Attributes:
+        top: How many architectures it lists.
+        time_limit_seconds: When it stops with the best found so far, and says by how much they may be beaten. A limit
+            is needed only where few different ratings meet tight budgets, or blocks are dozens.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     top: int = Field(default=1000, ge=1)
+    time_limit_seconds: float | None = Field(default=None, gt=0)
 
 
 class ResourcesConfig(BaseModel):

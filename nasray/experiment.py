@@ -122,10 +122,10 @@ def _run(
 
 
 def _rank(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
-    """The run's ranking; made anew unless it is there and was made from the same tables, budgets and length."""
+    """The run's ranking; made anew unless it is there, proved, and made from the same tables, budgets and length."""
     inputs = ranking_inputs(folder.path, config.budgets, config.ranking.top)
     found = read_json(folder.certificate)
-    if found is not None and found["inputs"] == inputs and folder.ranking.exists():
+    if found is not None and found["proved"] and found["inputs"] == inputs and folder.ranking.exists():
         ranking = pd.read_parquet(folder.ranking)
         ranking.attrs["num_feasible"] = {bound: int(text) for bound, text in found["num_feasible"].items()}
         ranking.attrs["certificate"] = {
@@ -133,7 +133,7 @@ def _rank(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
         }
         return ranking
     folder.certificate.unlink(missing_ok=True)
-    ranking = rank_run(folder.path, config.budgets, config.ranking.top)
+    ranking = rank_run(folder.path, config.budgets, config.ranking.top, config.ranking.time_limit_seconds)
     write_ranking(ranking, folder.ranking)
     write_json(folder.certificate, certificate(ranking, inputs))
     return ranking

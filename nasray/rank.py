@@ -1,36 +1,40 @@
 """From tables of ratings to the ranking of all architectures, without Ray or torch."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
-from analysis.ratings import load_ratings
 
 from analysis.counting import count_feasible
 from analysis.ranking import top_architectures
+from analysis.ratings import load_ratings
 from search_spaces.atomic_file import replacing
 
 SHARE_BETTER = "share_better"
 
 
-def rank_run(run: Path, budgets: Mapping[str, float], top: int) -> pd.DataFrame:
-    """The best architectures of a run under budgets, best first.
+def rank_run(
+    run: Path, budgets: Mapping[str, float], top: int, time_limit_seconds: float | None = None
+) -> pd.DataFrame:
+    """The best architectures of a run under budgets, best first; proved, unless the time ran out.
 
     `share_better` is the share of all architectures within the budgets that are strictly better. Where these cannot be
-    counted exactly, it is a certain upper bound. The attribute `num_feasible` of the frame holds their number, or its
-    certain bounds.
+    counted exactly, it is a certain upper bound; where the ranking is not proved, it is not known. The attribute
+    `num_feasible` of the frame holds their number, or its certain bounds.
 
     Raises:
         ValueError: The run has no ratings, or the budgets cannot be met.
     """
     tables = load_ratings(run)
-    ranking = top_architectures(tables, dict(budgets), top)
+    ranking = top_architectures(tables, dict(budgets), top, time_limit_seconds=time_limit_seconds)
     feasible = count_feasible(tables, dict(budgets))
-    num_better = ranking["score"].rank(method="min").astype("int64") - 1
-    ranking[SHARE_BETTER] = num_better / max(1, feasible.lower)
+    num_better = ranking["score"].rank(method="min") - 1
+    proved = ranking.attrs["certificate"]["proved"]
+    ranking[SHARE_BETTER] = num_better / max(1, feasible.lower) if proved else math.nan
     ranking.attrs["num_feasible"] = {"lower": feasible.lower, "upper": feasible.upper}
     return ranking
 
@@ -55,9 +59,10 @@ def write_ranking(ranking: pd.DataFrame, path: Path) -> None:
 
 def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """What is proved of a ranking, and what it was made from, as plain data."""
-    feasible = ranking.attrs["num_feasible"]
+    feasible, proof = ranking.attrs["num_feasible"], ranking.attrs["certificate"]
     return {
-        **ranking.attrs["certificate"],
+        **proof,
+        "gap": proof["gap"] if math.isfinite(proof["gap"]) else None,  # JSON has no infinity
         # As text, since few readers of JSON keep integers of this size.
         "num_feasible": {bound: str(value) for bound, value in feasible.items()},
         "inputs": dict(inputs),

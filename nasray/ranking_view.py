@@ -1,5 +1,7 @@
 """The ranking as a person reads it on the terminal."""
 
+import math
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -50,6 +52,8 @@ def _proof(ranking: pd.DataFrame) -> str:
         return (
             f"Proved: no other of the {number} architectures within the budgets is better than those listed."
         )
+    if certificate["gap"] is None or math.isinf(certificate["gap"]):
+        return f"Not proved: time ran out before so many of the {number} architectures within the budgets were found."
     return (
         f"Not proved: time ran out; of the {number} architectures within the budgets, one that is not listed may be "
         f"better by {certificate['gap']:.3g} at the most."

@@ -77,7 +77,7 @@ def random_instance(rng):
 def instances():
     rng = np.random.default_rng(0)
     found = []
-    while len(found) < 80:
+    while len(found) < 60:
         tables, budgets = random_instance(rng)
         if all(table["rating"].notna().any() for table in tables):
             everything = brute_force(tables, COSTS)
