@@ -12,21 +12,32 @@ USAGE_ERROR, FAILURE = 2, 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 2 for a mistake of the user's, or 1 for a search whose units failed."""
-    parsed = _parser().parse_args(arguments)
-    error_console = Console(stderr=True, soft_wrap=True, highlight=False)
+    parsed = _parse(arguments)
+    error_console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
         return parsed.run(parsed)
-    except (ValueError, FileNotFoundError) as error:
-        error_console.print(f"nasray: {error}", style="red", markup=False)
+    except (ValueError, OSError) as error:
+        error_console.print(f"nasray: {error}", style="red")
         return USAGE_ERROR
     except RuntimeError as error:
         if type(error).__name__ != "SearchFailedError":
             raise
-        error_console.print(f"nasray: {error}", style="red", markup=False)
+        error_console.print(f"nasray: {error}", style="red")
         return FAILURE
     except KeyboardInterrupt:
-        error_console.print("nasray: interrupted; the same command goes on from here", markup=False)
+        error_console.print("nasray: interrupted; the same command goes on from here")
         return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; overrides may follow options, which argparse by itself would not take."""
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if any(text.startswith("-") for text in rest) or (rest and not hasattr(parsed, "overrides")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.overrides = [*parsed.overrides, *rest]
+    return parsed
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,7 +105,7 @@ def _search(parsed: argparse.Namespace) -> int:
     from nasray.summary import print_dry_run, print_result  # noqa: PLC0415
 
     config, overrides = _config_arguments(parsed)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if parsed.dry_run:
         print_dry_run(config, overrides, console)
         return 0
@@ -114,7 +125,7 @@ def _rank(parsed: argparse.Namespace) -> int:
     ranking = rank_run(parsed.run_folder, budgets, parsed.top, parsed.time_limit)
     if parsed.output is not None:
         write_ranking(ranking, parsed.output)
-    print_ranking(ranking, Console(highlight=False))
+    print_ranking(ranking, Console(highlight=False, markup=False))
     return 0
 
 
@@ -122,7 +133,7 @@ def _inspect(parsed: argparse.Namespace) -> int:
     from nasray.describe import print_space, print_teacher  # noqa: PLC0415
 
     show = print_teacher if parsed.thing == "teacher" else print_space
-    show(*_config_arguments(parsed), Console(highlight=False))
+    show(*_config_arguments(parsed), Console(highlight=False, markup=False))
     return 0
 
 

@@ -123,7 +123,14 @@ class ExperimentConfig(BaseModel):
 
 
 # Where a run lies, what it may use and how it is shown or cut do not change its ratings.
-_NOT_IN_RESULTS = {"budgets", "ranking", "resources", "storage", "tracking"}
+_NOT_IN_RESULTS: Any = {
+    "budgets": True,
+    "ranking": True,
+    "resources": True,
+    "storage": True,
+    "tracking": True,
+    "data": {"root"},
+}
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -71,7 +71,12 @@ def dump_config(config: ExperimentConfig) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers: PyYAML follows 1.1, to which 5e6 is a text."""
+    """Numbers of YAML 1.2, where PyYAML follows 1.1, to which 5e6 is a text; and no dates, which JSON has not."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the base class has it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 _Loader.add_implicit_resolver(

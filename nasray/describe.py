@@ -29,7 +29,7 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         table.add_row(mark, point.name, shape, quantity(point.num_params), quantity(point.num_macs))
     console.print(table)
     proposed = ", ".join(point.name for point in points if point.proposed)
-    console.print(f"* proposed, the last before the size changes: teacher.cuts: [{proposed}]")
+    console.print(f"* proposed, the last before the size changes: teacher.cuts: [{proposed}]", soft_wrap=True)
 
 
 def print_space(config: str | None, overrides: Sequence[str], console: Console) -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 from nasray.config import ExperimentConfig, ResourcesConfig
 from nasray.config_file import load_config
 from nasray.live_view import LiveView
-from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, search_inputs, still_to_do
-from nasray.rank import certificate, rank_run, ranking_inputs, write_ranking
+from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables, search_inputs, still_to_do
+from nasray.rank import certificate, file_digest, rank_run, ranking_inputs, write_ranking
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
 from nasray.schedule import DriverCallback, Unit, check_resources, ray_cluster, run_schedule
@@ -76,18 +76,21 @@ def search(
         raise ValueError(f"stages must be of {', '.join(STAGES)}, got {', '.join(unknown)}")
     folder = RunFolder.of(requested)
     console = console or Console(quiet=True)
+    resolved = resolve(requested, folder)
+    inputs = search_inputs(resolved, folder)
+    _ = inputs.images  # missing files are an error here, not on every node
+    folder.check(resolved)
     with folder.locked():
-        resolved = resolve(requested, folder)
-        inputs = search_inputs(resolved, folder)
-        _ = inputs.images  # missing files are an error here, not on every node
-        folder.claim(resolved)
         plan = plan_search(resolved, folder, inputs)
+        folder.claim(resolved, rating_tables(plan))
         units = [unit for stage in plan.values() for unit in stage]
         wanted = [RATINGS if stage == RANKING else stage for stage in stages]
         targets = [unit for stage in wanted for unit in plan[stage]]
         to_run, done = still_to_do(units, targets)
         tracker = Tracker(resolved, folder)
+        tracker.catch_up(unit.spec for unit in units if unit.name in done)
         if to_run:
+            folder.record_environment(resolved.seed)
             with LiveView(to_run, console) as view:
                 _run(to_run, done, resolved.resources, folder, [view, TrackTrials(tracker)])
         ranking = _rank(resolved, folder) if RANKING in stages else None
@@ -95,7 +98,7 @@ def search(
             folder.path, ranking, inputs.space.num_architectures, len(to_run), time.monotonic() - start
         )
         if ranking is not None:
-            tracker.log_result(_result_metrics(result))
+            tracker.log_result(_result_metrics(result), digest=file_digest(folder.ranking))
     return result
 
 
@@ -114,6 +117,9 @@ def _run(
     with ray_cluster(resources):
         check_resources(units, resources)
         failures = run_schedule(units, done, resources, folder.tune, callbacks)
+    unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]
+    if unfinished and not failures:
+        failures = dict.fromkeys(unfinished, "it did not run to its end")
     if failures:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
         raise SearchFailedError(

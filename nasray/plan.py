@@ -1,6 +1,7 @@
 """What a search consists of: its units of work, what each needs, and which are still to be done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from nasray.config import ExperimentConfig
 from nasray.run_folder import RunFolder
@@ -11,6 +12,7 @@ from trainables.block_distillation.trainable import BlockSpec, CellTarget, Ratin
 from trainables.feature_cache import num_shards
 from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec, SplitName
 from trainables.inputs import SearchInputs
+from trainables.teacher import is_checkpoint
 from trainables.teacher_unit import TeacherSpec
 
 TEACHER, FEATURES, RATINGS = "teacher", "features", "ratings"
@@ -19,10 +21,15 @@ TEACHER, FEATURES, RATINGS = "teacher", "features", "ratings"
 def search_inputs(config: ExperimentConfig, folder: RunFolder) -> SearchInputs:
     """What all units of the search share, with absolute paths, so that it means the same in every process."""
     features_root = config.storage.features or config.storage.root / "features"
+    data, teacher = config.data, config.teacher
+    if data.root is not None:
+        data = data.model_copy(update={"root": data.root.expanduser().absolute()})
+    if is_checkpoint(teacher.weights):
+        teacher = teacher.model_copy(update={"weights": str(Path(str(teacher.weights)).absolute())})
     return SearchInputs(
         seed=config.seed,
-        data=config.data,
-        teacher=config.teacher,
+        data=data,
+        teacher=teacher,
         search_space=config.search_space,
         features=config.features,
         compute=config.compute,
@@ -34,7 +41,7 @@ def search_inputs(config: ExperimentConfig, folder: RunFolder) -> SearchInputs:
 def plan_search(config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs) -> dict[str, list[Unit]]:
     """The units of each stage: the teacher, its features, and the cells' training and rating."""
     return {
-        TEACHER: [Unit(TeacherSpec(name=TEACHER, folder=inputs.teacher_folder, inputs=inputs))],
+        TEACHER: [Unit(TeacherSpec.of(inputs))],
         FEATURES: list(_feature_units(folder, inputs)),
         RATINGS: [
             unit
@@ -43,6 +50,12 @@ def plan_search(config: ExperimentConfig, folder: RunFolder, inputs: SearchInput
             for unit in _cell_units(config, folder, inputs, block, cell)
         ],
     }
+
+
+def rating_tables(plan: Mapping[str, Sequence[Unit]]) -> list[Path]:
+    """The tables of ratings that the search leaves."""
+    specs = (unit.spec for unit in plan[RATINGS])
+    return sorted({spec.target.table for spec in specs if isinstance(spec, BlockSpec)})
 
 
 def still_to_do(units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:

@@ -1,6 +1,7 @@
 """From tables of ratings to the ranking of all architectures, without Ray or torch."""
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,14 +30,33 @@ def rank_run(
     Raises:
         ValueError: The run has no ratings, or the budgets cannot be met.
     """
+    _check_complete(run)
     tables = load_ratings(run)
     ranking = top_architectures(tables, dict(budgets), top, time_limit_seconds=time_limit_seconds)
+    if not len(ranking):
+        raise ValueError("the time limit must be long enough to find one architecture: raise it")
     feasible = count_feasible(tables, dict(budgets))
     num_better = ranking["score"].rank(method="min") - 1
     proved = ranking.attrs["certificate"]["proved"]
     ranking[SHARE_BETTER] = num_better / max(1, feasible.lower) if proved else math.nan
     ranking.attrs["num_feasible"] = {"lower": feasible.lower, "upper": feasible.upper}
     return ranking
+
+
+def _check_complete(run: Path) -> None:
+    """Refuse a run whose search is not finished: what it lacks might be the best."""
+    try:
+        tables = json.loads((run / "ratings" / "tables.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(
+            f"RUN must be the folder of a run, with ratings/tables.json; {run} has none"
+        ) from None
+    missing = [name for name in tables if not (run / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{run} must have all its tables of ratings, but {len(missing)} of {len(tables)} are missing, the first "
+            f"{missing[0]}: finish the search with the command that started it"
+        )
 
 
 def write_ranking(ranking: pd.DataFrame, path: Path) -> None:
@@ -72,8 +92,13 @@ def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, A
 def ranking_inputs(run: Path, budgets: Mapping[str, float], top: int) -> dict[str, Any]:
     """What a ranking is made from: the budgets, its length, and the digest of each table of ratings."""
     tables = sorted((run / "ratings").rglob("*.parquet"))
-    digests = {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
+    digests = {str(path.relative_to(run)): file_digest(path) for path in tables}
     return {"budgets": dict(budgets), "top": top, "tables": digests}
+
+
+def file_digest(path: Path) -> str:
+    """Digest of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_budgets(run: Path) -> dict[str, float]:

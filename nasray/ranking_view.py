@@ -32,7 +32,7 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
             str(row["architecture"]),
         )
     console.print(table)
-    console.print(_proof(ranking))
+    console.print(_proof(ranking), soft_wrap=True)
 
 
 def quantity(value: float) -> str:

@@ -1,17 +1,17 @@
 """Before a launch: what the config leaves open is decided, and what cannot fit together is refused."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from nasray.config import ExperimentConfig
 from nasray.plan import search_inputs
 from nasray.run_folder import RunFolder
+from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from search_spaces.space import SearchSpace
 from trainables.cutting import CutTeacher, cut, resolve_cuts
 from trainables.feature_cache import Mode
 from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
 from trainables.inputs import SearchInputs
-from trainables.teacher import CHECKPOINT_SUFFIXES, build_teacher
+from trainables.teacher import build_teacher, check_weights_name, is_checkpoint
 
 
 def resolve(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:
@@ -20,36 +20,56 @@ def resolve(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:
     A run that was resolved before keeps its decisions.
 
     Raises:
-        ValueError: Teacher, space and settings do not fit together.
+        ValueError: Teacher, space, data and settings do not fit together.
     """
     inputs = search_inputs(config, folder)
     num_blocks = len(inputs.space.blocks)
     _check_per_block("features.mode", config.features.mode, num_blocks)
     _check_per_block("searches.0.lr", config.dna.lr, num_blocks)
+    _check_held_out(config, inputs)
+    check_budgets(config.budgets, inputs.space)
     teacher = untrained_teacher(inputs)
     check_shapes(teacher, inputs.space)
+    if config.features.mode == "auto" and folder.config.is_file():
+        previous = folder.read_config()
+        resolved = _with_modes(config, previous.features.mode)
+        if not previous.differences(resolved):
+            return resolved
     modes = config.features.mode
     if modes == "auto":
-        previous = folder.read_config().features.mode if folder.config.is_file() else None
-        modes = previous if isinstance(previous, tuple) else _choose(config, inputs, teacher)
+        modes = _choose(config, inputs, teacher)
     elif isinstance(modes, str):
         modes = (modes,) * num_blocks
-    if "cached" in modes and _fresh_augmentation(config):
-        raise ValueError(
-            "features.views must be a number (0 for plain images) where data.augment is given and features.mode is "
-            "cached: a cache cannot hold fresh augmentation"
-        )
-    return config.model_copy(update={"features": config.features.model_copy(update={"mode": modes})})
+    _check_views(config, modes)
+    return _with_modes(config, modes)
 
 
 def untrained_teacher(inputs: SearchInputs) -> CutTeacher:
     """The teacher, cut, as it is before any training; weights that would have to be downloaded are left out."""
-    weights = inputs.teacher.weights
-    on_disk = weights is not None and Path(weights).suffix in CHECKPOINT_SUFFIXES
-    teacher = inputs.teacher.model_copy(update={"weights": weights if on_disk else None})
+    teacher = inputs.teacher
+    if teacher.weights is not None and not is_checkpoint(teacher.weights):
+        check_weights_name(teacher, inputs.space.num_classes)
+        teacher = teacher.model_copy(update={"weights": None})
     model = build_teacher(teacher, inputs.space).eval()
-    cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.space.input_shape, len(inputs.space.blocks))
+    cuts = resolve_cuts(model, teacher.cuts, inputs.space.input_shape, len(inputs.space.blocks))
     return cut(model, cuts, inputs.space.input_shape)
+
+
+def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
+    """Hold the budgets to what the space's cheapest candidates cost, before anything is trained.
+
+    Raises:
+        ValueError: A budget is of no known cost, or below the sum of the blocks' smallest costs.
+    """
+    costs = (NUM_PARAMS, NUM_MACS)
+    for name, limit in budgets.items():
+        if name not in costs:
+            raise ValueError(f"budgets must be of {', '.join(costs)}, got {name}")
+        smallest = sum(int(space.candidate_table(block)[name].min()) for block in range(len(space.blocks)))
+        if limit < smallest:
+            raise ValueError(
+                f"budgets.{name} must be at least {smallest}, the smallest of all, got {limit:.15g}"
+            )
 
 
 def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
@@ -77,6 +97,30 @@ def _choose(config: ExperimentConfig, inputs: SearchInputs, teacher: CutTeacher)
     num_images = inputs.summary.num_train * config.features.num_copies + inputs.summary.num_held_out
     bytes_per_image = feature_bytes(teacher.feature_shapes, config.features)
     return choose_modes(bytes_per_image, macs, num_images, config.dna.epochs, speeds)
+
+
+def _with_modes(config: ExperimentConfig, modes: object) -> ExperimentConfig:
+    return config.model_copy(update={"features": config.features.model_copy(update={"mode": modes})})
+
+
+def _check_held_out(config: ExperimentConfig, inputs: SearchInputs) -> None:
+    num_batches, num_images = config.dna.rating.num_batches, inputs.summary.num_held_out
+    if num_images < num_batches:
+        raise ValueError(
+            f"rating.num_batches must be at most the number of held-out images, {num_images}, got {num_batches}"
+        )
+
+
+def _check_views(config: ExperimentConfig, modes: Sequence[Mode]) -> None:
+    if config.features.views and config.data.augment is None:
+        raise ValueError(
+            f"features.views must be 0 or left out where data.augment is not given, got {config.features.views}"
+        )
+    if "cached" in modes and _fresh_augmentation(config):
+        raise ValueError(
+            "features.views must be a number (0 for plain images) where data.augment is given and features.mode is "
+            "cached: a cache cannot hold fresh augmentation"
+        )
 
 
 def _fresh_augmentation(config: ExperimentConfig) -> bool:

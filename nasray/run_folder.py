@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -89,8 +89,13 @@ class RunFolder:
             raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
         return load_config(self.config)
 
-    def claim(self, config: ExperimentConfig) -> None:
-        """Make the folder this config's, or check that it is.
+    @property
+    def tables(self) -> Path:
+        """Which tables of ratings belong to the run, written before they are."""
+        return self.ratings / "tables.json"
+
+    def check(self, config: ExperimentConfig) -> None:
+        """Hold the folder to the config.
 
         Raises:
             ValueError: It belongs to another config; the message names the differences.
@@ -102,8 +107,24 @@ class RunFolder:
                     f"{self.path} belongs to another config; give this one a name of its own (name=...) or undo:\n"
                     + "\n".join(f"  {line}" for line in differences)
                 )
+
+    def claim(self, config: ExperimentConfig, tables: Sequence[Path]) -> None:
+        """Make the folder this config's, or check that it is.
+
+        Args:
+            config: The resolved config.
+            tables: The tables of ratings that the search will leave.
+
+        Raises:
+            ValueError: It belongs to another config; the message names the differences.
+        """
+        self.check(config)
+        write_json(self.tables, [str(path.relative_to(self.path)) for path in tables])
         write_text(self.config, dump_config(config))
-        write_json(self.environment, describe_environment(config.seed))
+
+    def record_environment(self, seed: int) -> None:
+        """Leave the versions, commit and machine of a launch that makes results."""
+        write_json(self.environment, describe_environment(seed))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -141,17 +162,20 @@ def describe_environment(seed: int) -> dict[str, Any]:
 
 def current_commit() -> str | None:
     """The commit of the checkout that nasray is imported from, with "+" if it was changed; None outside of one."""
-    folder = Path(__file__).parent
+    here = Path(__file__).resolve()
+    # Installed into an environment inside of another project's checkout, nasray has no commit.
+    if _git("ls-files", "--error-unmatch", here.name) is None:
+        return None
+    return _git("describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says in this package's folder, or None where it fails."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), *arguments]
     try:
-        described = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return described.stdout.strip() or None
 
 
 def read_json(path: Path) -> Any:

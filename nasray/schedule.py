@@ -1,6 +1,7 @@
 """One Ray Tune run over unlike units of work: each starts when the units that it needs are done, longest first."""
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ FAILURE = "failure"
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's own would end the run as if it were finished
     "RAY_worker_niceness": "0",  # units are the work itself, and not to be starved by what else runs
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # ReadyUnits gives no more units than there is room for
@@ -114,10 +116,12 @@ def unit_trainable(config: dict[str, Any]) -> None:
     A mistake of the user's, or a training that diverges, would fail again in the same way: it is reported instead of
     raised, so that Tune does not restart the trial.
     """
+    spec = parse_spec(config["spec"])
     try:
-        for metrics in run_unit(parse_spec(config["spec"])):
+        for metrics in run_unit(spec):
             tune.report(metrics)
     except (ValueError, FloatingPointError) as error:
+        (spec.folder / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
         tune.report({FAILURE: str(error)})
 
 

@@ -22,10 +22,11 @@ def print_result(result: SearchResult, console: Console) -> None:
     if result.ranking is not None:
         print_ranking(result.ranking, console)
     console.print(
-        f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s"
+        f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s",
+        soft_wrap=True,
     )
     folder = Path(os.path.relpath(result.folder))
-    console.print(f"Run folder: {folder if '..' not in folder.parts else result.folder}")
+    console.print(f"Run folder: {folder if '..' not in folder.parts else result.folder}", soft_wrap=True)
 
 
 def print_dry_run(config: str | None, overrides: Sequence[str], console: Console) -> None:
@@ -33,6 +34,7 @@ def print_dry_run(config: str | None, overrides: Sequence[str], console: Console
     requested = load_config(config, overrides)
     folder = RunFolder.of(requested)
     resolved = resolve(requested, folder)
+    folder.check(resolved)
     inputs = search_inputs(resolved, folder)
     summary = inputs.summary
     space = inputs.space
@@ -42,7 +44,8 @@ def print_dry_run(config: str | None, overrides: Sequence[str], console: Console
     source = "" if summary.found else " (files not found: published sizes)"
     console.print(
         f"data: {summary.num_train:,} training, {summary.num_held_out:,} held-out, {summary.num_test:,} test images"
-        f"{source}"
+        f"{source}",
+        soft_wrap=True,
     )
     shapes = untrained_teacher(inputs).feature_shapes
     num_rows = summary.num_train * inputs.features.num_copies + summary.num_held_out
@@ -67,4 +70,4 @@ def print_dry_run(config: str | None, overrides: Sequence[str], console: Console
     console.print(f"{len(to_run)} of {len(units)} units to run, {each} each:")
     for unit in to_run:
         needs = f"  after {', '.join(unit.needs)}" if 0 < len(unit.needs) <= 3 else ""
-        console.print(f"  {unit.name}{needs}")
+        console.print(f"  {unit.name}{needs}", soft_wrap=True)

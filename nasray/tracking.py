@@ -7,12 +7,11 @@ they hold already are not logged twice.
 
 import logging
 import os
+import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import mlflow
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
@@ -21,10 +20,11 @@ from nasray.run_folder import RunFolder, current_commit
 from nasray.schedule import FAILURE, DriverCallback
 from trainables.block_distillation.trainable import BlockSpec
 from trainables.teacher_unit import TeacherSpec
+from trainables.trainable import read_done
 from trainables.units import Spec, parse_spec
 
 RESULT = "result"
-_NOT_METRICS = {"epoch", "num_epochs", "replayed"}
+_TUNES_OWN = {"time_this_iter_s", "time_total_s", "time_since_restore"}
 
 
 def tracking_uri(config: ExperimentConfig) -> str:
@@ -52,10 +52,6 @@ class Tracker:
         identity = {"run_folder": str(self._folder.path), "unit": unit}
         query = " and ".join(f"tags.{key} = '{value}'" for key, value in identity.items())
         found = self._client.search_runs([self._experiment_id], query, max_results=1)
-        if found:
-            run_id = found[0].info.run_id
-            self._client.update_run(run_id, status="RUNNING")
-            return run_id
         all_tags = {
             **identity,
             "study": self._config.name,
@@ -64,13 +60,38 @@ class Tracker:
             "commit": self._commit,
             **tags,
         }
-        run = self._client.create_run(
-            self._experiment_id, run_name=f"{self._config.name}/{unit}", tags=all_tags
-        )
+        if found:
+            run_id = found[0].info.run_id
+            self._client.update_run(run_id, status="RUNNING")
+            if "failure" in found[0].data.tags:
+                self._client.delete_tag(run_id, "failure")
+        else:
+            name = f"{self._config.name}/{unit}"
+            run_id = self._client.create_run(self._experiment_id, run_name=name, tags=all_tags).info.run_id
+        # Again too, for the driver may have died before it logged them; equal values change nothing.
         self._client.log_batch(
-            run.info.run_id, params=[Param(key, str(value)[:6000]) for key, value in params.items()]
+            run_id, params=[Param(key, str(value)[:6000]) for key, value in params.items()]
         )
-        return run.info.run_id
+        return run_id
+
+    def open_trial(self, spec: TeacherSpec | BlockSpec) -> str:
+        """The id of a trial's run."""
+        return self.open_run(spec.name, {"kind": spec.kind, "method": _method(spec)}, _params(spec))
+
+    def catch_up(self, done: Iterable[Spec]) -> None:
+        """Log what units reported that finished when no driver was there to log it."""
+        query = f"tags.run_folder = '{self._folder.path}' and attributes.status = 'RUNNING'"
+        left_open = {run.data.tags["unit"] for run in self._client.search_runs([self._experiment_id], query)}
+        for spec in done:
+            if spec.name not in left_open or not isinstance(spec, TeacherSpec | BlockSpec):
+                continue
+            found = read_done(spec.folder)
+            run_id = self.open_trial(spec)
+            last = self.last_step(run_id)
+            for metrics in found["history"] if found else []:
+                if metrics.get("epoch", 0) > last:
+                    self.log_metrics(run_id, own_metrics(metrics), metrics["epoch"])
+            self.close_run(run_id)
 
     def last_step(self, run_id: str) -> int:
         """The last epoch that the run holds metrics of, 0 where it holds none."""
@@ -90,10 +111,19 @@ class Tracker:
             self._client.log_batch(run_id, tags=[RunTag("failure", failure[:5000])])
         self._client.set_terminated(run_id, "FINISHED" if failure is None else "FAILED")
 
-    def log_result(self, metrics: Mapping[str, float]) -> None:
-        """Log the search's own run: its whole config, its tables and its ranking."""
+    def log_result(self, metrics: Mapping[str, float], digest: str) -> None:
+        """Log the search's own run: its whole config, its tables and its ranking; each ranking once.
+
+        Args:
+            metrics: Figures of the search as a whole.
+            digest: Digest of the ranking; another ranking, under other budgets say, is another run.
+        """
+        unit = f"{RESULT}/{digest[:12]}"
+        query = f"tags.run_folder = '{self._folder.path}' and tags.unit = '{unit}' and attributes.status = 'FINISHED'"
+        if self._client.search_runs([self._experiment_id], query, max_results=1):
+            return
         run_id = self.open_run(
-            RESULT,
+            unit,
             {"kind": RESULT, "method": "+".join(search.method for search in self._config.searches)},
             flatten(self._config.model_dump(mode="json")),
         )
@@ -133,10 +163,7 @@ class TrackTrials(DriverCallback):
         spec = parse_spec(trial.config["spec"])
         if not isinstance(spec, TeacherSpec | BlockSpec) or spec.name in self._run_ids:
             return
-        run_id = self._tracker.open_run(
-            spec.name, {"kind": spec.kind, "method": _method(spec)}, _params(spec)
-        )
-        self._run_ids[spec.name] = run_id
+        self._run_ids[spec.name] = run_id = self._tracker.open_trial(spec)
         self._last_steps[spec.name] = self._tracker.last_step(run_id)
 
     def on_trial_result(
@@ -149,9 +176,9 @@ class TrackTrials(DriverCallback):
         if FAILURE in result:
             self._failures[name] = result[FAILURE]
         step = result.get("epoch", 0)
-        if step > self._last_steps[name]:
-            metrics = {key: value for key, value in result.items() if _is_metric(key, value)}
-            self._tracker.log_metrics(self._run_ids[name], metrics, step)
+        # A unit without epochs, such as a teacher that comes trained, has its figures at step 0.
+        if step > self._last_steps[name] or step == self._last_steps[name] == 0:
+            self._tracker.log_metrics(self._run_ids[name], own_metrics(result), step)
             self._last_steps[name] = step
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -170,18 +197,9 @@ class TrackTrials(DriverCallback):
 
 def start_ui(config: ExperimentConfig, host: str, port: int) -> None:
     """Serve MLflow's UI on the config's runs, in place of this process."""
-    command = [
-        "mlflow",
-        "ui",
-        "--backend-store-uri",
-        tracking_uri(config),
-        "--host",
-        host,
-        "--port",
-        str(port),
-    ]
-    executable = Path(mlflow.__file__).parents[4] / "bin" / "mlflow"
-    os.execv(executable, command)
+    address = ["--host", host, "--port", str(port)]
+    command = ["-m", "mlflow", "ui", "--backend-store-uri", tracking_uri(config), *address]
+    os.execv(sys.executable, [sys.executable, *command])
 
 
 def _method(spec: Spec) -> str:
@@ -196,9 +214,6 @@ def _params(spec: TeacherSpec | BlockSpec) -> dict[str, Any]:
     return {"seed": spec.inputs.seed} | flatten(spec.inputs.teacher.model_dump(mode="json"))
 
 
-def _is_metric(key: str, value: Any) -> bool:
-    """Whether an entry of a result is the unit's own: Tune adds many, none of them a float of this name."""
-    return isinstance(value, float) and key not in _NOT_METRICS and key not in _TUNE_KEYS
-
-
-_TUNE_KEYS = {"time_this_iter_s", "time_total_s", "time_since_restore", "timestamp"}
+def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:
+    """The unit's own figures in a result; Tune adds some of its own, all but these no floats."""
+    return {key: value for key, value in result.items() if isinstance(value, float) and key not in _TUNES_OWN}

@@ -1,5 +1,6 @@
 """What a config names as "module:attribute": a user's own space, operation, data or teacher."""
 
+import hashlib
 import importlib
 import operator
 import sys
@@ -26,6 +27,18 @@ def load_attribute(path: str) -> Any:
     except AttributeError as error:
         hint = did_you_mean(attribute, vars(module))
         raise ValueError(f"{path!r}: module {module_name} must define {attribute!r}{hint}") from error
+
+
+def source_digest(path: str) -> str:
+    """Digest of the file of the module that `path`, written "module:attribute", names.
+
+    Raises:
+        ValueError: Like `load_attribute`.
+    """
+    load_attribute(path)
+    module = sys.modules[path.partition(":")[0]]
+    file = getattr(module, "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
 def _import(name: str, path: str) -> Any:

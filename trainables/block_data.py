@@ -73,13 +73,11 @@ class BlockData:
             yield self._pair(split, positions, view=epoch)
 
     def calibration_batches(self, num_images: int, batch_size: int) -> list[Tensor]:
-        """Block inputs [B, ...] of training images, the same ones at every call, for batch-norm statistics."""
+        """Block inputs [B, ...] of training images in their first view, for batch-norm statistics; always the same."""
         split = self._images.train
         chosen = np.sort(generator(self._seed, "calibration").permutation(len(split))[:num_images])
         num_batches = max(1, len(chosen) // batch_size)
-        return [
-            self._pair(split, positions, view=None)[0] for positions in np.array_split(chosen, num_batches)
-        ]
+        return [self._pair(split, positions, view=0)[0] for positions in np.array_split(chosen, num_batches)]
 
     def held_out_batches(self, num_batches: int) -> list[Pair]:
         """All held-out images in equal batches (sizes differ by one at the most).

@@ -74,6 +74,7 @@ class FeatureStore:
         split: The images.
         boundaries: Cut points whose features are kept, ascending.
         config: Types and sizes.
+        compute: Where and how the teacher computes.
     """
 
     root: Path
@@ -81,6 +82,7 @@ class FeatureStore:
     split: Split
     boundaries: tuple[int, ...]
     config: FeatureConfig
+    compute: ComputeConfig
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -94,6 +96,10 @@ class FeatureStore:
             "num_views": self.num_views,
             "num_images": len(self.split),
             "shard_rows": self.config.shard_rows,
+            # The last bits of the features depend on these.
+            "batch_size": self.config.batch_size,
+            "compute": self.compute.model_dump(),
+            "torch": torch.__version__,
         }
 
     @cached_property
@@ -117,14 +123,14 @@ class FeatureStore:
         """Whether every shard is there."""
         return (self.folder / "manifest.json").exists()
 
-    def write_shard(self, shard: int, teacher: CutTeacher, compute: ComputeConfig) -> None:
+    def write_shard(self, shard: int, teacher: CutTeacher) -> None:
         """Compute and write one shard, unless it is there already."""
         record = self.folder / f"shard_{shard}.json"
         if record.exists():
             return
         first = shard * self.config.shard_rows
         rows = np.arange(first, min(first + self.config.shard_rows, len(self.split) * self.num_views))
-        arrays = self._compute(rows, teacher, compute)
+        arrays = self._compute(rows, teacher)
         checksums = {}
         for boundary, array in arrays.items():
             with replacing(self._path(boundary, shard)) as temporary, temporary.open("wb") as file:
@@ -143,26 +149,25 @@ class FeatureStore:
             record = self.folder / f"shard_{shard}.json"
             checksums = json.loads(record.read_text(encoding="utf-8"))["crc32"]
             for boundary in self.boundaries:
-                array = np.load(self._path(boundary, shard))
-                num_bytes += array.nbytes
-                if zlib.crc32(array.data) != checksums[str(boundary)]:
+                path = self._path(boundary, shard)
+                array = _load_whole(path, checksums[str(boundary)])
+                if array is None:
                     record.unlink()
                     raise ValueError(
-                        f"{self._path(boundary, shard)} must hold what was written, but its checksum differs: "
+                        f"{path} must hold what was written, but it is damaged: "
                         "run the same command again to compute it anew"
                     )
+                num_bytes += array.nbytes
         write_json(self.folder / "manifest.json", {**self.description, "bytes": num_bytes})
         return num_bytes
 
-    def _compute(
-        self, rows: np.ndarray, teacher: CutTeacher, compute: ComputeConfig
-    ) -> dict[int, np.ndarray]:
+    def _compute(self, rows: np.ndarray, teacher: CutTeacher) -> dict[int, np.ndarray]:
         """Features of the rows per boundary, as arrays of the stored type."""
-        device = compute.prepare()
-        teacher = compute.place_module(teacher, device)
+        device = self.compute.prepare()
+        teacher = self.compute.place_module(teacher, device)
         parts: dict[int, list[np.ndarray]] = {boundary: [] for boundary in self.boundaries}
         for start in range(0, len(rows), self.config.batch_size):
-            images = compute.place(self._images(rows[start : start + self.config.batch_size]), device)
+            images = self.compute.place(self._images(rows[start : start + self.config.batch_size]), device)
             with torch.no_grad():
                 features = teacher.features(images, up_to=max(self.boundaries))
             for boundary in self.boundaries:
@@ -223,6 +228,15 @@ def num_shards(num_rows: int, config: FeatureConfig) -> int:
 def boundaries_of(modes: tuple[Mode, ...]) -> tuple[int, ...]:
     """The cut points whose features the cached blocks need: before and after each; block k lies between k and k + 1."""
     return tuple(sorted({k + side for k, mode in enumerate(modes) if mode == "cached" for side in (0, 1)}))
+
+
+def _load_whole(path: Path, checksum: int) -> np.ndarray | None:
+    """The array of a file, or None if it is gone or not what was written."""
+    try:
+        array = np.load(path)
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+    return array if zlib.crc32(array.data) == checksum else None
 
 
 def _to_numpy(features: Tensor, dtype: torch.dtype) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from trainables.feature_cache import FeatureStore, boundaries_of
 from trainables.inputs import SearchInputs, UnitSpec
-from trainables.teacher_unit import TeacherResult
+from trainables.teacher_unit import TeacherResult, TeacherSpec
 from trainables.trainable import Metrics
 
 SplitName = Literal["train", "held_out"]
@@ -19,10 +19,9 @@ class FeaturesSpec(UnitSpec):
     @property
     def is_done(self) -> bool:
         """Whether the features are there: the cache, which other runs share, is what counts."""
-        try:
-            teacher = TeacherResult.read(self.inputs.teacher_folder)
-        except FileNotFoundError:
+        if not TeacherSpec.of(self.inputs).is_done:
             return False
+        teacher = TeacherResult.read(self.inputs.teacher_folder)
         return feature_store(self.inputs, teacher, self.split).complete
 
 
@@ -44,7 +43,7 @@ def run_feature_shard(spec: FeatureShardSpec) -> Iterator[Metrics]:
     teacher = TeacherResult.read(spec.inputs.teacher_folder)
     store = feature_store(spec.inputs, teacher, spec.split)
     if not store.complete:
-        store.write_shard(spec.shard, teacher.load(spec.inputs), spec.inputs.compute)
+        store.write_shard(spec.shard, teacher.load(spec.inputs))
     yield {"shard": spec.shard}
 
 
@@ -60,4 +59,6 @@ def feature_store(inputs: SearchInputs, teacher: TeacherResult, split: SplitName
     """The store of a split's features, for the blocks that read them from the cache."""
     images = inputs.images.train if split == "train" else inputs.images.held_out
     boundaries = boundaries_of(inputs.features.modes)
-    return FeatureStore(inputs.features_root, teacher.fingerprint, images, boundaries, inputs.features)
+    return FeatureStore(
+        inputs.features_root, teacher.fingerprint, images, boundaries, inputs.features, inputs.compute
+    )

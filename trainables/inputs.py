@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from search_spaces.attribute import source_digest
 from search_spaces.declared import SpaceConfig, build_space
 from search_spaces.space import SearchSpace
 from trainables.data import DataConfig, ImageData, load_data
 from trainables.data_summary import DataSummary, published_summary, summarize
 from trainables.feature_cache import FeatureConfig
-from trainables.teacher import TeacherConfig
+from trainables.teacher import TeacherConfig, is_checkpoint
 from trainables.trainable import read_done
 from trainables.training import ComputeConfig
 
@@ -55,6 +56,19 @@ class SearchInputs(BaseModel):
         return build_space(self.search_space, self.summary.input_shape, self.summary.num_classes)
 
     @cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of the files behind the config's names: the user's modules and the teacher's checkpoint.
+
+        What such a module imports in its turn does not count.
+        """
+        named = [self.data.source, self.teacher.source, self.search_space.source]
+        modules = {name for name in [*named, *self.search_space.operations.values()] if ":" in name}
+        digests = {name: source_digest(name) for name in sorted(modules)}
+        if is_checkpoint(self.teacher.weights):
+            digests["weights"] = hashlib.sha256(Path(str(self.teacher.weights)).read_bytes()).hexdigest()
+        return digests
+
+    @cached_property
     def device(self) -> torch.device:
         """The device of this process, prepared on first use."""
         return self.compute.prepare()
@@ -82,7 +96,10 @@ class UnitSpec(BaseModel):
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
-        text = json.dumps(_without_paths(self.model_dump()), sort_keys=True)
+        plain = _without_paths(self.model_dump())
+        if "weights" in self.inputs.sources:
+            del plain["inputs"]["teacher"]["weights"]  # the path of a file, whose content counts
+        text = json.dumps([plain, self.inputs.sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property

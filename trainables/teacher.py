@@ -54,17 +54,48 @@ def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
         ValueError: There is no such model, or its weights are missing or do not fit.
     """
     space = replace(space, num_classes=config.num_classes or space.num_classes)
-    is_file = config.weights is not None and config.weights.endswith(CHECKPOINT_SUFFIXES)
-    checkpoint, name = (config.weights, None) if is_file else (None, config.weights)
-    if config.source == "largest" or ":" in config.source:
-        if name is not None:
-            raise ValueError(f"teacher.weights must be a {', '.join(CHECKPOINT_SUFFIXES)} file, got {name!r}")
-        model = _from_function(config.source, space) if ":" in config.source else space.build(space.largest())
+    checkpoint = config.weights if is_checkpoint(config.weights) else None
+    name = None if checkpoint else config.weights
+    if name is not None:
+        check_weights_name(config, space.num_classes)
+    if ":" in config.source:
+        model = _from_function(config.source, space)
+    elif config.source == "largest":
+        model = space.build(space.largest())
     else:
         model = _from_torchvision(config.source, name, space.num_classes)
     if checkpoint is not None:
         load_weights(model, Path(checkpoint))
     return model
+
+
+def is_checkpoint(weights: str | None) -> bool:
+    """Whether `TeacherConfig.weights` names a file, and not weights of torchvision's."""
+    return weights is not None and Path(weights).suffix in CHECKPOINT_SUFFIXES
+
+
+def check_weights_name(config: TeacherConfig, num_classes: int) -> None:
+    """Hold the name of torchvision's weights to the model and to the data's classes, without loading them.
+
+    Raises:
+        ValueError: The model has no weights of that name, or they tell other classes apart.
+    """
+    name, weights = config.source, str(config.weights)
+    files = f"a {', '.join(CHECKPOINT_SUFFIXES)} file"
+    if name == "largest" or ":" in name:
+        raise ValueError(f"teacher.weights must be {files}, got {weights!r}")
+    _check_known(name)
+    available = models.get_model_weights(name).__members__
+    if weights not in available:
+        raise ValueError(
+            f"teacher.weights of {name} must be one of {', '.join(available)} or {files}, got {weights!r}"
+        )
+    num_known, num_wanted = len(available[weights].meta["categories"]), config.num_classes or num_classes
+    if num_known != num_wanted:
+        raise ValueError(
+            f"{weights} of {name} tells {num_known} classes apart, not {num_wanted}: "
+            f"set teacher.num_classes={num_known} to keep the teacher's own classifier"
+        )
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -112,26 +143,9 @@ def _from_function(source: str, space: SearchSpace) -> nn.Module:
 
 
 def _from_torchvision(name: str, weights: str | None, num_classes: int) -> nn.Module:
-    known = models.list_models(module=models)
-    if name not in known:
-        raise ValueError(
-            'teacher.source must be "largest", "module:function" or a classifier of torchvision, '
-            f"got {name!r}{did_you_mean(name, known)}"
-        )
+    _check_known(name)
     if weights is None:
         return models.get_model(name, weights=None, num_classes=num_classes)
-    available = models.get_model_weights(name).__members__
-    if weights not in available:
-        raise ValueError(
-            f"teacher.weights of {name} must be one of {', '.join(available)} "
-            f"or a {', '.join(CHECKPOINT_SUFFIXES)} file, got {weights!r}"
-        )
-    num_known = len(available[weights].meta["categories"])
-    if num_known != num_classes:
-        raise ValueError(
-            f"{weights} of {name} tells {num_known} classes apart, not {num_classes}: "
-            f"set teacher.num_classes={num_known} to keep the teacher's own classifier"
-        )
     try:
         return models.get_model(name, weights=weights)
     except OSError as error:
@@ -139,6 +153,15 @@ def _from_torchvision(name: str, weights: str | None, num_classes: int) -> nn.Mo
             f"{weights} of {name} could not be downloaded ({error}): "
             "download it elsewhere and set teacher.weights to the file's path"
         ) from error
+
+
+def _check_known(name: str) -> None:
+    known = models.list_models(module=models)
+    if name not in known:
+        raise ValueError(
+            'teacher.source must be "largest", "module:function" or a classifier of torchvision, '
+            f"got {name!r}{did_you_mean(name, known)}"
+        )
 
 
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """The teacher as a unit of work: built, trained where its config says so, cut, and kept for all other units."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -26,6 +27,11 @@ class TeacherSpec(UnitSpec):
 
     kind: Literal["teacher"] = "teacher"
 
+    @classmethod
+    def of(cls, inputs: SearchInputs) -> Self:
+        """The teacher's unit of a search."""
+        return cls(name="teacher", folder=inputs.teacher_folder, inputs=inputs)
+
     @property
     def outputs(self) -> tuple[Path, ...]:
         """Weights and description."""
@@ -37,7 +43,7 @@ class TeacherResult:
     """What the teacher's unit leaves, beside the weights.
 
     Attributes:
-        fingerprint: Content address of weights and cuts.
+        fingerprint: Content address of what the cut teacher computes.
         cuts: Names of the submodules at whose output the teacher is cut, one per block.
         feature_shapes: Shape of one image's features at boundary 0 (the image) to K, (C, H, W) each.
         held_out_accuracy: Share of held-out images that the teacher classifies rightly; None where its classes are
@@ -91,7 +97,7 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
         method = SupervisedTraining(
             model, inputs.images, inputs.teacher.train, inputs.compute, seed=inputs.seed
         )
-        yield from train(method, spec.folder, seed=inputs.seed, name=spec.name)
+        yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)
     held_out_accuracy = _held_out_accuracy(model, inputs)
     model = model.cpu().eval()
     cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.images.input_shape, len(inputs.space.blocks))
@@ -99,7 +105,7 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
     with replacing(spec.folder / WEIGHTS) as temporary:
         save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary)
     TeacherResult(
-        fingerprint=f"{fingerprint(model)}:{','.join(cuts)}",
+        fingerprint=_fingerprint(teacher),
         cuts=tuple(cuts),
         feature_shapes=tuple(map(tuple, teacher.feature_shapes)),
         held_out_accuracy=held_out_accuracy,
@@ -108,6 +114,12 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
     ).write()
     if held_out_accuracy is not None:
         yield {"held_out_accuracy": held_out_accuracy}
+
+
+def _fingerprint(teacher: CutTeacher) -> str:
+    """Content address of what the teacher computes: its weights, its modules with their settings, its pieces' code."""
+    code = "".join(str(piece.code) for piece in teacher.pieces)
+    return hashlib.sha256(f"{fingerprint(teacher)}{teacher}{code}".encode()).hexdigest()
 
 
 def _held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:

@@ -18,7 +18,7 @@ DONE = "done.json"
 Metrics = dict[str, Any]
 
 
-def train(method: Method, folder: Path, *, seed: int, name: str) -> Iterator[Metrics]:
+def train(method: Method, folder: Path, *, seed: int, name: str, inputs: str) -> Iterator[Metrics]:
     """Metrics of each epoch, trained from the checkpoint in `folder` or from the beginning.
 
     Every epoch draws from generators seeded by (seed, name, epoch), so that an epoch that was interrupted and is run
@@ -30,10 +30,11 @@ def train(method: Method, folder: Path, *, seed: int, name: str) -> Iterator[Met
         folder: The unit's own folder; holds `last.pt` from the first epoch until the unit is done.
         seed: The experiment's seed.
         name: The unit's name.
+        inputs: Digest of what the unit depends on; a checkpoint of other inputs counts as none.
     """
     history: list[Metrics] = []
     checkpoint = load_checkpoint(folder / CHECKPOINT)
-    if checkpoint is not None:
+    if checkpoint is not None and checkpoint["inputs"] == inputs:
         method.load_state_dict(checkpoint["method"])
         history = checkpoint["history"]
         yield from ({**metrics, "replayed": True} for metrics in history)
@@ -41,7 +42,9 @@ def train(method: Method, folder: Path, *, seed: int, name: str) -> Iterator[Met
         seed_global_generators(seed, name, "epoch", epoch)
         metrics = {"epoch": epoch + 1, "num_epochs": method.num_epochs, **train_epoch(method, epoch)}
         history.append(metrics)
-        save_checkpoint(folder / CHECKPOINT, {"method": method.state_dict(), "history": history})
+        save_checkpoint(
+            folder / CHECKPOINT, {"inputs": inputs, "method": method.state_dict(), "history": history}
+        )
         yield metrics
 
 

@@ -45,12 +45,12 @@ def test_the_script_goes_from_the_config_to_the_ranking(config_file, tmp_path):
     assert f"Run folder: {Path('runs') / 'tiny'}" in done.stdout
     assert done.stderr == ""
     ranked = run(
-        "-m", "nasray.cli", "rank", "runs/tiny", "--max-params", "5e3", "--output", "r.csv", cwd=tmp_path
+        "-m", "nasray.cli", "rank", "runs/tiny", "--max-macs", "30e3", "--output", "r.csv", cwd=tmp_path
     )
     assert ranked.returncode == 0, ranked.stderr
     table = pd.read_csv(tmp_path / "r.csv")
     assert 0 < len(table) < 54
-    assert table["num_params"].max() <= 5e3
+    assert table["num_macs"].max() <= 30e3
 
 
 def test_rank_needs_neither_ray_nor_torch():
@@ -96,9 +96,13 @@ def test_the_papers_setting_dry_runs_without_its_data(tmp_path, monkeypatch, cap
         (["search", "digits", "data.source=cifar10"], "data.root must be the folder of cifar10"),
         (["search", "digits", "search_space.source=digit"], "did you mean 'digits'?"),
         (["search", "digits", "teacher.source=resnet81"], "got 'resnet81'"),
-        (["search", "digits", "teacher.cuts=[blocks.0]"], "must be as many as the space's 3 blocks, got 1"),
+        (
+            ["search", "digits", "teacher.cuts=[blocks.0]"],
+            "must name one submodule for each of the 3 blocks, got 1",
+        ),
         (["search", "digits", "teacher.weights=none.pt"], "must be a file, there is none at none.pt"),
         (["search", "digits", "searches.0.lr=[1.0]"], "one for each of the 3 blocks, got 1"),
+        (["search", "digits", "--dry-run", "seed"], "form a.b=value, got 'seed'"),
         (["rank", "nowhere"], "RUN must be the folder of a run"),
         (["inspect", "space", "digits", "search_space.source=nowhere:space"], "nowhere"),
     ],

@@ -59,7 +59,9 @@ def test_overrides_reach_into_groups_and_lists():
         ("searches.0.epochs='5'", r"searches\.0\.epochs: .*valid integer, got '5'"),
         ("searches.1.epochs=3", r"searches\.1\.epochs must name a position from 0 to 0 in the list, got '1'"),
         ("name=../out", r"name: .*pattern"),
-        ("searches.0.lr=-1", r"greater than 0, got -1"),
+        ("searches.0.lr=-1", r"finite and greater than 0, got -1"),
+        ("searches.0.lr=.nan", r"finite and greater than 0, got nan"),
+        ("name=2026-11-22x y", r"name: .*pattern"),
         ("seed", r"form a\.b=value, got 'seed'"),
         ("seed.x=1", r"seed\.x cannot be set"),
         ("data.held_out_fraction=1.5", r"data\.held_out_fraction: .*less than 1, got 1.5"),
@@ -70,6 +72,10 @@ def test_each_mistake_is_named_with_what_is_right(override, message):
     plain = {**MINIMAL, "seed": 0}
     with pytest.raises(ValueError, match=message):
         load_config(plain, [override])
+
+
+def test_a_date_is_a_text():
+    assert load_config(MINIMAL, ["name=2026-11-22"]).name == "2026-11-22"
 
 
 def test_a_missing_key_is_named():

@@ -22,6 +22,8 @@ def run(tmp_path):
         table["failure"] = None
         for cell, rows in table.groupby("cell"):
             rating_table.write(rows, tmp_path / "ratings" / f"block_{block}" / f"{cell}.parquet")
+    tables = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.parquet"))
+    (tmp_path / "ratings" / "tables.json").write_text(json.dumps(tables))
     (tmp_path / "config.yaml").write_text("budgets: {num_params: 60000.0}\n")
     return tmp_path
 
@@ -72,6 +74,12 @@ def test_inputs_change_with_the_tables(run):
     table["rating"] *= 2
     rating_table.write(table, path)
     assert ranking_inputs(run, {}, 10) != before
+
+
+def test_an_unfinished_run_is_not_ranked(run):
+    (run / "ratings" / "block_2" / "3x40.parquet").unlink()
+    with pytest.raises(ValueError, match=r"1 of 6 are missing, the first ratings/block_2/3x40\.parquet"):
+        rank_run(run, {}, 10)
 
 
 def test_budgets_come_from_the_runs_config(run, tmp_path):

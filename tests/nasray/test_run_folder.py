@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -28,13 +29,17 @@ def test_a_folder_in_use_is_refused_and_free_when_its_process_is_gone(tmp_path):
         pass
 
 
-def test_a_claim_writes_the_config_and_the_environment(tiny):
+def test_a_claim_writes_the_config_and_the_tables_to_come(tiny):
     config = load_config(tiny())
     folder = RunFolder.of(config)
-    folder.claim(config)
+    tables = [folder.table(0, "2x8"), folder.table(1, "2x16")]
+    folder.claim(config, tables)
     assert folder.read_config() == config
-    assert folder.environment.exists()
-    folder.claim(config)
+    assert json.loads(folder.tables.read_text()) == [
+        "ratings/block_0/2x8.parquet",
+        "ratings/block_1/2x16.parquet",
+    ]
+    folder.claim(config, tables)
 
 
 def test_a_folder_that_is_no_run_is_told(tmp_path):

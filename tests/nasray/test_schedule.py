@@ -34,9 +34,8 @@ def test_units_start_when_what_they_need_is_done():
 
 
 def test_the_longest_ready_unit_starts_first():
-    searcher = ReadyUnits(
-        [unit("short", cost=1), unit("long", cost=9), unit("longest", "short", cost=99)], set()
-    )
+    units = [unit("short", cost=1), unit("long", cost=9), unit("longest", "short", cost=99)]
+    searcher = ReadyUnits(units, set(), lambda: 9)
     assert [name_of(searcher.suggest(str(i))) for i in range(2)] == ["long", "short"]
 
 

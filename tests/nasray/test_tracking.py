@@ -5,7 +5,7 @@ from mlflow.tracking import MlflowClient
 
 from nasray.config_file import load_config
 from nasray.experiment import search
-from nasray.plan import plan_search, search_inputs
+from nasray.plan import plan_search, rating_tables, search_inputs
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
 from nasray.tracking import Tracker, TrackTrials, tracking_uri
@@ -20,8 +20,9 @@ def started(tiny):
     folder = RunFolder.of(config)
     config = resolve(config, folder)
     inputs = search_inputs(config, folder)
-    folder.claim(config)
-    unit = plan_search(config, folder, inputs)["ratings"][0]
+    plan = plan_search(config, folder, inputs)
+    folder.claim(config, rating_tables(plan))
+    unit = plan["ratings"][0]
     trial = SimpleNamespace(config={"spec": unit.spec.model_dump(mode="json")})
     return config, folder, trial
 
@@ -78,7 +79,8 @@ def test_a_search_has_a_run_for_its_result_and_one_per_trial(tiny, monkeypatch):
     config = load_config(tiny())
     client, runs = runs_of(config)
     by_unit = {run.data.tags["unit"]: run for run in runs}
-    assert set(by_unit) == {"result", "teacher", "block_0/2x8", "block_0/1x12", "block_1/2x16"}
+    assert {unit.partition("/")[0] for unit in by_unit} == {"result", "teacher", "block_0", "block_1"}
+    assert set(by_unit) > {"teacher", "block_0/2x8", "block_0/1x12", "block_1/2x16"}
     for run in runs:
         assert run.info.status == "FINISHED"
         tags = {"study", "method", "space", "data", "unit", "kind", "commit"}
@@ -88,7 +90,7 @@ def test_a_search_has_a_run_for_its_result_and_one_per_trial(tiny, monkeypatch):
     assert block.data.params["lr"] == "0.005"
     curve = client.get_metric_history(block.info.run_id, "held_out_relative_l1")
     assert [metric.step for metric in curve] == [1, 2, 3]
-    main = by_unit["result"]
+    (main,) = [run for run in runs if run.data.tags["kind"] == "result"]
     assert main.data.metrics["num_architectures"] == result.num_architectures
     files = {file.path for file in client.list_artifacts(main.info.run_id)}
     assert {"config.yaml", "environment.json", "ranking.parquet", "ranking.json", "ratings"} <= files

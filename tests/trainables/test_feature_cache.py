@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,14 +31,14 @@ def images():
 def store(tmp_path, images):
     def build(split=images.train, boundaries=(0, 1, 2, 3), fingerprint="teacher", **settings):
         config = FeatureConfig(mode=("cached",) * 3, shard_rows=16, batch_size=10, **settings)
-        return FeatureStore(tmp_path, fingerprint, split, boundaries, config)
+        return FeatureStore(tmp_path, fingerprint, split, boundaries, config, COMPUTE)
 
     return build
 
 
 def fill(store, teacher):
     for shard in range(store.num_shards):
-        store.write_shard(shard, teacher, COMPUTE)
+        store.write_shard(shard, teacher)
     return store.finish()
 
 
@@ -101,7 +102,7 @@ def test_the_place_depends_on_all_that_the_features_depend_on(store, images):
 
 def test_features_without_a_manifest_are_not_read(store, teacher):
     written = store()
-    written.write_shard(0, teacher, COMPUTE)
+    written.write_shard(0, teacher)
     assert not written.complete
     with pytest.raises(FileNotFoundError, match="must hold a manifest"):
         CachedFeatures(written)
@@ -110,20 +111,29 @@ def test_features_without_a_manifest_are_not_read(store, teacher):
 def test_an_interrupted_write_is_resumed(store, teacher):
     written = store()
     for shard in range(2):
-        written.write_shard(shard, teacher, COMPUTE)
+        written.write_shard(shard, teacher)
     before = {path: path.stat().st_mtime_ns for path in written.folder.rglob("*.npy")}
     fill(written, teacher)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_flipped_byte_is_found_and_its_shard_computed_anew(store, teacher):
-    written = store()
-    for shard in range(written.num_shards):
-        written.write_shard(shard, teacher, COMPUTE)
-    path = written.folder / "boundary_2" / "1.npy"
+def flip_a_byte(path):
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(content)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("damage", [flip_a_byte, truncate, Path.unlink])
+def test_a_damaged_shard_is_found_and_computed_anew(store, teacher, damage):
+    written = store()
+    for shard in range(written.num_shards):
+        written.write_shard(shard, teacher)
+    path = written.folder / "boundary_2" / "1.npy"
+    damage(path)
     with pytest.raises(ValueError, match=r"boundary_2/1\.npy must hold what was written"):
         written.finish()
     assert not written.complete

@@ -41,21 +41,29 @@ def without_times(metrics):
 
 def test_an_interrupted_training_ends_like_one_that_was_not(tmp_path):
     whole = Walk(5)
-    expected = [without_times(m) for m in train(whole, tmp_path / "whole", seed=0, name="walk")]
-    interrupted = train(Walk(5), tmp_path / "parts", seed=0, name="walk")
+    expected = [without_times(m) for m in train(whole, tmp_path / "whole", seed=0, name="walk", inputs="x")]
+    interrupted = train(Walk(5), tmp_path / "parts", seed=0, name="walk", inputs="x")
     for _ in range(2):
         next(interrupted)
     interrupted.close()
     torch.rand(17)  # whatever else draws from the global generator in between
     resumed = Walk(5)
-    found = list(train(resumed, tmp_path / "parts", seed=0, name="walk"))
+    found = list(train(resumed, tmp_path / "parts", seed=0, name="walk", inputs="x"))
     assert [without_times(m) for m in found] == expected
     assert [m.get("replayed", False) for m in found] == [True, True, False, False, False]
     assert torch.equal(resumed.model.weight, whole.model.weight)
 
 
+def test_a_checkpoint_of_other_inputs_is_not_gone_on_from(tmp_path):
+    next(train(Walk(3), tmp_path, seed=0, name="walk", inputs="x"))
+    metrics = list(train(Walk(3), tmp_path, seed=0, name="walk", inputs="y"))
+    assert [m.get("replayed", False) for m in metrics] == [False] * 3
+
+
 def test_other_names_draw_other_numbers(tmp_path):
-    first, second = (next(train(Walk(1), tmp_path / name, seed=0, name=name)) for name in ("a", "b"))
+    first, second = (
+        next(train(Walk(1), tmp_path / name, seed=0, name=name, inputs="x")) for name in ("a", "b")
+    )
     assert first["noise"] != second["noise"]
 
 

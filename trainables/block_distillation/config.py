@@ -65,8 +65,8 @@ class BlockDistillationConfig(BaseModel):
     @classmethod
     def _positive(cls, value: float | tuple[float, ...]) -> float | tuple[float, ...]:
         rates = value if isinstance(value, tuple) else (value,)
-        if not rates or min(rates) <= 0:
-            raise ValueError(f"must be greater than 0, got {value}")
+        if not rates or not all(0 < rate < float("inf") for rate in rates):
+            raise ValueError(f"must be finite and greater than 0, got {value}")
         return value
 
     def lr_of_block(self, block: int) -> float:

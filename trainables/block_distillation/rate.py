@@ -104,7 +104,8 @@ class CandidateRater:
         if outputs is None:
             yield from self._failures(path, failure)
         elif depth + 1 == self._supernet.cell.depth:
-            yield self._rate_output(path, outputs, targets)
+            adapted, failure = self._try(self._supernet.exit, _Activations((), outputs.held_out))
+            yield Rating(path, (), failure) if adapted is None else self._rate_output(path, adapted, targets)
         else:
             for following in range(len(self._supernet.cell.operations[depth + 1])):
                 yield from self._visit(path, following, outputs, targets)
@@ -123,18 +124,19 @@ class CandidateRater:
 
     def _apply(self, module: nn.Module, inputs: _Activations) -> _Activations:
         """The module's outputs, its batch-norm statistics re-estimated from the calibration batches."""
+        module.eval()  # all but the batch norms: nothing random may enter a rating
         for child in module.modules():
             if isinstance(child, nn.modules.batchnorm._BatchNorm):
                 child.reset_running_stats()
                 child.momentum = None  # cumulative average
-        module.train()
+                child.train()
         calibration = [module(batch) for batch in inputs.calibration]
         module.eval()
         return _Activations(calibration, module(inputs.held_out))
 
     def _rate_output(self, path: Path, outputs: _Activations, targets: Sequence[Tensor]) -> Rating:
         """The rating of a whole path, batch by batch."""
-        batches = torch.split(self._supernet.exit(outputs.held_out), [len(target) for target in targets])
+        batches = torch.split(outputs.held_out, [len(target) for target in targets])
         ratings = tuple(
             self._scale.rate(output, target, self._config.metric)
             for output, target in zip(batches, targets, strict=True)
@@ -155,15 +157,7 @@ class CandidateRater:
 def ratings_frame(
     supernet: CellSupernet, ratings: Sequence[Rating], candidates: pd.DataFrame
 ) -> pd.DataFrame:
-    """The table of ratings: the rows of `candidates` (a space's `candidate_table`) that were rated, with their ratings.
-
-    Raises:
-        ValueError: Every candidate failed; the message gives the first reason.
-    """
-    if all(rating.failure for rating in ratings):
-        raise ValueError(
-            f"at least one candidate must get a rating, all {len(ratings)} failed: {ratings[0].failure}"
-        )
+    """The table of ratings: the rows of `candidates` (a space's `candidate_table`) that were rated, with ratings."""
     rated = pd.DataFrame([_row(supernet, rating) for rating in ratings])
     return candidates.merge(rated, on=[columns.CANDIDATE, columns.IN_CHANNELS], how="inner", validate="1:1")
 

@@ -6,6 +6,7 @@ widths; where they differ from the teacher's, a 1x1 convolution adapts its input
 candidates, trained with them and dropped at the end. Where they agree there is none.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,16 +97,12 @@ class CellSupernet(nn.Module):
         return Path(int(rng.integers(len(self.entries))), choices)
 
     def fair_round(self, rng: np.random.Generator) -> list[Path]:
-        """Paths in which each operation of each layer comes equally often: once, where all layers have as many.
-
-        The round is as long as the largest layer has operations; smaller layers start a new permutation when one is
-        used up.
-        """
-        length = max(len(self.entries), *(len(names) for names in self.cell.operations))
+        """Paths in which each operation of each layer comes equally often: once, where all layers have as many."""
+        length = math.lcm(len(self.entries), *(len(names) for names in self.cell.operations))
 
         def column(size: int) -> list[int]:
-            permutations = [rng.permutation(size) for _ in range(-(-length // size))]
-            return [int(choice) for choice in np.concatenate(permutations)[:length]]
+            permutations = [rng.permutation(size) for _ in range(length // size)]
+            return [int(choice) for choice in np.concatenate(permutations)]
 
         entries = column(len(self.entries))
         layers = [column(len(names)) for names in self.cell.operations]

@@ -98,7 +98,7 @@ def run_block(spec: BlockSpec) -> Iterator[Metrics]:
     method = BlockDistillation(
         supernet, data, target.config, block=target.block, seed=inputs.seed, name=spec.name
     )
-    yield from train(method, spec.folder, seed=inputs.seed, name=spec.name)
+    yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)
     with replacing(target.weights) as temporary:
         save_file(
             {name: value.contiguous().cpu() for name, value in supernet.state_dict().items()}, temporary
