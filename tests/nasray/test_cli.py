@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +55,25 @@ def test_the_script_goes_from_the_config_to_the_ranking(config_file, tmp_path):
     assert table["num_macs"].max() <= 30e3
 
 
+def test_an_interrupted_search_ranks_nothing_and_goes_on(config_file, tmp_path):
+    """Ctrl-C in the middle of a cell's training: no ranking of what there is; the same command ends the search."""
+    arguments = ["-m", "nasray.cli", "search", config_file, "resources.address=local", "searches.0.epochs=30"]
+    folder = tmp_path / "runs" / "tiny"
+    with subprocess.Popen(
+        [sys.executable, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as search:
+        while search.poll() is None and not any(folder.glob("units/block_*/*/last.pt")):
+            time.sleep(0.05)
+        search.send_signal(signal.SIGINT)
+        _, told = search.communicate(timeout=60)
+    assert search.returncode == 130, told
+    assert "interrupted; the same command goes on from here" in told
+    assert not (folder / "ranking.parquet").exists()
+    assert main(["rank", str(folder)]) == 2
+    assert run(*arguments, cwd=tmp_path).returncode == 0
+    assert (folder / "ranking.parquet").exists()
+
+
 def test_rank_needs_neither_ray_nor_torch():
     code = (
         "import nasray.rank, nasray.ranking_view, nasray.cli, sys;"
@@ -92,7 +113,7 @@ def test_the_papers_setting_dry_runs_without_its_data(tmp_path, monkeypatch, cap
         (["search", "no_such_config"], "CONFIG must be a file or one of the shipped"),
         (["search", "digits", "searches.0.epohcs=3"], "did you mean epochs?"),
         (["search", "digits", "--stages", "teacher,all"], "stages must be of teacher"),
-        (["search", "imagenet_dna"], "imagenet must lie in data/imagenet/train"),
+        (["search", "imagenet_dna"], "/data/imagenet/train/<class>/*.JPEG"),
         (["search", "digits", "data.source=cifar10"], "data.root must be the folder of cifar10"),
         (["search", "digits", "search_space.source=digit"], "did you mean 'digits'?"),
         (["search", "digits", "teacher.source=resnet81"], "got 'resnet81'"),
@@ -100,7 +121,7 @@ def test_the_papers_setting_dry_runs_without_its_data(tmp_path, monkeypatch, cap
             ["search", "digits", "teacher.cuts=[blocks.0]"],
             "must name one submodule for each of the 3 blocks, got 1",
         ),
-        (["search", "digits", "teacher.weights=none.pt"], "must be a file, there is none at none.pt"),
+        (["search", "digits", "teacher.weights=none.pt"], "/none.pt"),
         (["search", "digits", "searches.0.lr=[1.0]"], "one for each of the 3 blocks, got 1"),
         (["search", "digits", "--dry-run", "seed"], "form a.b=value, got 'seed'"),
         (["rank", "nowhere"], "RUN must be the folder of a run"),
