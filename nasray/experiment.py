@@ -12,7 +12,7 @@ from rich.console import Console
 from nasray.config import ExperimentConfig, ResourcesConfig
 from nasray.config_file import load_config
 from nasray.live_view import LiveView
-from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables, search_inputs, still_to_do
+from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables, still_to_do
 from nasray.rank import certificate, file_digest, rank_run, ranking_inputs, write_ranking
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
@@ -76,8 +76,7 @@ def search(
         raise ValueError(f"stages must be of {', '.join(STAGES)}, got {', '.join(unknown)}")
     folder = RunFolder.of(requested)
     console = console or Console(quiet=True)
-    resolved = resolve(requested, folder)
-    inputs = search_inputs(resolved, folder)
+    resolved, inputs = resolve(requested, folder)
     _ = inputs.images  # missing files are an error here, not on every node
     folder.check(resolved)
     with folder.locked():

@@ -7,6 +7,7 @@ from nasray.plan import search_inputs
 from nasray.run_folder import RunFolder
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from search_spaces.space import SearchSpace
+from trainables.block_data import check_num_batches
 from trainables.cutting import CutTeacher, cut, resolve_cuts
 from trainables.feature_cache import Mode
 from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
@@ -14,8 +15,8 @@ from trainables.inputs import SearchInputs
 from trainables.teacher import build_teacher, check_weights_name, is_checkpoint
 
 
-def resolve(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:
-    """The config with its features' mode decided per block, and all parts checked against each other.
+def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConfig, SearchInputs]:
+    """The config with its features' mode decided per block, all parts checked, and what its units share.
 
     A run that was resolved before keeps its decisions.
 
@@ -23,10 +24,17 @@ def resolve(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:
         ValueError: Teacher, space, data and settings do not fit together.
     """
     inputs = search_inputs(config, folder)
+    resolved = _decide(config, inputs, folder)
+    # A copy, since the data set that `inputs` has opened need not be opened again.
+    return resolved, inputs.model_copy(update={"features": resolved.features})
+
+
+def _decide(config: ExperimentConfig, inputs: SearchInputs, folder: RunFolder) -> ExperimentConfig:
+    """The config with its features' mode decided per block, and all parts checked against each other."""
     num_blocks = len(inputs.space.blocks)
     _check_per_block("features.mode", config.features.mode, num_blocks)
     _check_per_block("searches.0.lr", config.dna.lr, num_blocks)
-    _check_held_out(config, inputs)
+    check_num_batches(config.dna.rating.num_batches, inputs.summary.num_held_out)
     check_budgets(config.budgets, inputs.space)
     teacher = untrained_teacher(inputs)
     check_shapes(teacher, inputs.space)
@@ -101,14 +109,6 @@ def _choose(config: ExperimentConfig, inputs: SearchInputs, teacher: CutTeacher)
 
 def _with_modes(config: ExperimentConfig, modes: object) -> ExperimentConfig:
     return config.model_copy(update={"features": config.features.model_copy(update={"mode": modes})})
-
-
-def _check_held_out(config: ExperimentConfig, inputs: SearchInputs) -> None:
-    num_batches, num_images = config.dna.rating.num_batches, inputs.summary.num_held_out
-    if num_images < num_batches:
-        raise ValueError(
-            f"rating.num_batches must be at most the number of held-out images, {num_images}, got {num_batches}"
-        )
 
 
 def _check_views(config: ExperimentConfig, modes: Sequence[Mode]) -> None:

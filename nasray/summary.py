@@ -9,7 +9,7 @@ from rich.table import Table
 
 from nasray.config_file import load_config
 from nasray.experiment import SearchResult
-from nasray.plan import plan_search, search_inputs, still_to_do
+from nasray.plan import plan_search, still_to_do
 from nasray.ranking_view import print_ranking, quantity
 from nasray.resolve import resolve, untrained_teacher
 from nasray.run_folder import RunFolder
@@ -33,9 +33,8 @@ def print_dry_run(config: str | None, overrides: Sequence[str], console: Console
     """Print what a search would run: units with their resources, numbers of architectures and candidates, bytes."""
     requested = load_config(config, overrides)
     folder = RunFolder.of(requested)
-    resolved = resolve(requested, folder)
+    resolved, inputs = resolve(requested, folder)
     folder.check(resolved)
-    inputs = search_inputs(resolved, folder)
     summary = inputs.summary
     space = inputs.space
     units = [unit for stage in plan_search(resolved, folder, inputs).values() for unit in stage]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
 from nasray.config import ExperimentConfig, flatten
@@ -49,11 +49,10 @@ class Tracker:
 
     def open_run(self, unit: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
         """The id of a unit's run: the one it had in an earlier launch, or a new one."""
-        identity = {"run_folder": str(self._folder.path), "unit": unit}
-        query = " and ".join(f"tags.{key} = '{value}'" for key, value in identity.items())
-        found = self._client.search_runs([self._experiment_id], query, max_results=1)
+        found = self._find(f"tags.unit = '{unit}'")
         all_tags = {
-            **identity,
+            "run_folder": str(self._folder.path),
+            "unit": unit,
             "study": self._config.name,
             "data": self._config.data.source,
             "space": self._config.search_space.source,
@@ -80,15 +79,19 @@ class Tracker:
 
     def catch_up(self, done: Iterable[Spec]) -> None:
         """Log what units reported that finished when no driver was there to log it."""
-        query = f"tags.run_folder = '{self._folder.path}' and attributes.status = 'RUNNING'"
-        left_open = {run.data.tags["unit"] for run in self._client.search_runs([self._experiment_id], query)}
+        left_open = {run.data.tags["unit"] for run in self._find("attributes.status = 'RUNNING'")}
         for spec in done:
-            if spec.name not in left_open or not isinstance(spec, TeacherSpec | BlockSpec):
+            if (
+                spec.name not in left_open
+                or not isinstance(spec, TeacherSpec | BlockSpec)
+                or not spec.is_done
+            ):
                 continue
-            found = read_done(spec.folder)
+            done_marker = read_done(spec.folder)
+            assert done_marker is not None
             run_id = self.open_trial(spec)
             last = self.last_step(run_id)
-            for metrics in found["history"] if found else []:
+            for metrics in done_marker["history"]:
                 if metrics.get("epoch", 0) > last:
                     self.log_metrics(run_id, own_metrics(metrics), metrics["epoch"])
             self.close_run(run_id)
@@ -119,8 +122,7 @@ class Tracker:
             digest: Digest of the ranking; another ranking, under other budgets say, is another run.
         """
         unit = f"{RESULT}/{digest[:12]}"
-        query = f"tags.run_folder = '{self._folder.path}' and tags.unit = '{unit}' and attributes.status = 'FINISHED'"
-        if self._client.search_runs([self._experiment_id], query, max_results=1):
+        if self._find(f"tags.unit = '{unit}' and attributes.status = 'FINISHED'"):
             return
         run_id = self.open_run(
             unit,
@@ -138,6 +140,11 @@ class Tracker:
             self._client.log_artifact(run_id, str(path))
         self._client.log_artifacts(run_id, str(self._folder.ratings), "ratings")
         self.close_run(run_id)
+
+    def _find(self, condition: str) -> list[Run]:
+        """The search's runs of which a condition in MLflow's filter language holds."""
+        query = f"tags.run_folder = '{self._folder.path}' and {condition}"
+        return list(self._client.search_runs([self._experiment_id], query))
 
     def _find_experiment(self) -> str:
         name = self._config.tracking.experiment

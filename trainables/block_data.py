@@ -86,10 +86,7 @@ class BlockData:
             ValueError: There are fewer held-out images than batches.
         """
         split = self._images.held_out
-        if len(split) < num_batches:
-            raise ValueError(
-                f"rating.num_batches must be at most the number of held-out images, {len(split)}, got {num_batches}"
-            )
+        check_num_batches(num_batches, len(split))
         return [
             self._pair(split, rows, view=None) for rows in np.array_split(np.arange(len(split)), num_batches)
         ]
@@ -97,3 +94,15 @@ class BlockData:
     def _pair(self, split: Split, positions: np.ndarray, view: int | None) -> Pair:
         features, target = self._source.pair(split, positions, view)
         return self._compute.place(features, self._device), self._compute.place(target, self._device)
+
+
+def check_num_batches(num_batches: int, num_images: int) -> None:
+    """Hold the number of held-out batches to the number of held-out images.
+
+    Raises:
+        ValueError: There are fewer images than batches.
+    """
+    if num_images < num_batches:
+        raise ValueError(
+            f"rating.num_batches must be at most the number of held-out images, {num_images}, got {num_batches}"
+        )

@@ -5,10 +5,12 @@ from mlflow.tracking import MlflowClient
 
 from nasray.config_file import load_config
 from nasray.experiment import search
-from nasray.plan import plan_search, rating_tables, search_inputs
+from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
 from nasray.tracking import Tracker, TrackTrials, tracking_uri
+from trainables.trainable import mark_done
+from trainables.units import parse_spec
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -18,8 +20,7 @@ def started(tiny):
     """A tracker, as a launch starts it, and a trial of its search."""
     config = load_config(tiny())
     folder = RunFolder.of(config)
-    config = resolve(config, folder)
-    inputs = search_inputs(config, folder)
+    config, inputs = resolve(config, folder)
     plan = plan_search(config, folder, inputs)
     folder.claim(config, rating_tables(plan))
     unit = plan["ratings"][0]
@@ -59,6 +60,24 @@ def test_a_driver_that_died_leaves_no_duplicates(started):
     ]
     assert runs[0].info.status == "FINISHED"
     assert set(runs[0].data.metrics) == {"train_loss", "seconds"}
+
+
+def test_catching_up_leaves_open_what_is_not_done(started):
+    """A unit that was interrupted, and that this launch does not need, is not told as finished."""
+    config, folder, trial = started
+    first = Tracker(config, folder)
+    TrackTrials(first).on_trial_start(0, [], trial)
+    spec = parse_spec(trial.config["spec"])
+    Tracker(config, folder).catch_up([spec])
+    assert runs_of(config)[1][0].info.status == "RUNNING"
+    for path in spec.outputs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    mark_done(spec.folder, spec.fingerprint, [epoch(1), epoch(2)])
+    Tracker(config, folder).catch_up([spec])
+    client, runs = runs_of(config)
+    assert runs[0].info.status == "FINISHED"
+    assert len(client.get_metric_history(runs[0].info.run_id, "train_loss")) == 2
 
 
 def test_a_failure_is_told_with_its_reason(started):

@@ -2,20 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.mbconv import digits
 from trainables.block_data import BlockData, OnlineSource
-from trainables.cutting import cut
 from trainables.data import DataConfig, load_data
 from trainables.training import ComputeConfig
 
 COMPUTE = ComputeConfig(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def teacher():
-    space = digits((1, 8, 8), 10)
-    torch.manual_seed(0)
-    return cut(space.build(space.smallest()), ["blocks.0", "blocks.1", "blocks.2"], (1, 8, 8))
 
 
 @pytest.fixture
