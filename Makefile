@@ -35,6 +35,8 @@ format: $(INSTALLED)
 benchmark: $(INSTALLED)
 	$(BIN)/python benchmarks/ranking.py
 	$(BIN)/python benchmarks/block_truth.py
+	$(BIN)/python benchmarks/sd_darts_teachers.py
+	$(BIN)/python benchmarks/sd_darts_step.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
     search.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
     search.add_argument(
-        "--stages", metavar="S,S", help="of teacher, features, ratings, ranking (default: all)"
+        "--stages", metavar="S,S", help="of teacher, features, ratings, sd_darts, ranking (default: all)"
     )
     search.set_defaults(run=_search)
 
@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     rank.add_argument("--output", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
     rank.set_defaults(run=_rank)
+
+    sweep = commands.add_parser("sweep", help="search for the settings of one unit, such as a block's cell")
+    sweep.add_argument("config", nargs="?", metavar="CONFIG", help="as for search, with a section `sweep`")
+    sweep.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
+    sweep.set_defaults(run=_sweep)
 
     inspect = commands.add_parser("inspect", help="look at a teacher or a search space")
     things = inspect.add_subparsers(required=True, metavar="THING")
@@ -101,7 +106,7 @@ def _config_arguments(parsed: argparse.Namespace) -> tuple[str | None, list[str]
 
 
 def _search(parsed: argparse.Namespace) -> int:
-    from nasray.experiment import STAGES, search  # noqa: PLC0415
+    from nasray.experiment import search  # noqa: PLC0415
     from nasray.summary import print_dry_run, print_result  # noqa: PLC0415
 
     config, overrides = _config_arguments(parsed)
@@ -109,8 +114,18 @@ def _search(parsed: argparse.Namespace) -> int:
     if parsed.dry_run:
         print_dry_run(config, overrides, console)
         return 0
-    stages = parsed.stages.split(",") if parsed.stages else STAGES
+    stages = parsed.stages.split(",") if parsed.stages else None
     print_result(search(config, overrides, stages=stages, console=console), console)
+    return 0
+
+
+def _sweep(parsed: argparse.Namespace) -> int:
+    from nasray.sweeps.sweep import sweep  # noqa: PLC0415
+    from nasray.sweeps.view import print_sweep  # noqa: PLC0415
+
+    config, overrides = _config_arguments(parsed)
+    console = Console(highlight=False, markup=False)
+    print_sweep(sweep(config, overrides, console=console), console)
     return 0
 
 

@@ -1,14 +1,18 @@
 """The config of an experiment: the configs of its parts, joined."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nasray.study_config import StudyConfig, merged
+from nasray.sweeps.config import SweepConfig
 from search_spaces.declared import SpaceConfig
 from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.data import DataConfig
 from trainables.feature_cache import FeatureConfig
+from trainables.sd_darts.config import SdDartsConfig
 from trainables.teacher import TeacherConfig
 from trainables.training import ComputeConfig
 
@@ -76,39 +80,86 @@ class TrackingConfig(BaseModel):
     experiment: str = "nasray"
 
 
+SearchConfig = BlockDistillationConfig | SdDartsConfig
+
+
 class ExperimentConfig(BaseModel):
-    """All that an experiment is made from."""
+    """All that an experiment is made from.
+
+    Attributes:
+        teacher: Needed by a search of the method "dna" alone.
+        searches: The searches, one of a method.
+        study: Compare settings of the SD-DARTS search, instead of running it once.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
     data: DataConfig
-    teacher: TeacherConfig
+    teacher: TeacherConfig | None = None
     search_space: SpaceConfig
     features: FeatureConfig = FeatureConfig()
-    searches: tuple[BlockDistillationConfig, ...] = Field(min_length=1)
+    searches: tuple[Annotated[SearchConfig, Field(discriminator="method")], ...] = Field(min_length=1)
+    study: StudyConfig | None = None
     budgets: dict[str, float] = {}
     ranking: RankingConfig = RankingConfig()
     compute: ComputeConfig = ComputeConfig()
     resources: ResourcesConfig = ResourcesConfig()
     storage: StorageConfig = StorageConfig()
     tracking: TrackingConfig = TrackingConfig()
+    sweep: SweepConfig | None = None
 
     @field_validator("searches")
     @classmethod
-    def _one_of_a_method(
-        cls, value: tuple[BlockDistillationConfig, ...]
-    ) -> tuple[BlockDistillationConfig, ...]:
+    def _one_of_a_method(cls, value: tuple[SearchConfig, ...]) -> tuple[SearchConfig, ...]:
         methods = [search.method for search in value]
         if len(set(methods)) < len(methods):
             raise ValueError(f"each method may stand once, got {', '.join(methods)}")
         return value
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.dna is not None and self.teacher is None:
+            raise ValueError("teacher must be given for a search of the method dna, got none")
+        if self.dna is None and self.budgets:
+            raise ValueError("budgets must go with a search of the method dna, whose ranking keeps them")
+        if self.study is not None:
+            if self.sd_darts is None:
+                raise ValueError("study must go with a search of the method sd_darts, got none")
+            for arm in self.study.arms:
+                self.arm(arm)
+        return self
+
     @property
-    def dna(self) -> BlockDistillationConfig:
-        """The settings of the DNA search."""
-        return self.searches[0]
+    def dna(self) -> BlockDistillationConfig | None:
+        """The settings of the DNA search, if there is one."""
+        return next((search for search in self.searches if search.method == "dna"), None)
+
+    @property
+    def sd_darts(self) -> SdDartsConfig | None:
+        """The settings of the SD-DARTS search, if there is one."""
+        return next((search for search in self.searches if search.method == "sd_darts"), None)
+
+    def arm(self, name: str) -> SdDartsConfig:
+        """The settings of the SD-DARTS search in an arm of the study.
+
+        Raises:
+            ValueError: The arm's changes are no settings of the search.
+        """
+        assert self.study is not None
+        assert self.sd_darts is not None
+        try:
+            settings = merged(self.sd_darts.model_dump(mode="json"), self.study.arms[name])
+            return SdDartsConfig.model_validate_json(json.dumps(settings), strict=True)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            where = ".".join(map(str, ("study.arms", name, *detail["loc"])))
+            if detail["type"] == "extra_forbidden":
+                raise ValueError(f"{where}: must be a key of the search, got {detail['input']!r}") from None
+            message = detail["msg"].removeprefix("Value error, ")
+            given = "" if "got" in message else f", got {detail['input']!r}"
+            raise ValueError(f"{where}: {message}{given}") from None
 
     def differences(self, other: "ExperimentConfig") -> list[str]:
         """What differs in the parts that a result depends on, as lines "key: this -> other"."""
@@ -122,12 +173,15 @@ class ExperimentConfig(BaseModel):
         ]
 
 
-# Where a run lies, what it may use and how it is shown or cut do not change its ratings.
+# Where a run lies, what it may use and how it is shown or cut do not change its results; a study only has more or fewer
+# of them.
 _NOT_IN_RESULTS: Any = {
     "budgets": True,
     "ranking": True,
     "resources": True,
     "storage": True,
+    "study": True,
+    "sweep": True,
     "tracking": True,
     "data": {"root"},
 }

@@ -138,17 +138,22 @@ def _position(values: list[Any], part: str, key: str) -> int:
 
 def _explain(detail: ErrorDetails) -> str:
     """One mistake in one line."""
-    where = ".".join(str(part) for part in detail["loc"])
+    where = _as_written(detail["loc"])[0]
     if detail["type"] == "extra_forbidden":
-        allowed = _keys_at(detail["loc"][:-1])
+        allowed = sorted(_as_written(detail["loc"][:-1])[1].model_fields)
         near = difflib.get_close_matches(str(detail["loc"][-1]), allowed, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{where}: unknown key; {hint}allowed are {', '.join(allowed)}"
     if detail["type"] == "missing":
         return f"{where}: must be given"
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        key = detail["ctx"]["discriminator"].strip("'")
+        given = repr(detail["ctx"]["tag"]) if "tag" in detail["ctx"] else "none"
+        tags = sorted(tag for model in _models_at(detail["loc"]) for tag in _tags(model))
+        return f"{where}.{key}: must be one of {', '.join(tags)}, got {given}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     given = "" if "got" in message else f", got {detail['input']!r}"
-    return f"{where}: {message[:1].lower()}{message[1:]}{given}"
+    return f"{where}: {message[:1].lower()}{message[1:]}{given}".removeprefix(": ")
 
 
 def _without_consequences(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:
@@ -159,16 +164,34 @@ def _without_consequences(details: list[ErrorDetails]) -> Iterator[ErrorDetails]
             yield detail
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the config allows at a place."""
-    model: Any = ExperimentConfig
+def _as_written(location: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
+    """A mistake's place as a key that can be set, and the config model there.
+
+    Where a list holds models of several kinds, pydantic puts the kind after the position; a user does not write it.
+    """
+    written: list[str] = []
+    models: list[type[BaseModel]] = [ExperimentConfig]
+    model = models[0]
     for part in location:
-        if isinstance(part, int) or part not in model.model_fields:
+        tagged = [candidate for candidate in models if part in _tags(candidate)]
+        if len(models) > 1 and tagged:
+            model, models = tagged[0], tagged
             continue
-        models = list(_models_in(model.model_fields[part].annotation))
-        if models:
+        written.append(str(part))
+        if isinstance(part, str) and part in model.model_fields:
+            models = list(_models_in(model.model_fields[part].annotation)) or models
             model = models[0]
-    return sorted(model.model_fields)
+    return ".".join(written), model
+
+
+def _models_at(location: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """The kinds of models that the list at the first part of a location may hold."""
+    return list(_models_in(ExperimentConfig.model_fields[str(location[0])].annotation))
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """The names by which a list of several kinds tells the model."""
+    return typing.get_args(model.model_fields["method"].annotation) if "method" in model.model_fields else ()
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -6,18 +6,24 @@ from rich.console import Console
 from rich.table import Table
 
 from nasray.config_file import load_config
-from nasray.plan import search_inputs
+from nasray.plan import unit_inputs
 from nasray.ranking_view import quantity
 from nasray.run_folder import RunFolder
 from search_spaces import rating_table
+from search_spaces.cell_space import CellSpace
+from search_spaces.space import SearchSpace
 from trainables.cutting import cut_points
-from trainables.inputs import SearchInputs
+from trainables.inputs import SearchInputs, UnitInputs
 from trainables.teacher import build_teacher
 
 
 def print_teacher(config: str | None, overrides: Sequence[str], console: Console) -> None:
     """Print the submodules at which the config's teacher can be cut, and which cuts are proposed."""
     inputs = _inputs(config, overrides)
+    if not isinstance(inputs, SearchInputs):
+        raise ValueError(
+            "the config must have a search of the method dna, which a teacher is for; it has none"
+        )
     model = build_teacher(inputs.teacher.model_copy(update={"weights": None}), inputs.space)
     table = Table(title=f"Teacher {inputs.teacher.source}", title_justify="left", box=None)
     for heading in ("", "cut point", "features", "params so far", "MACs so far"):
@@ -33,8 +39,21 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
 
 
 def print_space(config: str | None, overrides: Sequence[str], console: Console) -> None:
-    """Print the config's search space: blocks, cells, numbers of candidates, ranges of cost."""
+    """Print the config's search space: its parts with their choices, and how many architectures there are."""
     space = _inputs(config, overrides).space
+    if isinstance(space, CellSpace):
+        _print_cells(space, console)
+    else:
+        _print_blocks(space, console)
+    console.print(f"{space.num_architectures:,} architectures")
+    if isinstance(space, SearchSpace):
+        for name, architecture in (("smallest", space.smallest()), ("largest", space.largest())):
+            cost = space.cost(architecture)
+            console.print(f"{name}: {quantity(cost.num_params)} params, {quantity(cost.num_macs)} MACs")
+
+
+def _print_blocks(space: SearchSpace, console: Console) -> None:
+    """Print a chain's blocks, with their cells, numbers of candidates, ranges of cost."""
     table = Table(title=f"Space {space.name}", title_justify="left", box=None)
     for heading in ("block", "cell", "entered at", "output", "candidates", "params", "MACs"):
         table.add_column(heading, justify="right" if heading == "candidates" else "left")
@@ -54,12 +73,22 @@ def print_space(config: str | None, overrides: Sequence[str], console: Console) 
                 ),
             )
     console.print(table)
-    smallest, largest = space.cost(space.smallest()), space.cost(space.largest())
-    console.print(f"{space.num_architectures:,} architectures")
-    console.print(f"smallest: {quantity(smallest.num_params)} params, {quantity(smallest.num_macs)} MACs")
-    console.print(f"largest: {quantity(largest.num_params)} params, {quantity(largest.num_macs)} MACs")
 
 
-def _inputs(config: str | None, overrides: Sequence[str]) -> SearchInputs:
+def _print_cells(space: CellSpace, console: Console) -> None:
+    """Print the kinds of cells, with the choices of each edge."""
+    title = f"Space {space.name}: {space.channels} channels, {space.num_cells} cells"
+    table = Table(title=title, title_justify="left", box=None)
+    for heading in ("cell", "node", "from", "operations"):
+        table.add_column(heading, overflow="fold")
+    for cell_type in space.cell_types:
+        for edge in cell_type.edges:
+            is_input = edge.source < cell_type.num_inputs
+            source = f"input {edge.source}" if is_input else f"node {edge.source - cell_type.num_inputs}"
+            table.add_row(cell_type.name, str(edge.node), source, " ".join(edge.operations))
+    console.print(table)
+
+
+def _inputs(config: str | None, overrides: Sequence[str]) -> UnitInputs:
     loaded = load_config(config, overrides)
-    return search_inputs(loaded, RunFolder.of(loaded))
+    return unit_inputs(loaded, RunFolder.of(loaded))

@@ -11,17 +11,21 @@ from rich.console import Console
 
 from nasray.config import ExperimentConfig, ResourcesConfig
 from nasray.config_file import load_config
+from nasray.found import found_architecture
 from nasray.live_view import LiveView
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables, still_to_do
-from nasray.rank import certificate, file_digest, rank_run, ranking_inputs, write_ranking
+from nasray.rank import certificate, rank_run, ranking_inputs, write_ranking
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
 from nasray.schedule import DriverCallback, Unit, check_resources, ray_cluster, run_schedule
+from nasray.sd_darts_plan import SD_DARTS, study_runs
+from nasray.study import study_table
 from nasray.tracking import Tracker, TrackTrials
-from search_spaces.atomic_file import write_json
+from search_spaces.atomic_file import replacing, write_json
+from trainables.inputs import UnitInputs
 
 RANKING = "ranking"
-STAGES = (TEACHER, FEATURES, RATINGS, RANKING)
+STAGES = (TEACHER, FEATURES, RATINGS, SD_DARTS, RANKING)
 
 
 class SearchFailedError(RuntimeError):
@@ -34,7 +38,9 @@ class SearchResult:
 
     Attributes:
         folder: The run's folder.
-        ranking: The best architectures, best first; None if the ranking's stage was not asked for.
+        ranking: The best architectures, best first; None if there was nothing to rank, or its stage was not asked for.
+        found: What the SD-DARTS search found; None if there was none.
+        study: What each run of a study gave; None if there was none.
         num_architectures: Size of the search space.
         num_units_run: Units that ran in this launch; the others' results were there already.
         seconds: Time of this launch.
@@ -42,6 +48,8 @@ class SearchResult:
 
     folder: Path
     ranking: pd.DataFrame | None
+    found: pd.DataFrame | None
+    study: pd.DataFrame | None
     num_architectures: int
     num_units_run: int
     seconds: float
@@ -51,10 +59,10 @@ def search(
     config: str | Path | Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
     *,
-    stages: Sequence[str] = STAGES,
+    stages: Sequence[str] | None = None,
     console: Console | None = None,
 ) -> SearchResult:
-    """Search: teacher, features, the blocks' ratings, the ranking of all architectures.
+    """Search: teacher, features, the blocks' ratings, the differentiable search, the ranking of all architectures.
 
     What an earlier launch left is kept where it belongs to the same inputs, so that the same call after an
     interruption goes on.
@@ -62,7 +70,8 @@ def search(
     Args:
         config: A file, a shipped config's name, or plain data; None: the digits.
         overrides: Changes to it, as "a.b=value".
-        stages: Which to run, of "teacher", "features", "ratings", "ranking"; what a stage needs is run with it.
+        stages: Which to run, of "teacher", "features", "ratings", "sd_darts", "ranking"; what a stage needs is run with
+            it. None: all that the config's searches have.
         console: Where to show what runs; None: nowhere.
 
     Raises:
@@ -71,37 +80,55 @@ def search(
     """
     start = time.monotonic()
     requested = load_config(config, overrides)
-    unknown = sorted(set(stages) - set(STAGES))
-    if unknown:
-        raise ValueError(f"stages must be of {', '.join(STAGES)}, got {', '.join(unknown)}")
     folder = RunFolder.of(requested)
     console = console or Console(quiet=True)
     resolved, inputs = resolve(requested, folder)
+    chosen = _check_stages(stages, resolved)
     _ = inputs.images  # missing files are an error here, not on every node
     folder.check(resolved)
     with folder.locked():
         plan = plan_search(resolved, folder, inputs)
         folder.claim(resolved, rating_tables(plan))
         units = [unit for stage in plan.values() for unit in stage]
-        wanted = [RATINGS if stage == RANKING else stage for stage in stages]
-        targets = [unit for stage in wanted for unit in plan[stage]]
+        wanted = {RATINGS if stage == RANKING else stage for stage in chosen}
+        targets = [unit for stage, its_units in plan.items() if stage in wanted for unit in its_units]
         to_run, done = still_to_do(units, targets)
         tracker = Tracker(resolved, folder)
         tracker.catch_up(unit.spec for unit in units if unit.name in done)
         if to_run:
             folder.record_environment(resolved.seed)
             with LiveView(to_run, console) as view:
-                _run(to_run, done, resolved.resources, folder, [view, TrackTrials(tracker)])
-        ranking = _rank(resolved, folder) if RANKING in stages else None
+                run_units(to_run, done, resolved.resources, folder, [view, TrackTrials(tracker)])
         result = SearchResult(
-            folder.path, ranking, inputs.space.num_architectures, len(to_run), time.monotonic() - start
+            folder=folder.path,
+            ranking=_rank(resolved, folder) if RANKING in chosen else None,
+            found=_find(resolved, folder, chosen),
+            study=_tabulate(resolved, folder, inputs, chosen),
+            num_architectures=inputs.space.num_architectures,
+            num_units_run=len(to_run),
+            seconds=time.monotonic() - start,
         )
-        if ranking is not None:
-            tracker.log_result(_result_metrics(result), digest=file_digest(folder.ranking))
+        if any(part is not None for part in (result.ranking, result.found, result.study)):
+            tracker.log_result(_result_metrics(result))
     return result
 
 
-def _run(
+def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Sequence[str]:
+    """The stages to run.
+
+    Raises:
+        ValueError: One of them is not there in an experiment of this config.
+    """
+    of_dna = (TEACHER, FEATURES, RATINGS, RANKING) if config.dna is not None else ()
+    of_sd_darts = (SD_DARTS,) if config.sd_darts is not None else ()
+    possible = [stage for stage in STAGES if stage in of_dna + of_sd_darts]
+    unknown = sorted(set(stages or ()) - set(possible))
+    if unknown:
+        raise ValueError(f"stages must be of {', '.join(possible)}, got {', '.join(unknown)}")
+    return possible if stages is None else stages
+
+
+def run_units(
     units: Sequence[Unit],
     done: set[str],
     resources: ResourcesConfig,
@@ -144,15 +171,33 @@ def _rank(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     return ranking
 
 
+def _find(config: ExperimentConfig, folder: RunFolder, stages: Sequence[str]) -> pd.DataFrame | None:
+    """What the one SD-DARTS search found, with its place if all architectures are ranked; also as a file."""
+    if SD_DARTS not in stages or config.study is not None:
+        return None
+    found = found_architecture(config, folder, ranked=RANKING in stages)
+    with replacing(folder.found) as temporary:
+        found.to_parquet(temporary, index=False)
+    return found
+
+
+def _tabulate(
+    config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs, stages: Sequence[str]
+) -> pd.DataFrame | None:
+    """What each run of the study gave; also as a file."""
+    if SD_DARTS not in stages or config.study is None:
+        return None
+    table = study_table(list(study_runs(config, folder, inputs)))
+    with replacing(folder.study) as temporary:
+        table.to_parquet(temporary, index=False)
+    return table
+
+
 def _result_metrics(result: SearchResult) -> dict[str, float]:
     """Figures of the search as a whole, to compare searches by."""
-    assert result.ranking is not None
-    best = result.ranking.iloc[0]
-    costs = {f"best_{name}": float(best[name]) for name in ("num_params", "num_macs")}
-    return {
-        "best_score": float(best["score"]),
-        **costs,
-        "num_architectures": float(result.num_architectures),
-        "num_feasible": float(result.ranking.attrs["num_feasible"]["lower"]),
-        "seconds": result.seconds,
-    }
+    metrics = {"num_architectures": float(result.num_architectures), "seconds": result.seconds}
+    if result.ranking is not None:
+        best = result.ranking.iloc[0]
+        metrics |= {f"best_{name}": float(best[name]) for name in ("score", "num_params", "num_macs")}
+        metrics["num_feasible"] = float(result.ranking.attrs["num_feasible"]["lower"])
+    return metrics

@@ -1,60 +1,67 @@
-"""What a search consists of: its units of work, what each needs, and which are still to be done."""
+"""What an experiment consists of: its units of work, what each needs, and which are still to be done."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nasray.config import ExperimentConfig
+from nasray.dna_plan import feature_units, rating_units, teacher_unit
 from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
-from search_spaces import rating_table
-from search_spaces.block import Cell
-from trainables.block_distillation.trainable import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
-from trainables.feature_cache import num_shards
-from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec, SplitName
-from trainables.inputs import SearchInputs
+from nasray.sd_darts_plan import SD_DARTS, search_unit, study_units
+from trainables.block_distillation.trainable import BlockSpec
+from trainables.inputs import SearchInputs, UnitInputs
 from trainables.teacher import is_checkpoint
-from trainables.teacher_unit import TeacherSpec
 
 TEACHER, FEATURES, RATINGS = "teacher", "features", "ratings"
 
 
-def search_inputs(config: ExperimentConfig, folder: RunFolder) -> SearchInputs:
-    """What all units of the search share, with absolute paths, so that it means the same in every process."""
+def unit_inputs(config: ExperimentConfig, folder: RunFolder) -> UnitInputs:
+    """What all units of the experiment share, with absolute paths, so that it means the same in every process.
+
+    `SearchInputs` where a search needs a teacher, plain ones elsewhere.
+    """
     features_root = config.storage.features or config.storage.root / "features"
     data, teacher = config.data, config.teacher
     if data.root is not None:
         data = data.model_copy(update={"root": data.root.expanduser().absolute()})
+    shared = {
+        "seed": config.seed,
+        "data": data,
+        "search_space": config.search_space,
+        "compute": config.compute,
+    }
+    if config.dna is None or teacher is None:
+        return UnitInputs.model_validate(shared)
     if is_checkpoint(teacher.weights):
         teacher = teacher.model_copy(update={"weights": str(Path(str(teacher.weights)).absolute())})
-    return SearchInputs(
-        seed=config.seed,
-        data=data,
-        teacher=teacher,
-        search_space=config.search_space,
-        features=config.features,
-        compute=config.compute,
-        teacher_folder=folder.teacher,
-        features_root=features_root.absolute(),
+    return SearchInputs.model_validate(
+        shared
+        | {
+            "teacher": teacher,
+            "features": config.features,
+            "teacher_folder": folder.teacher,
+            "features_root": features_root.absolute(),
+        }
     )
 
 
-def plan_search(config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs) -> dict[str, list[Unit]]:
-    """The units of each stage: the teacher, its features, and the cells' training and rating."""
-    return {
-        TEACHER: [Unit(TeacherSpec.of(inputs))],
-        FEATURES: list(_feature_units(folder, inputs)),
-        RATINGS: [
-            unit
-            for block, space in enumerate(inputs.space.blocks)
-            for cell in space.cells
-            for unit in _cell_units(config, folder, inputs, block, cell)
-        ],
-    }
+def plan_search(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) -> dict[str, list[Unit]]:
+    """The units of each stage: the teacher, its features, the cells' training and rating; the SD-DARTS search."""
+    plan: dict[str, list[Unit]] = {}
+    if config.dna is not None and isinstance(inputs, SearchInputs):
+        plan[TEACHER] = [teacher_unit(inputs)]
+        plan[FEATURES] = list(feature_units(folder, inputs))
+        plan[RATINGS] = list(rating_units(config.dna, folder, inputs))
+    if config.study is not None:
+        plan[SD_DARTS] = list(study_units(config, folder, inputs))
+    elif config.sd_darts is not None:
+        plan[SD_DARTS] = [search_unit(config.sd_darts, folder, inputs)]
+    return plan
 
 
 def rating_tables(plan: Mapping[str, Sequence[Unit]]) -> list[Path]:
     """The tables of ratings that the search leaves."""
-    specs = (unit.spec for unit in plan[RATINGS])
+    specs = (unit.spec for unit in plan.get(RATINGS, ()))
     return sorted({spec.target.table for spec in specs if isinstance(spec, BlockSpec)})
 
 
@@ -73,70 +80,3 @@ def still_to_do(units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Un
         wanted[unit.name] = unit
         open_units += [by_name[name] for name in unit.needs if not by_name[name].spec.is_done]
     return [unit for unit in units if unit.name in wanted], by_name.keys() - wanted.keys()
-
-
-def _feature_units(folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
-    """Shards and manifest of each split, if any block reads from the cache."""
-    if "cached" not in inputs.features.modes:
-        return
-    num_rows: dict[SplitName, int] = {
-        "train": inputs.summary.num_train * inputs.features.num_copies,
-        "held_out": inputs.summary.num_held_out,
-    }
-    for split, rows in num_rows.items():
-        names = []
-        for shard in range(num_shards(rows, inputs.features)):
-            names.append(f"features/{split}/{shard}")
-            spec = FeatureShardSpec(
-                name=names[-1], folder=folder.unit(names[-1]), inputs=inputs, split=split, shard=shard
-            )
-            yield Unit(spec, needs=(TEACHER,), cost=min(rows, inputs.features.shard_rows))
-        name = f"features/{split}"
-        manifest = FeatureManifestSpec(name=name, folder=folder.unit(name), inputs=inputs, split=split)
-        yield Unit(manifest, needs=tuple(names))
-
-
-def _cell_units(
-    config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs, block: int, cell: Cell
-) -> Iterator[Unit]:
-    """A cell's training with its rating; where there are many candidates, parts of the rating and their joining."""
-    name = f"block_{block}/{cell.name}"
-    target = CellTarget(
-        block=block,
-        cell=cell.name,
-        config=config.dna,
-        folder=folder.unit(name),
-        table=folder.table(block, cell.name),
-    )
-    cached = inputs.features.modes[block] == "cached"
-    needs = ("features/train", "features/held_out") if cached else (TEACHER,)
-    num_entries = len(inputs.space.entry_widths(block))
-    whole = num_entries * cell.num_candidates <= config.dna.rating.max_candidates_per_unit
-    training, rating = _work(config, inputs, block, cell)
-    block_spec = BlockSpec(name=name, folder=folder.unit(name), inputs=inputs, target=target, rate=whole)
-    yield Unit(block_spec, needs, cost=training + (rating if whole else 0))
-    if whole:
-        return
-    parts = [f"{name}/rating/{subtree}" for subtree in range(num_entries * len(cell.operations[0]))]
-    for subtree, part in enumerate(parts):
-        rating_spec = RatingSpec(
-            name=part, folder=folder.unit(part), inputs=inputs, target=target, subtree=subtree
-        )
-        yield Unit(rating_spec, (name, *needs), cost=rating / len(parts))
-    joined = f"{name}/rating"
-    table_spec = RatingTableSpec(
-        name=joined, folder=folder.unit(joined), inputs=inputs, target=target, num_subtrees=len(parts)
-    )
-    yield Unit(table_spec, tuple(parts))
-
-
-def _work(config: ExperimentConfig, inputs: SearchInputs, block: int, cell: Cell) -> tuple[float, float]:
-    """Estimated multiply-accumulates of a cell's training and of its rating, to start the longest units first.
-
-    A training step costs three forward passes; a rating's prefix tree has, per candidate, little more than one layer.
-    """
-    table = inputs.space.candidate_table(block)
-    macs = table.loc[table[rating_table.CELL] == cell.name, rating_table.NUM_MACS]
-    training = 3.0 * config.dna.epochs * inputs.summary.num_train * macs.mean()
-    rated_images = inputs.summary.num_held_out + config.dna.rating.calibration_images
-    return training, macs.sum() / cell.depth * rated_images

@@ -3,19 +3,23 @@
 from collections.abc import Mapping, Sequence
 
 from nasray.config import ExperimentConfig
-from nasray.plan import search_inputs
+from nasray.plan import unit_inputs
 from nasray.run_folder import RunFolder
+from nasray.sd_darts_plan import study_runs
+from search_spaces.declared import build_space
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from search_spaces.space import SearchSpace
 from trainables.block_data import check_num_batches
+from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.cutting import CutTeacher, cut, resolve_cuts
 from trainables.feature_cache import Mode
 from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
-from trainables.inputs import SearchInputs
+from trainables.inputs import SearchInputs, UnitInputs
+from trainables.sd_darts.config import SdDartsConfig
 from trainables.teacher import build_teacher, check_weights_name, is_checkpoint
 
 
-def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConfig, SearchInputs]:
+def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConfig, UnitInputs]:
     """The config with its features' mode decided per block, all parts checked, and what its units share.
 
     A run that was resolved before keeps its decisions.
@@ -23,18 +27,44 @@ def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConf
     Raises:
         ValueError: Teacher, space, data and settings do not fit together.
     """
-    inputs = search_inputs(config, folder)
-    resolved = _decide(config, inputs, folder)
+    inputs = unit_inputs(config, folder)
+    if config.study is not None:
+        for run in study_runs(config, folder, inputs):
+            _check_halves(run.search.config, inputs)
+        for space in config.study.spaces.values():
+            build_space(space, inputs.summary.input_shape, inputs.summary.num_classes)
+    elif config.sd_darts is not None:
+        _check_halves(config.sd_darts, inputs)
+    if config.dna is None or not isinstance(inputs, SearchInputs):
+        return config, inputs
+    resolved = _decide(config, config.dna, inputs, folder)
     # A copy, since the data set that `inputs` has opened need not be opened again.
     return resolved, inputs.model_copy(update={"features": resolved.features})
 
 
-def _decide(config: ExperimentConfig, inputs: SearchInputs, folder: RunFolder) -> ExperimentConfig:
+def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
+    """Hold the space and the batches to the images, before anything is trained.
+
+    Raises:
+        ValueError: The space does not fit the images, or a half of these is smaller than a batch.
+    """
+    _ = inputs.space
+    half = inputs.summary.num_train // 2
+    if half < config.batch_size:
+        raise ValueError(
+            f"sd_darts trains on halves of the training images, which must hold a batch of {config.batch_size} each, "
+            f"got {half}: lower batch_size or raise data.num_train_images"
+        )
+
+
+def _decide(
+    config: ExperimentConfig, dna: BlockDistillationConfig, inputs: SearchInputs, folder: RunFolder
+) -> ExperimentConfig:
     """The config with its features' mode decided per block, and all parts checked against each other."""
     num_blocks = len(inputs.space.blocks)
     _check_per_block("features.mode", config.features.mode, num_blocks)
-    _check_per_block("searches.0.lr", config.dna.lr, num_blocks)
-    check_num_batches(config.dna.rating.num_batches, inputs.summary.num_held_out)
+    _check_per_block(f"searches.{config.searches.index(dna)}.lr", dna.lr, num_blocks)
+    check_num_batches(dna.rating.num_batches, inputs.summary.num_held_out)
     check_budgets(config.budgets, inputs.space)
     teacher = untrained_teacher(inputs)
     check_shapes(teacher, inputs.space)
@@ -45,7 +75,7 @@ def _decide(config: ExperimentConfig, inputs: SearchInputs, folder: RunFolder) -
             return resolved
     modes = config.features.mode
     if modes == "auto":
-        modes = _choose(config, inputs, teacher)
+        modes = _choose(config, dna.epochs, inputs, teacher)
     elif isinstance(modes, str):
         modes = (modes,) * num_blocks
     _check_views(config, modes)
@@ -95,7 +125,9 @@ def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
             )
 
 
-def _choose(config: ExperimentConfig, inputs: SearchInputs, teacher: CutTeacher) -> tuple[Mode, ...]:
+def _choose(
+    config: ExperimentConfig, epochs: int, inputs: SearchInputs, teacher: CutTeacher
+) -> tuple[Mode, ...]:
     """The faster mode of each block; fresh augmentation needs the teacher online."""
     num_blocks = len(inputs.space.blocks)
     if _fresh_augmentation(config):
@@ -104,7 +136,7 @@ def _choose(config: ExperimentConfig, inputs: SearchInputs, teacher: CutTeacher)
     speeds = measure_speeds(teacher, macs[-1], inputs.features_root, config.compute)
     num_images = inputs.summary.num_train * config.features.num_copies + inputs.summary.num_held_out
     bytes_per_image = feature_bytes(teacher.feature_shapes, config.features)
-    return choose_modes(bytes_per_image, macs, num_images, config.dna.epochs, speeds)
+    return choose_modes(bytes_per_image, macs, num_images, epochs, speeds)
 
 
 def _with_modes(config: ExperimentConfig, modes: object) -> ExperimentConfig:

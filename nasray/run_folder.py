@@ -67,6 +67,16 @@ class RunFolder:
         return self.path / "ranking.json"
 
     @property
+    def found(self) -> Path:
+        """What the SD-DARTS search found."""
+        return self.path / "found.parquet"
+
+    @property
+    def study(self) -> Path:
+        """What each run of a study gave."""
+        return self.path / "study.parquet"
+
+    @property
     def tune(self) -> Path:
         """Ray Tune's storage."""
         return self.path / "tune"

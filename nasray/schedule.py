@@ -141,25 +141,51 @@ def run_schedule(
         storage: Tune's folder.
         callbacks: Told of all events, in this process.
     """
+    searcher = ReadyUnits(units, done, lambda: num_slots(units[0].spec, resources))
+    return _failures(
+        run_trials(searcher, LatestFirst(), len(units), "schedule", resources, storage, callbacks)
+    )
+
+
+def run_trials(
+    searcher: Searcher,
+    scheduler: FIFOScheduler,
+    num_trials: int,
+    name: str,
+    resources: ResourcesConfig,
+    storage: Path,
+    callbacks: Sequence[DriverCallback],
+) -> tune.ResultGrid:
+    """Run trials of units in one Tune run.
+
+    Args:
+        searcher: Gives each trial's config, which holds its unit under "spec".
+        scheduler: Tells which trial runs next, and which ends early.
+        num_trials: How many at the most.
+        name: Name of the folder below `storage`.
+        resources: What the run may use.
+        storage: Tune's folder.
+        callbacks: Told of all events, in this process.
+    """
     tuner = tune.Tuner(
-        tune.with_resources(unit_trainable, lambda config: _bundle(parse_spec(config["spec"]), resources)),
+        tune.with_resources(unit_trainable, lambda config: bundle(parse_spec(config["spec"]), resources)),
         tune_config=tune.TuneConfig(
-            search_alg=ReadyUnits(units, done, lambda: num_slots(units[0].spec, resources)),
-            scheduler=LatestFirst(),
-            num_samples=len(units),
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=num_trials,
             reuse_actors=True,
             trial_name_creator=_trial_name,
             trial_dirname_creator=_trial_name,
         ),
         run_config=tune.RunConfig(
-            name="schedule",
+            name=name,
             storage_path=str(storage.absolute()),
             failure_config=tune.FailureConfig(max_failures=resources.max_failures),
             callbacks=list(callbacks),
             verbose=0,
         ),
     )
-    return _failures(tuner.fit())
+    return tuner.fit()
 
 
 @contextmanager
@@ -190,7 +216,7 @@ def num_slots(spec: Spec, resources: ResourcesConfig) -> int:
     """How many units may run at once: as many as fit into the cluster's nodes now, or as the config says."""
     if resources.max_concurrent is not None:
         return resources.max_concurrent
-    wanted = _bundle(spec, resources).bundles[0]
+    wanted = bundle(spec, resources).bundles[0]
     fitting = (min(node.get(kind, 0) // amount for kind, amount in wanted.items()) for node in _nodes())
     return max(1, int(sum(fitting)))
 
@@ -203,7 +229,7 @@ def check_resources(units: Sequence[Unit], resources: ResourcesConfig) -> None:
     """
     nodes = _nodes()
     for unit in units:
-        wanted = _bundle(unit.spec, resources).bundles[0]
+        wanted = bundle(unit.spec, resources).bundles[0]
         if not any(all(node.get(kind, 0) >= amount for kind, amount in wanted.items()) for node in nodes):
             largest = {kind: max(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU")}
             raise ValueError(
@@ -217,7 +243,8 @@ def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def _bundle(spec: Spec, resources: ResourcesConfig) -> tune.PlacementGroupFactory:
+def bundle(spec: Spec, resources: ResourcesConfig) -> tune.PlacementGroupFactory:
+    """What a unit takes of a node."""
     bundle = {"CPU": float(spec.inputs.compute.num_threads)}
     if resources.gpus_per_unit:
         bundle["GPU"] = resources.gpus_per_unit
@@ -225,8 +252,8 @@ def _bundle(spec: Spec, resources: ResourcesConfig) -> tune.PlacementGroupFactor
 
 
 def _trial_name(trial: Any) -> str:
-    """The unit's name as a file name."""
-    return str(trial.config["spec"]["name"]).replace("/", "-")
+    """The name of the trial's unit, or its own, as a file name."""
+    return str(trial.config.get("name", trial.config["spec"]["name"])).replace("/", "-")
 
 
 def _failures(results: tune.ResultGrid) -> dict[str, str]:

@@ -9,18 +9,27 @@ from rich.table import Table
 
 from nasray.config_file import load_config
 from nasray.experiment import SearchResult
+from nasray.found import sentence
 from nasray.plan import plan_search, still_to_do
 from nasray.ranking_view import print_ranking, quantity
 from nasray.resolve import resolve, untrained_teacher
 from nasray.run_folder import RunFolder
+from nasray.study_view import print_study
 from trainables.feature_cache import boundaries_of
 from trainables.feature_choice import feature_bytes
+from trainables.inputs import SearchInputs
 
 
 def print_result(result: SearchResult, console: Console) -> None:
-    """Print the ranking, what it took, and where it lies."""
+    """Print the ranking, what was found, what it took, and where it lies."""
+    num_feasible = None
     if result.ranking is not None:
         print_ranking(result.ranking, console)
+        num_feasible = result.ranking.attrs["num_feasible"]["lower"]
+    if result.found is not None:
+        console.print(sentence(result.found.iloc[0], num_feasible), soft_wrap=True)
+    if result.study is not None:
+        print_study(result.study, console)
     console.print(
         f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s",
         soft_wrap=True,
@@ -36,16 +45,30 @@ def print_dry_run(config: str | None, overrides: Sequence[str], console: Console
     resolved, inputs = resolve(requested, folder)
     folder.check(resolved)
     summary = inputs.summary
-    space = inputs.space
     units = [unit for stage in plan_search(resolved, folder, inputs).values() for unit in stage]
     to_run, _ = still_to_do(units, units)
-    console.print(f"{resolved.name}: {space.num_architectures:,} architectures, {space.name} space")
+    console.print(
+        f"{resolved.name}: {inputs.space.num_architectures:,} architectures, {inputs.space.name} space"
+    )
     source = "" if summary.found else " (files not found: published sizes)"
     console.print(
         f"data: {summary.num_train:,} training, {summary.num_held_out:,} held-out, {summary.num_test:,} test images"
         f"{source}",
         soft_wrap=True,
     )
+    if isinstance(inputs, SearchInputs):
+        _print_blocks(inputs, console)
+    gpus = resolved.resources.gpus_per_unit
+    each = f"{resolved.compute.num_threads} CPU" + (f", {gpus:g} GPU" if gpus else "")
+    console.print(f"{len(to_run)} of {len(units)} units to run, {each} each:")
+    for unit in to_run:
+        needs = f"  after {', '.join(unit.needs)}" if 0 < len(unit.needs) <= 3 else ""
+        console.print(f"  {unit.name}{needs}", soft_wrap=True)
+
+
+def _print_blocks(inputs: SearchInputs, console: Console) -> None:
+    """Print the bytes of the teacher's features, and the blocks with their candidates."""
+    summary, space = inputs.summary, inputs.space
     shapes = untrained_teacher(inputs).feature_shapes
     num_rows = summary.num_train * inputs.features.num_copies + summary.num_held_out
     boundary_bytes = feature_bytes(shapes, inputs.features)
@@ -64,9 +87,3 @@ def print_dry_run(config: str | None, overrides: Sequence[str], console: Console
             inputs.features.modes[block],
         )
     console.print(blocks)
-    gpus = resolved.resources.gpus_per_unit
-    each = f"{resolved.compute.num_threads} CPU" + (f", {gpus:g} GPU" if gpus else "")
-    console.print(f"{len(to_run)} of {len(units)} units to run, {each} each:")
-    for unit in to_run:
-        needs = f"  after {', '.join(unit.needs)}" if 0 < len(unit.needs) <= 3 else ""
-        console.print(f"  {unit.name}{needs}", soft_wrap=True)

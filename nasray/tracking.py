@@ -5,6 +5,7 @@ Runs are flat because the UI's charts leave out nested ones until they are opene
 they hold already are not logged twice.
 """
 
+import hashlib
 import logging
 import os
 import sys
@@ -14,16 +15,21 @@ from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
+from pydantic import BaseModel
 
 from nasray.config import ExperimentConfig, flatten
+from nasray.rank import file_digest
 from nasray.run_folder import RunFolder, current_commit
 from nasray.schedule import FAILURE, DriverCallback
 from trainables.block_distillation.trainable import BlockSpec
+from trainables.retrain.trainable import RetrainFoundSpec
+from trainables.sd_darts.trainable import SdDartsSpec
 from trainables.teacher_unit import TeacherSpec
 from trainables.trainable import read_done
 from trainables.units import Spec, parse_spec
 
 RESULT = "result"
+Training = TeacherSpec | BlockSpec | SdDartsSpec | RetrainFoundSpec  # the units that have runs of their own
 _TUNES_OWN = {"time_this_iter_s", "time_total_s", "time_since_restore"}
 
 
@@ -73,27 +79,25 @@ class Tracker:
         )
         return run_id
 
-    def open_trial(self, spec: TeacherSpec | BlockSpec) -> str:
+    def open_trial(self, spec: Training) -> str:
         """The id of a trial's run."""
-        return self.open_run(spec.name, {"kind": spec.kind, "method": _method(spec)}, _params(spec))
+        tags = {"kind": spec.kind, "method": _method(spec), "space": spec.inputs.search_space.source}
+        return self.open_run(spec.name, tags, _params(spec))
 
     def catch_up(self, done: Iterable[Spec]) -> None:
         """Log what units reported that finished when no driver was there to log it."""
         left_open = {run.data.tags["unit"] for run in self._find("attributes.status = 'RUNNING'")}
         for spec in done:
-            if (
-                spec.name not in left_open
-                or not isinstance(spec, TeacherSpec | BlockSpec)
-                or not spec.is_done
-            ):
+            if spec.name not in left_open or not isinstance(spec, Training) or not spec.is_done:
                 continue
             done_marker = read_done(spec.folder)
             assert done_marker is not None
             run_id = self.open_trial(spec)
-            last = self.last_step(run_id)
+            step = last = self.last_step(run_id)
             for metrics in done_marker["history"]:
-                if metrics.get("epoch", 0) > last:
-                    self.log_metrics(run_id, own_metrics(metrics), metrics["epoch"])
+                step = metrics.get("epoch", step)
+                if step > last or "epoch" not in metrics:
+                    self.log_metrics(run_id, own_metrics(metrics), step)
             self.close_run(run_id)
 
     def last_step(self, run_id: str) -> int:
@@ -114,13 +118,17 @@ class Tracker:
             self._client.log_batch(run_id, tags=[RunTag("failure", failure[:5000])])
         self._client.set_terminated(run_id, "FINISHED" if failure is None else "FAILED")
 
-    def log_result(self, metrics: Mapping[str, float], digest: str) -> None:
-        """Log the search's own run: its whole config, its tables and its ranking; each ranking once.
+    def log_result(self, metrics: Mapping[str, float]) -> None:
+        """Log the search's own run: its whole config, its tables and its ranking; each outcome once.
+
+        Another ranking, under other budgets say, is another run.
 
         Args:
             metrics: Figures of the search as a whole.
-            digest: Digest of the ranking; another ranking, under other budgets say, is another run.
         """
+        folder = self._folder
+        outcomes = [path for path in (folder.ranking, folder.found, folder.study) if path.exists()]
+        digest = hashlib.sha256("".join(map(file_digest, outcomes)).encode()).hexdigest()
         unit = f"{RESULT}/{digest[:12]}"
         if self._find(f"tags.unit = '{unit}' and attributes.status = 'FINISHED'"):
             return
@@ -130,15 +138,10 @@ class Tracker:
             flatten(self._config.model_dump(mode="json")),
         )
         self.log_metrics(run_id, metrics, step=0)
-        files = (
-            self._folder.config,
-            self._folder.environment,
-            self._folder.ranking,
-            self._folder.certificate,
-        )
-        for path in files:
-            self._client.log_artifact(run_id, str(path))
-        self._client.log_artifacts(run_id, str(self._folder.ratings), "ratings")
+        for path in (folder.config, folder.environment, folder.certificate, *outcomes):
+            if path.exists():
+                self._client.log_artifact(run_id, str(path))
+        self._client.log_artifacts(run_id, str(folder.ratings), "ratings")
         self.close_run(run_id)
 
     def _find(self, condition: str) -> list[Run]:
@@ -168,7 +171,7 @@ class TrackTrials(DriverCallback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A unit started, or started again."""
         spec = parse_spec(trial.config["spec"])
-        if not isinstance(spec, TeacherSpec | BlockSpec) or spec.name in self._run_ids:
+        if not isinstance(spec, Training) or spec.name in self._run_ids:
             return
         self._run_ids[spec.name] = run_id = self._tracker.open_trial(spec)
         self._last_steps[spec.name] = self._tracker.last_step(run_id)
@@ -182,9 +185,9 @@ class TrackTrials(DriverCallback):
             return
         if FAILURE in result:
             self._failures[name] = result[FAILURE]
-        step = result.get("epoch", 0)
-        # A unit without epochs, such as a teacher that comes trained, has its figures at step 0.
-        if step > self._last_steps[name] or step == self._last_steps[name] == 0:
+        # Figures without an epoch, such as an accuracy on test images, stand at the last one, or at step 0.
+        step = result.get("epoch", self._last_steps[name])
+        if step > self._last_steps[name] or "epoch" not in result:
             self._tracker.log_metrics(self._run_ids[name], own_metrics(result), step)
             self._last_steps[name] = step
 
@@ -209,16 +212,31 @@ def start_ui(config: ExperimentConfig, host: str, port: int) -> None:
     os.execv(sys.executable, [sys.executable, *command])
 
 
-def _method(spec: Spec) -> str:
-    return spec.target.config.method if isinstance(spec, BlockSpec) else "teacher"
+def _method(spec: Training) -> str:
+    match spec:
+        case BlockSpec():
+            return spec.target.config.method
+        case SdDartsSpec():
+            return spec.config.method
+        case _:
+            return spec.kind
 
 
-def _params(spec: TeacherSpec | BlockSpec) -> dict[str, Any]:
+def _params(spec: Training) -> dict[str, Any]:
     """What distinguishes a unit from others, for the UI's comparison."""
-    if isinstance(spec, BlockSpec):
-        settings = flatten(spec.target.config.model_dump(mode="json"))
-        return {"block": spec.target.block, "cell": spec.target.cell, "seed": spec.inputs.seed} | settings
-    return {"seed": spec.inputs.seed} | flatten(spec.inputs.teacher.model_dump(mode="json"))
+    own: dict[str, Any] = {"seed": spec.inputs.seed}
+    settings: BaseModel
+    match spec:
+        case BlockSpec():
+            own |= {"block": spec.target.block, "cell": spec.target.cell}
+            settings = spec.target.config
+        case SdDartsSpec() | RetrainFoundSpec():
+            search = spec if isinstance(spec, SdDartsSpec) else spec.search
+            own |= {"space": spec.inputs.search_space.source, "arm": search.arm}
+            settings = spec.config
+        case TeacherSpec():
+            settings = spec.inputs.teacher
+    return own | flatten(settings.model_dump(mode="json"))
 
 
 def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:

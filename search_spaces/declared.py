@@ -1,14 +1,16 @@
 """The search space that a config asks for: a shipped one, a Python object, or one declared layer by layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search_spaces import mbconv
+from search_spaces import darts, mbconv
 from search_spaces.attribute import load_attribute
 from search_spaces.block import BlockSpace, Cell
+from search_spaces.cell_space import CellSpace
 from search_spaces.layer import Layer, Shape
+from search_spaces.nasbench201 import nasbench201
 from search_spaces.operations import OPERATIONS, Operation
 from search_spaces.space import SearchSpace
 from search_spaces.suggestion import did_you_mean
@@ -19,6 +21,16 @@ SHIPPED_SPACES: dict[str, Callable[[Shape, int], SearchSpace]] = {
     "digits": mbconv.digits,
     "small_images": mbconv.small_images,
 }
+SHIPPED_CELL_SPACES: dict[str, Callable[..., CellSpace]] = {
+    "nasbench201": nasbench201,
+    "darts_s0": darts.darts_s0,
+    "darts_s1": darts.darts_s1,
+    "darts_s2": darts.darts_s2,
+    "darts_s3": darts.darts_s3,
+    "darts_s4": darts.darts_s4,
+}
+_ONLY_DECLARED = ("stem", "head_width", "dropout", "operations", "blocks")
+_ONLY_CELLS = ("channels", "num_cells")
 
 
 class _Strict(BaseModel):
@@ -65,13 +77,18 @@ class SpaceConfig(_Strict):
     """Which search space to use.
 
     Attributes:
-        source: "dna", "dna_one_cell", "digits" or "small_images"; or "module:attribute", a SearchSpace or a
-            function (input_shape, num_classes) that returns one; or "declared", made of the fields below.
+        source: "dna", "dna_one_cell", "digits" or "small_images", which are blocks in a row; or, made of cells,
+            "nasbench201", "darts_s0" (the space of DARTS) or "darts_s1" to "darts_s4" (those of RobustDARTS); or
+            "module:attribute", a SearchSpace or CellSpace or a function (input_shape, num_classes) that returns one;
+            or "declared", made of the fields below.
         stem: Layers before the first block.
         head_width: Channels of the 1x1 convolution before the pooling; None for no such convolution.
         dropout: Probability of dropping a feature before the classifier.
         operations: A user's own operations, by name, as "module:callable"; the shipped ones are there anyway.
         blocks: The blocks, first one first.
+        channels: Of a shipped space of cells: channels of a node in the first cells; None: 16.
+        num_cells: Of a shipped space of cells: for nasbench201 the cells of each of the three stages, None: 5; for
+            DARTS's spaces the cells in all, None: 8.
     """
 
     source: str
@@ -80,52 +97,63 @@ class SpaceConfig(_Strict):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     operations: dict[str, str] = {}
     blocks: list[BlockConfig] = []
+    channels: int | None = Field(default=None, ge=1)
+    num_cells: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _fields_belong_to_source(self) -> Self:
-        fields = type(self).model_fields
-        given = sorted(
-            name for name in fields if name != "source" and getattr(self, name) != fields[name].default
-        )
-        if self.source != "declared" and given:
-            raise ValueError(
-                f"only source: declared takes {', '.join(given)}, got source: {self.source};"
-                " remove them or set source: declared"
-            )
+        self._allow_only(_ONLY_DECLARED, ["declared"])
+        self._allow_only(_ONLY_CELLS, list(SHIPPED_CELL_SPACES))
         if self.source == "declared" and not self.blocks:
             raise ValueError("source: declared must list at least one block under blocks, got none")
         return self
 
+    def _allow_only(self, names: Sequence[str], sources: Sequence[str]) -> None:
+        """Refuses fields that are given though the source is none of those that they belong to."""
+        fields = type(self).model_fields
+        given = sorted(name for name in names if getattr(self, name) != fields[name].default)
+        if given and self.source not in sources:
+            raise ValueError(
+                f"only source: {' or '.join(sources)} takes {', '.join(given)}, got source: {self.source};"
+                f" remove {'it' if len(given) == 1 else 'them'} or set source: {sources[0]}"
+            )
 
-def build_space(config: SpaceConfig, input_shape: Shape, num_classes: int) -> SearchSpace:
-    """The space that `config` asks for, for images (C, H, W); every distinct layer of it has been tried.
+
+def build_space(config: SpaceConfig, input_shape: Shape, num_classes: int) -> SearchSpace | CellSpace:
+    """The space that `config` asks for, for images (C, H, W); every distinct layer of a chain has been tried.
 
     Raises:
         ValueError: If the source is unknown or gives no space for these images and classes, or an operation
             is unknown, cannot be loaded, or does not keep to the shapes that it must.
     """
+    space: SearchSpace | CellSpace
     if config.source == "declared":
         space = _declared(config, input_shape, num_classes)
     elif config.source in SHIPPED_SPACES:
         space = SHIPPED_SPACES[config.source](input_shape, num_classes)
+    elif config.source in SHIPPED_CELL_SPACES:
+        sizes = {name: getattr(config, name) for name in _ONLY_CELLS if getattr(config, name) is not None}
+        space = SHIPPED_CELL_SPACES[config.source](input_shape, num_classes, **sizes)
     else:
         space = _loaded(config.source, input_shape, num_classes)
-    space.check_operations()
+    if isinstance(space, SearchSpace):
+        space.check_operations()
     return space
 
 
-def _loaded(source: str, input_shape: Shape, num_classes: int) -> SearchSpace:
+def _loaded(source: str, input_shape: Shape, num_classes: int) -> SearchSpace | CellSpace:
     if ":" not in source:
-        hint = did_you_mean(source, [*SHIPPED_SPACES, "declared"])
+        shipped = [*SHIPPED_SPACES, *SHIPPED_CELL_SPACES]
+        hint = did_you_mean(source, [*shipped, "declared"])
         raise ValueError(
-            f"a search space's source must be one of {', '.join(SHIPPED_SPACES)}, declared or"
+            f"a search space's source must be one of {', '.join(shipped)}, declared or"
             f' "module:attribute", got {source!r}{hint}'
         )
     space = load_attribute(source)
     if callable(space):
         space = space(input_shape, num_classes)
-    if not isinstance(space, SearchSpace):
-        raise ValueError(f"{source} must be or return a SearchSpace, got {type(space).__name__}")
+    if not isinstance(space, SearchSpace | CellSpace):
+        raise ValueError(f"{source} must be or return a SearchSpace or CellSpace, got {type(space).__name__}")
     if (space.input_shape, space.num_classes) != (input_shape, num_classes):
         raise ValueError(
             f"{source} must be a space for images {input_shape} and {num_classes} classes, as the data is;"

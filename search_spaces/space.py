@@ -127,13 +127,13 @@ class SearchSpace:
         """The architecture of fewest MACs; ties go to fewer parameters, then to the canonical first."""
         return self._extreme(largest=False)
 
-    def build(self, architecture: Architecture) -> Network:
-        """The network of `architecture`, freshly initialised.
+    def build(self, architecture: Architecture | str) -> Network:
+        """The network of `architecture`, given also as its text, freshly initialised.
 
         Raises:
             ValueError: If the architecture is not of this space, see `check`.
         """
-        self.check(architecture)
+        architecture = self._checked(architecture)
         blocks, in_channels = [], self.input_shape[0]
         for k, candidate in enumerate(architecture.candidates):
             blocks.append(self._build_layers(self._layers(k, candidate), in_channels))
@@ -155,13 +155,13 @@ class SearchSpace:
         """The classification head behind a last block of that many channels."""
         return Head(in_channels, self.head_width, self.dropout, self.num_classes)
 
-    def cost(self, architecture: Architecture) -> Cost:
-        """Parameters and MACs of the network of `architecture`, without building it.
+    def cost(self, architecture: Architecture | str) -> Cost:
+        """Parameters and MACs of the network of `architecture`, given also as its text, without building it.
 
         Raises:
             ValueError: If the architecture is not of this space, see `check`.
         """
-        self.check(architecture)
+        architecture = self._checked(architecture)
         layers = [layer for k, c in enumerate(architecture.candidates) for layer in self._layers(k, c)]
         return self._layers_cost(layers) + self._head_cost(architecture.candidates[-1].width)
 
@@ -198,6 +198,12 @@ class SearchSpace:
             for shape in self._first_layer_shapes(k).values():
                 for cell in block.cells:
                     layer_costs(cell, block.stride, shape, self.operations)
+
+    def _checked(self, architecture: Architecture | str) -> Architecture:
+        """The architecture, held to this space."""
+        parsed = Architecture.parse(architecture) if isinstance(architecture, str) else architecture
+        self.check(parsed)
+        return parsed
 
     def _check_known(self, operation: str, where: str) -> None:
         if operation in self.operations:

@@ -14,6 +14,7 @@ SplitName = Literal["train", "held_out"]
 class FeaturesSpec(UnitSpec):
     """A split whose features are wanted."""
 
+    inputs: SearchInputs
     split: SplitName
 
     @property

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from search_spaces.attribute import source_digest
+from search_spaces.cell_space import CellSpace
 from search_spaces.declared import SpaceConfig, build_space
 from search_spaces.space import SearchSpace
 from trainables.data import DataConfig, ImageData, load_data
@@ -20,19 +21,15 @@ from trainables.trainable import read_done
 from trainables.training import ComputeConfig
 
 
-class SearchInputs(BaseModel):
-    """The part of an experiment's config that its units share; plain data, so that any node can rebuild the rest."""
+class UnitInputs(BaseModel):
+    """The part of an experiment's config that every unit needs; plain data, so that any node can rebuild the rest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int
     data: DataConfig
-    teacher: TeacherConfig
     search_space: SpaceConfig
-    features: FeatureConfig
     compute: ComputeConfig
-    teacher_folder: Path
-    features_root: Path
 
     @cached_property
     def images(self) -> ImageData:
@@ -51,27 +48,61 @@ class SearchInputs(BaseModel):
             return published
 
     @cached_property
-    def space(self) -> SearchSpace:
+    def space(self) -> SearchSpace | CellSpace:
         """The search space for this data's images and classes."""
         return build_space(self.search_space, self.summary.input_shape, self.summary.num_classes)
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """Digests of the files behind the config's names: the user's modules and the teacher's checkpoint.
+        """Digests of the files behind the config's names, such as the user's modules.
 
         What such a module imports in its turn does not count.
         """
-        named = [self.data.source, self.teacher.source, self.search_space.source]
-        modules = {name for name in [*named, *self.search_space.operations.values()] if ":" in name}
-        digests = {name: source_digest(name) for name in sorted(modules)}
-        if is_checkpoint(self.teacher.weights):
-            digests["weights"] = hashlib.sha256(Path(str(self.teacher.weights)).read_bytes()).hexdigest()
-        return digests
+        modules = {name for name in self._named_sources() if ":" in name}
+        return {name: source_digest(name) for name in sorted(modules)}
 
     @cached_property
     def device(self) -> torch.device:
         """The device of this process, prepared on first use."""
         return self.compute.prepare()
+
+    def _named_sources(self) -> list[str]:
+        return [self.data.source, self.search_space.source, *self.search_space.operations.values()]
+
+
+class SearchInputs(UnitInputs):
+    """What the units of a block-wise search need: a teacher and its features, too."""
+
+    teacher: TeacherConfig
+    features: FeatureConfig
+    teacher_folder: Path
+    features_root: Path
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The search space for this data's images and classes.
+
+        Raises:
+            ValueError: It has no blocks in a row.
+        """
+        space = super().space
+        if not isinstance(space, SearchSpace):
+            raise ValueError(
+                f"search_space must be one of blocks in a row, to which a teacher can be cut, got {space.name}, which "
+                "is one of cells: search it by sd_darts alone"
+            )
+        return space
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of the files behind the config's names, the teacher's checkpoint among them."""
+        digests = super().sources
+        if is_checkpoint(self.teacher.weights):
+            digests["weights"] = hashlib.sha256(Path(str(self.teacher.weights)).read_bytes()).hexdigest()
+        return digests
+
+    def _named_sources(self) -> list[str]:
+        return [*super()._named_sources(), self.teacher.source]
 
 
 class UnitSpec(BaseModel):
@@ -86,7 +117,7 @@ class UnitSpec(BaseModel):
 
     name: str
     folder: Path
-    inputs: SearchInputs
+    inputs: UnitInputs
 
     @property
     def outputs(self) -> tuple[Path, ...]:

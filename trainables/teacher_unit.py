@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from search_spaces.atomic_file import replacing, write_json
+from trainables.accuracy import accuracy
 from trainables.cutting import CutTeacher, cut, resolve_cuts
 from trainables.inputs import SearchInputs, UnitSpec
-from trainables.retrain.step import SupervisedTraining, accuracy
+from trainables.retrain.step import SupervisedTraining
 from trainables.seeding import seed_global_generators
 from trainables.teacher import build_teacher, fingerprint
 from trainables.trainable import Metrics, train
@@ -26,6 +27,7 @@ class TeacherSpec(UnitSpec):
     """Build the teacher, train it if its config says so, cut it and keep it."""
 
     kind: Literal["teacher"] = "teacher"
+    inputs: SearchInputs
 
     @classmethod
     def of(cls, inputs: SearchInputs) -> Self:

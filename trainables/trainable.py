@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,13 @@ from trainables.seeding import seed_global_generators
 from trainables.training import Method, train_epoch
 
 CHECKPOINT = "last.pt"
+CHECKPOINT_PARTS = "last.parts"
 DONE = "done.json"
 Metrics = dict[str, Any]
+
+
+class DamagedCheckpointError(RuntimeError):
+    """A file that belongs to a checkpoint is missing or has changed."""
 
 
 def train(method: Method, folder: Path, *, seed: int, name: str, inputs: str) -> Iterator[Metrics]:
@@ -27,25 +33,36 @@ def train(method: Method, folder: Path, *, seed: int, name: str, inputs: str) ->
 
     Args:
         method: What to train; freshly built, in the state that it starts from.
-        folder: The unit's own folder; holds `last.pt` from the first epoch until the unit is done.
+        folder: The unit's own folder; from the first epoch until the unit is done it holds `last.pt`, and what a
+            method keeps beside it in `last.parts`.
         seed: The experiment's seed.
         name: The unit's name.
         inputs: Digest of what the unit depends on; a checkpoint of other inputs counts as none.
     """
     history: list[Metrics] = []
     checkpoint = load_checkpoint(folder / CHECKPOINT)
-    if checkpoint is not None and checkpoint["inputs"] == inputs:
-        method.load_state_dict(checkpoint["method"])
+    if checkpoint is not None and checkpoint["inputs"] == inputs and _load(method, checkpoint, folder):
         history = checkpoint["history"]
         yield from ({**metrics, "replayed": True} for metrics in history)
-    for epoch in range(len(history), method.num_epochs):
+    while len(history) < method.num_epochs:
+        epoch = len(history)
         seed_global_generators(seed, name, "epoch", epoch)
-        metrics = {"epoch": epoch + 1, "num_epochs": method.num_epochs, **train_epoch(method, epoch)}
+        metrics = {"epoch": epoch + 1, **train_epoch(method, epoch), "num_epochs": method.num_epochs}
         history.append(metrics)
         save_checkpoint(
             folder / CHECKPOINT, {"inputs": inputs, "method": method.state_dict(), "history": history}
         )
         yield metrics
+
+
+def _load(method: Method, checkpoint: dict[str, Any], folder: Path) -> bool:
+    """Whether the method could go on from the checkpoint; one that misses a part is moved aside."""
+    try:
+        method.load_state_dict(checkpoint["method"])
+    except DamagedCheckpointError:
+        (folder / CHECKPOINT).replace((folder / CHECKPOINT).with_suffix(".unreadable"))
+        return False
+    return True
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -73,6 +90,7 @@ def mark_done(folder: Path, fingerprint: str, history: list[Metrics], **results:
     """Leave the marker that the unit's results are complete and which inputs they belong to."""
     write_json(folder / DONE, {"inputs": fingerprint, **results, "history": history})
     (folder / CHECKPOINT).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINT_PARTS, ignore_errors=True)
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:

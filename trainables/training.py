@@ -56,7 +56,12 @@ class NonFiniteLossError(FloatingPointError):
 
 
 class Method(Protocol):
-    """What a way of training brings to the loop."""
+    """What a way of training brings to the loop.
+
+    Attributes:
+        num_epochs: How many epochs to train; a method that stops early lowers it in `evaluate`, and keeps that in its
+            state.
+    """
 
     num_epochs: int
 
@@ -66,18 +71,20 @@ class Method(Protocol):
     def step(self, batch: Any) -> tuple[Mapping[str, Tensor], int]:
         """One update. Returns detached scalars to be averaged over the epoch, and the number of samples."""
 
-    def evaluate(self, epoch: int) -> dict[str, float]:
-        """What is measured on held-out data after the epoch."""
+    def evaluate(self, epoch: int) -> Mapping[str, float | str]:
+        """What is measured after the epoch, on held-out data above all; texts are kept, but not compared or drawn."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state_dict` gave."""
+        """Go on from a state that `state_dict` gave; unchanged where that fails."""
 
 
-def train_epoch(method: Method, epoch: int) -> dict[str, float]:
+def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
     """Metrics of one epoch: the step's averages by sample, the evaluation, and where the time went.
+
+    A value that only some steps give is averaged over the samples of these.
 
     `data_wait_share` is the share of the training time spent waiting for batches.
 
@@ -86,6 +93,7 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float]:
     """
     start = time.perf_counter()
     sums: dict[str, Tensor] = {}
+    counts: dict[str, int] = {}
     num_samples, waited = 0, 0.0
     for batch, seconds in _timed(method.start_epoch(epoch)):
         waited += seconds
@@ -93,7 +101,8 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float]:
         num_samples += size
         for name, value in values.items():
             sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
-    averages = {name: float(total) / num_samples for name, total in sums.items()}
+            counts[name] = counts.get(name, 0) + size
+    averages = {name: float(total) / counts[name] for name, total in sums.items()}
     trained = time.perf_counter() - start
     for name, average in averages.items():
         if not math.isfinite(average):

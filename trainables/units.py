@@ -19,10 +19,21 @@ from trainables.feature_units import (
     run_feature_manifest,
     run_feature_shard,
 )
+from trainables.retrain.trainable import RetrainFoundSpec, run_retrain_found
+from trainables.sd_darts.trainable import SdDartsSpec, run_sd_darts
 from trainables.teacher_unit import TeacherSpec, run_teacher
 from trainables.trainable import Metrics, mark_done
 
-Spec = TeacherSpec | FeatureShardSpec | FeatureManifestSpec | BlockSpec | RatingSpec | RatingTableSpec
+Spec = (
+    TeacherSpec
+    | FeatureShardSpec
+    | FeatureManifestSpec
+    | BlockSpec
+    | RatingSpec
+    | RatingTableSpec
+    | SdDartsSpec
+    | RetrainFoundSpec
+)
 
 _RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
     TeacherSpec: run_teacher,
@@ -31,6 +42,8 @@ _RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
     BlockSpec: run_block,
     RatingSpec: run_rating,
     RatingTableSpec: run_rating_table,
+    SdDartsSpec: run_sd_darts,
+    RetrainFoundSpec: run_retrain_found,
 }
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
 

@@ -74,13 +74,100 @@ def test_each_mistake_is_named_with_what_is_right(override, message):
         load_config(plain, [override])
 
 
+BOTH = {**MINIMAL, "searches": [{"method": "dna", "epochs": 2}, {"method": "sd_darts", "epochs": 2}]}
+STUDY = {"seeds": [0, 1], "arms": {"plain": {"self_distillation": None}, "taught": {}}}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "searches.1.epohcs=3",
+            r"searches\.1\.epohcs: unknown key; did you mean epochs\? allowed .*alpha_lr",
+        ),
+        ("searches.0.epohcs=3", r"searches\.0\.epohcs: unknown key; did you mean epochs\? allowed .*paths"),
+        ("searches.1.paths=fair", r"searches\.1\.paths: unknown key; .*allowed are alpha_betas"),
+        ("searches.1.epochs=0", r"searches\.1\.epochs: .*greater than or equal to 1, got 0"),
+        ("searches.0.rating.num_baches=3", r"searches\.0\.rating\.num_baches: .*did you mean num_batches\?"),
+        ("searches.0.rating.num_batches=x", r"searches\.0\.rating\.num_batches: .*valid integer, got 'x'"),
+        (
+            "searches.1.self_distillation.wieght=1",
+            r"searches\.1\.self_distillation\.wieght: .*did you mean weight\? allowed are .*num_snapshots",
+        ),
+        ("searches.1.measure.every_epoch=2", r"searches\.1\.measure\.every_epoch: .*mean every_epochs\?"),
+        (
+            "searches.1.order=both",
+            r"searches\.1\.order: must be 'alpha_first' or 'weights_first', got 'both'",
+        ),
+        ("searches.1.lr=1e-4", r"searches\.1: lr_min must be at most lr, 0\.0001, got 0\.001$"),
+        (
+            "searches.1.self_distillation={mode: cache, unit: step}",
+            r"searches\.1\.self_distillation: mode: cache keeps .* unit must be epoch, got step",
+        ),
+        ("searches.0.method=darts", r"searches\.0\.method: must be one of dna, sd_darts, got 'darts'"),
+        ("searches.0={epochs: 2}", r"searches\.0\.method: must be one of dna, sd_darts, got none"),
+        ("searches.0.method=sd_darts", r"searches: each method may stand once, got sd_darts, sd_darts"),
+        ("searches=[]", r"searches: .*at least 1 item"),
+        ("teacher=null", r"  teacher must be given for a search of the method dna, got none"),
+        ("study={seeds: [], arms: {}}", r"(?s)study\.seeds: .*study\.arms: "),
+        ("study.seeds=[0, 0]", r"study\.seeds: must differ, got 0, 0"),
+        ("study.sedes=[0]", r"study\.sedes: unknown key; did you mean seeds\? allowed are arms, retrain"),
+        ("study.arms={a/b: {}}", r"study\.arms: names must be made of letters.*got 'a/b'"),
+        ("study.arms.taught={epohcs: 3}", r"study\.arms\.taught\.epohcs: .*got 3"),
+        ("study.arms.taught={epochs: 0}", r"study\.arms\.taught\.epochs: .*equal to 1, got 0"),
+        (
+            "study.arms.taught={self_distillation: {temperature: -1}}",
+            r"study\.arms\.taught\.self_distillation\.temperature: .*greater than 0, got -1",
+        ),
+        (
+            "study.arms.taught={self_distillation: {mode: cache, teacher: ema}}",
+            r"study\.arms\.taught\.self_distillation: .*teacher must be snapshots, got ema; or set mode: forward$",
+        ),
+        ("study.retrain.epochs=0", r"study\.retrain\.epochs: .*got 0"),
+        ("study.spaces={own: {source: declared}}", r"study\.spaces\.own: .*at least one block"),
+        ("study.spaces={own: {sorce: digits}}", r"study\.spaces\.own\.sorce: .*did you mean source\?"),
+    ],
+)
+def test_mistakes_in_searches_and_studies_are_named_as_they_are_written(override, message):
+    with pytest.raises(ValueError, match=message) as error:
+        load_config({**BOTH, "study": STUDY}, [override])
+    assert "Value error" not in str(error.value)
+
+
+def test_each_search_is_found_by_its_method():
+    config = load_config(BOTH)
+    assert (config.dna.method, config.sd_darts.method) == ("dna", "sd_darts")
+    assert load_config(MINIMAL).sd_darts is None
+    alone = load_config({**MINIMAL, "searches": [{"method": "sd_darts"}], "teacher": None})
+    assert (alone.dna, alone.teacher, alone.sd_darts.epochs) == (None, None, 50)
+
+
+def test_what_belongs_to_another_method_is_refused():
+    alone = {**MINIMAL, "searches": [{"method": "sd_darts"}], "teacher": None}
+    with pytest.raises(ValueError, match="budgets must go with a search of the method dna"):
+        load_config(alone, ["budgets.num_params=1e6"])
+    with pytest.raises(ValueError, match="study must go with a search of the method sd_darts, got none"):
+        load_config({**MINIMAL, "study": STUDY})
+
+
+def test_a_study_loads_as_it_was_dumped(tmp_path):
+    config = load_config({**BOTH, "study": STUDY})
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_config(config))
+    assert load_config(path) == config
+    assert config.arm("plain").self_distillation is None
+    assert config.arm("taught") == config.sd_darts
+    other = load_config({**BOTH, "study": STUDY}, ["study.arms.plain.lr=0.1", "searches.1.alpha_lr=0.1"])
+    assert config.differences(other) == ["searches.1.alpha_lr: 0.0003 -> 0.1"], "arms may be added to a study"
+
+
 def test_a_date_is_a_text():
     assert load_config(MINIMAL, ["name=2026-11-22"]).name == "2026-11-22"
 
 
 def test_a_missing_key_is_named():
-    with pytest.raises(ValueError, match="teacher: must be given"):
-        load_config({key: value for key, value in MINIMAL.items() if key != "teacher"})
+    with pytest.raises(ValueError, match="data: must be given"):
+        load_config({key: value for key, value in MINIMAL.items() if key != "data"})
 
 
 def test_all_mistakes_are_told_at_once():

@@ -87,12 +87,17 @@ class Killer(threading.Thread):
     def run(self):
         while not self.killed:
             if any(self._run.glob("units/block_*/*/last.pt")):
-                processes = psutil.process_iter(["cmdline"])
-                busy = [p for p in processes if "ImplicitFunc.train" in str(p.info["cmdline"])]
-                for process in busy[:1]:
+                for process in list(filter(is_trial, psutil.Process().children(recursive=True)))[:1]:
                     process.kill()
                     self.killed.append(process.pid)
             time.sleep(0.01)
+
+
+def is_trial(process):
+    try:
+        return "ImplicitFunc.train" in str(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_killed_trial_leaves_no_trace_in_the_ranking(tiny, tmp_path):

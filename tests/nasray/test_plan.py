@@ -1,7 +1,7 @@
 import pytest
 
 from nasray.config_file import load_config
-from nasray.plan import plan_search, search_inputs, still_to_do
+from nasray.plan import plan_search, still_to_do, unit_inputs
 from nasray.run_folder import RunFolder
 from trainables.units import run_unit
 
@@ -11,7 +11,7 @@ def plan(tiny):
     def build(overrides=(), **changes):
         config = load_config(tiny(**changes), ["features.mode=[cached, cached]", *overrides])
         folder = RunFolder.of(config)
-        return plan_search(config, folder, search_inputs(config, folder))
+        return plan_search(config, folder, unit_inputs(config, folder))
 
     return build
 
@@ -64,6 +64,14 @@ def test_deeper_cells_cost_more(plan):
     assert costs["block_0/2x8"] > 0
     longer = {unit.name: unit.cost for unit in plan(["searches.0.epochs=30"])["ratings"]}
     assert all(longer[name] > cost for name, cost in costs.items())
+
+
+def test_each_method_has_its_stages(plan, tiny):
+    assert list(plan()) == ["teacher", "features", "ratings"]
+    both = plan(searches=[*tiny()["searches"], {"method": "sd_darts"}])
+    assert list(both) == ["teacher", "features", "ratings", "sd_darts"]
+    assert [(unit.name, unit.needs) for unit in both["sd_darts"]] == [("sd_darts", ())]
+    assert list(plan(searches=[{"method": "sd_darts"}], teacher=None)) == ["sd_darts"]
 
 
 def test_only_what_the_targets_lack_is_to_do(plan):

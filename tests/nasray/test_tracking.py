@@ -62,6 +62,32 @@ def test_a_driver_that_died_leaves_no_duplicates(started):
     assert set(runs[0].data.metrics) == {"train_loss", "seconds"}
 
 
+@pytest.mark.parametrize("driver_dies", [False, True])
+def test_figures_without_an_epoch_stand_at_the_last_one(started, driver_dies):
+    config, folder, trial = started
+    spec = parse_spec(trial.config["spec"])
+    tracking = TrackTrials(Tracker(config, folder))
+    tracking.on_trial_start(0, [], trial)
+    tracking.on_trial_result(0, [], trial, epoch(1))
+    if driver_dies:
+        for path in spec.outputs:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        mark_done(spec.folder, spec.fingerprint, [epoch(1), epoch(2), {"test_accuracy": 0.5}])
+        Tracker(config, folder).catch_up([spec])
+    else:
+        for result in (epoch(2), {"test_accuracy": 0.5, "time_total_s": 7.0}):
+            tracking.on_trial_result(0, [], trial, result)
+    client, (run,) = runs_of(config)
+    curves = {
+        name: [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
+        for name in run.data.metrics
+    }
+    assert curves["test_accuracy"] == [(2, 0.5)]
+    assert curves["train_loss"] == [(1, 1.0), (2, 0.5)]
+    assert curves.keys() == {"test_accuracy", "train_loss", "seconds"}
+
+
 def test_catching_up_leaves_open_what_is_not_done(started):
     """A unit that was interrupted, and that this launch does not need, is not told as finished."""
     config, folder, trial = started

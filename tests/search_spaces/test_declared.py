@@ -6,7 +6,7 @@ import yaml
 from pydantic import ValidationError
 
 from search_spaces.architecture import Architecture
-from search_spaces.declared import SpaceConfig, build_space
+from search_spaces.declared import SHIPPED_CELL_SPACES, SpaceConfig, build_space
 
 IMAGES = ((3, 16, 16), 5)
 DECLARED = """
@@ -38,6 +38,10 @@ def unpadded(in_channels, out_channels, stride):
 """
 OWN_SPACE = """
 from search_spaces.mbconv import digits
+from search_spaces.nasbench201 import nasbench201
+
+def of_cells(input_shape, num_classes):
+    return nasbench201(input_shape, num_classes, channels=8)
 
 def of_any_size(input_shape, num_classes):
     return digits(input_shape, num_classes)
@@ -75,10 +79,28 @@ def test_a_space_is_declared_layer_by_layer(declared):
     assert (space.head_width, space.dropout, space.stem[0].stride) == (32, 0.1, 2)
 
 
-@pytest.mark.parametrize("source", ["digits", "small_images", "declared_spaces:of_any_size"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "digits",
+        "small_images",
+        "declared_spaces:of_any_size",
+        "declared_spaces:of_cells",
+        *SHIPPED_CELL_SPACES,
+    ],
+)
 def test_a_source_makes_a_space_for_the_data(source):
     space = build_space(SpaceConfig(source=source), *IMAGES)
     assert (space.input_shape, space.num_classes) == IMAGES
+
+
+def test_a_space_of_cells_takes_its_size():
+    space = build_space(SpaceConfig(source="nasbench201"), *IMAGES)
+    assert (space.channels, space.num_cells) == (16, 5)
+    space = build_space(SpaceConfig(source="darts_s2"), *IMAGES)
+    assert (space.channels, space.num_cells) == (16, 8)
+    space = build_space(SpaceConfig(source="darts_s2", channels=4, num_cells=3), *IMAGES)
+    assert (space.channels, space.num_cells) == (4, 3)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +108,8 @@ def test_a_source_makes_a_space_for_the_data(source):
     [
         ("digit", "source must be one of dna, .* got 'digit'; did you mean 'digits'"),
         ("declared_spaces:none", "must define 'none'"),
-        ("declared_spaces:nothing", "must be or return a SearchSpace, got NoneType"),
-        ("declared_operations:NUMBER", "must be or return a SearchSpace, got int"),
+        ("declared_spaces:nothing", "must be or return a SearchSpace or CellSpace, got NoneType"),
+        ("declared_operations:NUMBER", "must be or return a SearchSpace or CellSpace, got int"),
         ("declared_spaces:of_one_size", r"for images \(3, 16, 16\) and 5 classes.*for \(1, 8, 8\) and 10"),
     ],
 )
@@ -138,6 +160,9 @@ def test_faults_of_a_declaration_name_their_block(declared):
     ("config", "message"),
     [
         ({"source": "dna", "dropout": 0.5}, "only source: declared takes dropout, got source: dna"),
+        ({"source": "dna", "channels": 8}, "only source: nasbench201 or .* takes channels, got source: dna"),
+        ({"source": "darts_s0", "blocks": [], "stem": [{"operation": "conv3", "width": 8}]}, "takes stem"),
+        ({"source": "darts_s0", "num_cells": 0}, "num_cells"),
         ({"source": "declared"}, "at least one block"),
         ({"source": "dna", "blocs": []}, "blocs"),
         ({"source": "declared", "blocks": [{"stride": 0, "cells": []}]}, "stride"),

@@ -56,6 +56,7 @@ class BlockSpec(UnitSpec):
     """Train a cell's supernet, and rate its candidates if that is not a unit's work of its own."""
 
     kind: Literal["block"] = "block"
+    inputs: SearchInputs
     target: CellTarget
     rate: bool
 
@@ -69,6 +70,7 @@ class RatingSpec(UnitSpec):
     """Rate the candidates below one first-layer choice of a trained cell."""
 
     kind: Literal["rating"] = "rating"
+    inputs: SearchInputs
     target: CellTarget
     subtree: int
 
@@ -82,6 +84,7 @@ class RatingTableSpec(UnitSpec):
     """Join the parts of a cell's table of ratings."""
 
     kind: Literal["rating_table"] = "rating_table"
+    inputs: SearchInputs
     target: CellTarget
     num_subtrees: int
 

@@ -1,4 +1,4 @@
-"""Supervised training of a classifier: one update, and its accuracy."""
+"""Supervised training of a classifier: one update."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.accuracy import accuracy
 from trainables.data import ImageData
 from trainables.retrain.config import TrainConfig
-from trainables.split import Split
 from trainables.training import ComputeConfig
-
-EVALUATION_BATCH = 256
 
 
 class SupervisedTraining:
@@ -73,18 +71,6 @@ class SupervisedTraining:
             return self._config.lr * (step + 1) / warmup
         progress = (step - warmup) / max(1.0, self._config.epochs * self._steps_per_epoch - warmup)
         return self._config.lr * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-@torch.no_grad()
-def accuracy(model: nn.Module, split: Split, compute: ComputeConfig) -> float:
-    """The share, 0 to 1, of a split's images that the model classifies rightly, in evaluation mode."""
-    device = compute.prepare()
-    model.eval()
-    right = torch.zeros((), device=device)
-    for images, labels in split.batches(EVALUATION_BATCH, seed=0, epoch=0, shuffle=False, augment=False):
-        logits = model(compute.place(images, device))
-        right += (logits.argmax(dim=1) == labels.to(device)).sum()
-    return float(right) / len(split)
 
 
 def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from search_spaces.mbconv import digits
+from trainables.accuracy import accuracy
 from trainables.data import DataConfig, load_data
 from trainables.retrain.config import TrainConfig
-from trainables.retrain.step import SupervisedTraining, accuracy
+from trainables.retrain.step import SupervisedTraining
 from trainables.training import ComputeConfig, train_epoch
 
 COMPUTE = ComputeConfig(device="cpu")

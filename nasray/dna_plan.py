@@ -1,0 +1,96 @@
+"""The units of a block-wise search: the teacher, its features, and each cell's training and rating."""
+
+from collections.abc import Iterator
+
+from nasray.run_folder import RunFolder
+from nasray.schedule import Unit
+from search_spaces import rating_table
+from search_spaces.block import Cell
+from trainables.block_distillation.config import BlockDistillationConfig
+from trainables.block_distillation.trainable import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
+from trainables.feature_cache import num_shards
+from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec, SplitName
+from trainables.inputs import SearchInputs
+from trainables.teacher_unit import TeacherSpec
+
+
+def teacher_unit(inputs: SearchInputs) -> Unit:
+    """The teacher."""
+    return Unit(TeacherSpec.of(inputs))
+
+
+def feature_units(folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
+    """Shards and manifest of each split, if any block reads from the cache."""
+    if "cached" not in inputs.features.modes:
+        return
+    num_rows: dict[SplitName, int] = {
+        "train": inputs.summary.num_train * inputs.features.num_copies,
+        "held_out": inputs.summary.num_held_out,
+    }
+    teacher = teacher_unit(inputs).name
+    for split, rows in num_rows.items():
+        names = []
+        for shard in range(num_shards(rows, inputs.features)):
+            names.append(f"features/{split}/{shard}")
+            spec = FeatureShardSpec(
+                name=names[-1], folder=folder.unit(names[-1]), inputs=inputs, split=split, shard=shard
+            )
+            yield Unit(spec, needs=(teacher,), cost=min(rows, inputs.features.shard_rows))
+        name = f"features/{split}"
+        manifest = FeatureManifestSpec(name=name, folder=folder.unit(name), inputs=inputs, split=split)
+        yield Unit(manifest, needs=tuple(names))
+
+
+def rating_units(config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
+    """Training and rating of every cell of every block."""
+    for block, space in enumerate(inputs.space.blocks):
+        for cell in space.cells:
+            yield from _cell_units(config, folder, inputs, block, cell)
+
+
+def _cell_units(
+    config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs, block: int, cell: Cell
+) -> Iterator[Unit]:
+    """A cell's training with its rating; where there are many candidates, parts of the rating and their joining."""
+    name = f"block_{block}/{cell.name}"
+    target = CellTarget(
+        block=block,
+        cell=cell.name,
+        config=config,
+        folder=folder.unit(name),
+        table=folder.table(block, cell.name),
+    )
+    cached = inputs.features.modes[block] == "cached"
+    needs = ("features/train", "features/held_out") if cached else (teacher_unit(inputs).name,)
+    num_entries = len(inputs.space.entry_widths(block))
+    whole = num_entries * cell.num_candidates <= config.rating.max_candidates_per_unit
+    training, rating = _work(config, inputs, block, cell)
+    block_spec = BlockSpec(name=name, folder=folder.unit(name), inputs=inputs, target=target, rate=whole)
+    yield Unit(block_spec, needs, cost=training + (rating if whole else 0))
+    if whole:
+        return
+    parts = [f"{name}/rating/{subtree}" for subtree in range(num_entries * len(cell.operations[0]))]
+    for subtree, part in enumerate(parts):
+        rating_spec = RatingSpec(
+            name=part, folder=folder.unit(part), inputs=inputs, target=target, subtree=subtree
+        )
+        yield Unit(rating_spec, (name, *needs), cost=rating / len(parts))
+    joined = f"{name}/rating"
+    table_spec = RatingTableSpec(
+        name=joined, folder=folder.unit(joined), inputs=inputs, target=target, num_subtrees=len(parts)
+    )
+    yield Unit(table_spec, tuple(parts))
+
+
+def _work(
+    config: BlockDistillationConfig, inputs: SearchInputs, block: int, cell: Cell
+) -> tuple[float, float]:
+    """Estimated multiply-accumulates of a cell's training and of its rating, to start the longest units first.
+
+    A training step costs three forward passes; a rating's prefix tree has, per candidate, little more than one layer.
+    """
+    table = inputs.space.candidate_table(block)
+    macs = table.loc[table[rating_table.CELL] == cell.name, rating_table.NUM_MACS]
+    training = 3.0 * config.epochs * inputs.summary.num_train * macs.mean()
+    rated_images = inputs.summary.num_held_out + config.rating.calibration_images
+    return training, macs.sum() / cell.depth * rated_images

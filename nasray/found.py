@@ -1,0 +1,65 @@
+"""What the SD-DARTS search of an experiment found, and where it stands among all architectures."""
+
+import pandas as pd
+
+from analysis.place import place_of
+from analysis.ratings import load_ratings
+from nasray.config import ExperimentConfig
+from nasray.run_folder import RunFolder
+from nasray.sd_darts_plan import SD_DARTS
+from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
+from trainables.sd_darts.trainable import Found
+
+
+def found_architecture(config: ExperimentConfig, folder: RunFolder, *, ranked: bool) -> pd.DataFrame:
+    """One row: what was found and what it costs; where all are ranked, with its DNA score and place among these.
+
+    `num_better` is the number of architectures within the budgets with a better score, `num_better_at_most` its certain
+    upper bound where it is not exact; `within_budgets` says whether what was found keeps them itself. Without a rating
+    of one of its candidates, score and place are missing.
+
+    Args:
+        config: The experiment's config.
+        folder: The run's folder, in which the search is finished.
+        ranked: Whether the DNA search is finished, too.
+    """
+    found = Found.read(folder.unit(SD_DARTS))
+    row: dict[str, object] = {
+        "search": SD_DARTS,
+        "architecture": found.architecture,
+        "epoch": found.epoch,
+        NUM_PARAMS: found.num_params,
+        NUM_MACS: found.num_macs,
+    }
+    if ranked:
+        place = place_of(found.architecture, load_ratings(folder.path), (), config.budgets)
+        row |= {"score": None, "num_better": None, "num_better_at_most": None, "within_budgets": None}
+        if place is not None:
+            row |= {
+                "score": place.score,
+                # As text, since tables hold no integers of any size.
+                "num_better": str(place.num_better.lower),
+                "num_better_at_most": str(place.num_better.upper),
+                "within_budgets": place.keeps(config.budgets),
+            }
+    return pd.DataFrame([row])
+
+
+def sentence(found: pd.Series, num_feasible: int | None) -> str:
+    """What was found, in a sentence or two.
+
+    Args:
+        found: A row of `found_architecture`.
+        num_feasible: How many architectures there are within the budgets, if they were ranked.
+    """
+    text = f"sd_darts found {found['architecture']} ({found[NUM_PARAMS]:,} params, {found[NUM_MACS]:,} MACs)."
+    if num_feasible is None:
+        return text
+    if pd.isna(found["score"]):
+        return f"{text} One of its candidates has no rating."
+    lower, upper = int(found["num_better"]), int(found["num_better_at_most"])
+    number = f"{lower:,}" if lower == upper else f"between {lower:,} and {upper:,}"
+    text = f"{text} Its DNA score is {found['score']:.4f}: {number} of the {num_feasible:,} architectures"
+    if found["within_budgets"]:
+        return f"{text} within the budgets are better."
+    return f"{text} within the budgets are better, among which it does not count, since it exceeds them."

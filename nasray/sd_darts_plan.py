@@ -1,0 +1,101 @@
+"""The units of an SD-DARTS search, or of a study that compares its settings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from nasray.config import ExperimentConfig
+from nasray.run_folder import RunFolder
+from nasray.schedule import Unit
+from search_spaces.cost import measure
+from search_spaces.declared import SpaceConfig, build_space
+from trainables.inputs import UnitInputs
+from trainables.retrain.trainable import RetrainFoundSpec
+from trainables.sd_darts.config import SdDartsConfig
+from trainables.sd_darts.trainable import SdDartsSpec, build_supernet
+
+SD_DARTS = "sd_darts"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """One run of a study.
+
+    Attributes:
+        space: Name of the space.
+        arm: Name of the arm.
+        seed: The seed.
+        search: What searches.
+        retraining: What trains the architecture that was found.
+    """
+
+    space: str
+    arm: str
+    seed: int
+    search: SdDartsSpec
+    retraining: RetrainFoundSpec
+
+
+def search_unit(config: SdDartsConfig, folder: RunFolder, inputs: UnitInputs) -> Unit:
+    """The one search of an experiment."""
+    # Without the teacher that other searches beside it may have.
+    own = UnitInputs(
+        seed=inputs.seed, data=inputs.data, search_space=inputs.search_space, compute=inputs.compute
+    )
+    spec = SdDartsSpec(name=SD_DARTS, folder=folder.unit(SD_DARTS), inputs=own, config=config)
+    return Unit(spec, cost=_work(config, _forward_macs(own.search_space, inputs), inputs))
+
+
+def study_runs(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) -> Iterator[StudyRun]:
+    """Every arm of the study in every space with every seed."""
+    study = config.study
+    assert study is not None
+    for space_name, space in (study.spaces or {config.search_space.source: config.search_space}).items():
+        for arm in study.arms:
+            for seed in study.seeds:
+                own = UnitInputs(seed=seed, data=inputs.data, search_space=space, compute=inputs.compute)
+                name = f"{space_name}/{arm}/seed_{seed}"
+                search_name, retraining_name = f"{SD_DARTS}/{name}", f"retrain/{name}"
+                search = SdDartsSpec(
+                    name=search_name,
+                    folder=folder.unit(search_name),
+                    inputs=own,
+                    config=config.arm(arm),
+                    arm=arm,
+                )
+                retraining = RetrainFoundSpec(
+                    name=retraining_name,
+                    folder=folder.unit(retraining_name),
+                    inputs=own,
+                    search=search,
+                    config=study.retrain,
+                )
+                yield StudyRun(space_name, arm, seed, search, retraining)
+
+
+def study_units(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) -> Iterator[Unit]:
+    """The units of all runs of the study."""
+    macs: dict[str, float] = {}
+    for run in study_runs(config, folder, inputs):
+        if run.space not in macs:
+            macs[run.space] = _forward_macs(run.search.inputs.search_space, inputs)
+        yield Unit(run.search, cost=_work(run.search.config, macs[run.space], inputs))
+        yield Unit(run.retraining, needs=(run.search.name,))
+
+
+def _forward_macs(space: SpaceConfig, inputs: UnitInputs) -> float:
+    """Multiply-accumulates of the space's supernet for one image of the experiment's data."""
+    shape = inputs.summary.input_shape
+    with torch.device("meta"):
+        supernet = build_supernet(build_space(space, shape, inputs.summary.num_classes))
+    return measure(supernet, shape).num_macs
+
+
+def _work(config: SdDartsConfig, forward_macs: float, inputs: UnitInputs) -> float:
+    """Estimated multiply-accumulates, to start the longest units first.
+
+    An image of either half costs about three forward passes an epoch; the second order's further passes double that.
+    """
+    passes = 6.0 if config.second_order else 3.0
+    return passes * config.epochs * inputs.summary.num_train * forward_macs

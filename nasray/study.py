@@ -1,0 +1,69 @@
+"""The result of a study: a row per run, and per space and arm the mean of what was measured with its standard error."""
+
+import numpy as np
+import pandas as pd
+
+from nasray.sd_darts_plan import StudyRun
+from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
+from trainables.retrain.trainable import TEST_ACCURACY, read_retrained
+from trainables.sd_darts.measurement import (
+    DISCRETIZED_ACCURACY,
+    EIGENVALUE,
+    GAP,
+    NOISE_SLOPE,
+    SUPERNET_ACCURACY,
+)
+from trainables.sd_darts.trainable import Found
+from trainables.trainable import read_done
+
+MEASURED = (
+    TEST_ACCURACY,
+    "num_skips",
+    EIGENVALUE,
+    NOISE_SLOPE,
+    GAP,
+    SUPERNET_ACCURACY,
+    DISCRETIZED_ACCURACY,
+    "alpha_entropy",
+    "seconds",
+)
+
+
+def study_table(runs: list[StudyRun]) -> pd.DataFrame:
+    """One row per finished run: space, arm, seed, the architecture found, its costs, and all of `MEASURED`.
+
+    What was measured of the supernet is that of the epoch whose architecture was chosen; `seconds` is the whole time of
+    the search; `test_accuracy` is that of the architecture, trained for real.
+    """
+    return pd.DataFrame([_row(run) for run in runs])
+
+
+def study_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Per space and arm, in the study's order: `num_runs`, and of each measurement the mean and `<name>_se`."""
+    groups = table.groupby(["space", "arm"], sort=False)
+    summary = groups.size().to_frame("num_runs")
+    for name in MEASURED:
+        summary[name] = groups[name].mean()
+        summary[f"{name}_se"] = groups[name].std() / np.sqrt(groups[name].count())
+    return summary.reset_index()
+
+
+def _row(run: StudyRun) -> dict[str, object]:
+    found = Found.read(run.search.folder)
+    done = read_done(run.search.folder)
+    assert done is not None
+    history = done["history"]
+    measured = [metrics for metrics in history if EIGENVALUE in metrics and metrics["epoch"] <= found.epoch]
+    figures = {**measured[-1], **history[found.epoch - 1]}
+    figures["seconds"] = sum(metrics["seconds"] for metrics in history)
+    figures[TEST_ACCURACY] = read_retrained(run.retraining.folder)[TEST_ACCURACY]
+    return {
+        "space": run.space,
+        "arm": run.arm,
+        "seed": run.seed,
+        "architecture": found.architecture,
+        "epoch": found.epoch,
+        NUM_PARAMS: found.num_params,
+        NUM_MACS: found.num_macs,
+        **{name: figures.get(name) for name in MEASURED},
+    }

@@ -1,0 +1,50 @@
+"""The settings of a study: several settings of one search, compared over seeds and spaces."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from search_spaces.declared import SpaceConfig
+from trainables.retrain.config import TrainConfig
+
+
+class StudyConfig(BaseModel):
+    """Which settings of the SD-DARTS search are compared.
+
+    Attributes:
+        seeds: Each arm is run with each of them; arms of one seed have the same images, halves and initial weights.
+        arms: Per arm, what differs from the search's settings, in the form of these.
+        spaces: The spaces by name; empty: the config's own.
+        retrain: How what each run finds is trained for its accuracy, by the run's seed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seeds: tuple[int, ...] = Field(min_length=1)
+    arms: dict[str, dict[str, Any]] = Field(min_length=1)
+    spaces: dict[str, SpaceConfig] = {}
+    retrain: TrainConfig = TrainConfig()
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"must differ, got {', '.join(map(str, value))}")
+        return value
+
+    @field_validator("arms", "spaces")
+    @classmethod
+    def _names_are_folders(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if not name.replace("_", "").replace("-", "").isalnum():
+                raise ValueError(f'names must be made of letters, digits, "_" and "-", got {name!r}')
+        return value
+
+
+def merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings with changes of the same form; lists are replaced as a whole."""
+    result = dict(settings)
+    for key, value in changes.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result

@@ -1,0 +1,1 @@
+"""Sweeps: Optuna searches for the settings of one unit of work."""

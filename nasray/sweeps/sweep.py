@@ -1,0 +1,148 @@
+"""A sweep from its config to the best settings: what the swept unit needs, then Optuna's trials, then their table."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ray.tune import TuneError
+from ray.tune.schedulers import AsyncHyperBandScheduler
+from rich.console import Console
+
+from nasray.config_file import load_config
+from nasray.experiment import SearchFailedError, run_units
+from nasray.live_view import LiveView
+from nasray.plan import plan_search, rating_tables, still_to_do
+from nasray.resolve import resolve
+from nasray.run_folder import RunFolder
+from nasray.schedule import (
+    DriverCallback,
+    LatestFirst,
+    check_resources,
+    num_slots,
+    ray_cluster,
+    run_trials,
+)
+from nasray.sweeps.config import SweepConfig
+from nasray.sweeps.results import SweepResult, best_trials, trials_table, write_results
+from nasray.sweeps.study import fail_interrupted, num_ended, open_study
+from nasray.sweeps.tracking import TrackSweep, close_interrupted
+from nasray.sweeps.trials import SweepTrials
+from nasray.sweeps.unit import SweepFolder, SweptUnit
+from nasray.sweeps.view import SweepView
+from nasray.tracking import Tracker, TrackTrials
+
+_MAX_EPOCHS = 10**6  # where ASHA's rungs end, beyond any trial
+
+
+def sweep(
+    config: str | Path | Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    console: Console | None = None,
+) -> SweepResult:
+    """Search for the settings of one unit, as the config's section `sweep` says.
+
+    What the unit needs is run first, from the config as it is. The same call goes on where an earlier one ended or was
+    interrupted; a larger `sweep.num_trials` adds trials.
+
+    Args:
+        config: A file, a shipped config's name, or plain data; None: the digits.
+        overrides: Changes to it, as "a.b=value".
+        console: Where to show what runs; None: nowhere.
+
+    Raises:
+        ValueError: A mistake in the config, or the run's folder belongs to another sweep.
+        SearchFailedError: A unit that the swept one needs failed, or all trials did.
+    """
+    start = time.monotonic()
+    console = console or Console(quiet=True)
+    requested = load_config(config, overrides)
+    if requested.sweep is None:
+        raise ValueError("sweep must be given in the config (unit, objectives, domains), got none")
+    folder = RunFolder.of(requested)
+    resolved, inputs = resolve(requested, folder)
+    _ = inputs.images  # missing files are an error here, not on every node
+    folder.check(resolved)
+    unit = SweptUnit(requested.sweep.unit, resolved, folder, inputs)
+    variants = unit.variants(requested.sweep.domains)
+    with folder.locked():
+        study = open_study(requested.sweep, SweepFolder.of(folder))
+        tracker = Tracker(resolved, folder)
+        close_interrupted(tracker, fail_interrupted(study))
+        num_left = max(0, requested.sweep.num_trials - num_ended(study))
+        if num_left:
+            with ray_cluster(resolved.resources):
+                check_resources(variants, resolved.resources)
+                _run_needed(unit, tracker, console)
+                view = SweepView(requested.sweep.metrics, study, console)
+                _run_trials(requested.sweep, unit, num_left, [TrackSweep(tracker, study), view])
+        trials, best = trials_table(requested.sweep, study.get_trials()), best_trials(study)
+        write_results(trials, requested.sweep, best, SweepFolder.of(folder))
+    if not best:
+        reasons = "\n".join(f"  trial {row.trial}: {row.failure}" for row in trials.itertuples())
+        raise SearchFailedError(f"none of {len(trials)} trials is complete:\n{reasons}")
+    return SweepResult(
+        SweepFolder.of(folder).path, requested.sweep, trials, best, num_left, time.monotonic() - start
+    )
+
+
+def _run_needed(unit: SweptUnit, tracker: Tracker, console: Console) -> None:
+    """Run what the swept unit needs, as a search would, from the config as it is.
+
+    Raises:
+        SearchFailedError: Some of it failed.
+    """
+    config, folder = unit.config, unit.folder
+    folder.claim(config, rating_tables(plan_search(config, folder, unit.inputs)))
+    folder.record_environment(config.seed)
+    needed = unit.needed()
+    to_run, done = still_to_do(needed, needed)
+    tracker.catch_up(unit.spec for unit in needed if unit.name in done)
+    if to_run:
+        with LiveView(to_run, console) as view:
+            run_units(to_run, done, config.resources, folder, [view, TrackTrials(tracker)])
+
+
+def _run_trials(
+    sweep: SweepConfig, unit: SweptUnit, num_trials: int, callbacks: Sequence[DriverCallback]
+) -> None:
+    """Run so many trials in one Tune run.
+
+    Raises:
+        ValueError: An objective is none of the unit's metrics.
+    """
+    resources = unit.config.resources
+    os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # a trial that fails reports its reason alone
+    trials = SweepTrials(sweep, unit, num_trials, lambda spec: num_slots(spec, resources))
+    storage = SweepFolder.of(unit.folder).tune
+    try:
+        run_trials(trials, _scheduler(sweep), num_trials, "trials", resources, storage, callbacks)
+    except TuneError:
+        if trials.mistake is None:
+            raise
+        raise trials.mistake from None
+
+
+class LatestFirstAsha(LatestFirst, AsyncHyperBandScheduler):
+    """ASHA that gives a free actor to the trial that came last."""
+
+
+def _scheduler(sweep: SweepConfig) -> LatestFirst:
+    """The scheduler of a sweep's trials.
+
+    Source: ASHA (Li et al., MLSys 2020, arXiv 1810.05934) as Ray Tune has it, with epochs for time; it never ends a
+    trial for its length.
+    """
+    if sweep.scheduler == "none":
+        return LatestFirst()
+    return LatestFirstAsha(
+        time_attr="epoch",
+        metric=sweep.metrics[0],
+        mode=sweep.modes[0],
+        max_t=_MAX_EPOCHS,
+        grace_period=sweep.grace_epochs,
+        reduction_factor=sweep.reduction_factor,
+        stop_last_trials=False,
+    )

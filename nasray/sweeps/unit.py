@@ -1,0 +1,164 @@
+"""The unit that a sweep trains again and again: planned anew for each trial, and held to what may be varied."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nasray.config import ExperimentConfig
+from nasray.config_file import load_config
+from nasray.plan import plan_search, unit_inputs
+from nasray.run_folder import RunFolder
+from nasray.schedule import Unit
+from nasray.sweeps.config import Domain, Value
+from nasray.tracking import Training
+from search_spaces.suggestion import did_you_mean
+from trainables.inputs import UnitInputs
+from trainables.units import Spec, parse_spec
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFolder:
+    """Paths below the folder of a run's sweep.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> "SweepFolder":
+        """The folder of a run's sweep."""
+        return cls(folder.path / "sweep")
+
+    @property
+    def study(self) -> Path:
+        """Optuna's study, an sqlite file."""
+        return self.path / "study.db"
+
+    @property
+    def trials(self) -> Path:
+        """The table of all trials."""
+        return self.path / "trials.parquet"
+
+    @property
+    def best(self) -> Path:
+        """The best trials' overrides."""
+        return self.path / "best.yaml"
+
+    @property
+    def tune(self) -> Path:
+        """Ray Tune's storage."""
+        return self.path / "tune"
+
+    def trial(self, number: int) -> RunFolder:
+        """A trial's own folder, laid out as a run's."""
+        return RunFolder(self.path / str(number))
+
+
+@dataclass(frozen=True, slots=True)
+class SweptUnit:
+    """A unit of a run's plan, as it is under any overrides of the config.
+
+    Attributes:
+        name: The unit's name.
+        config: The run's config, resolved.
+        folder: The run's folder, where what the unit needs lies.
+        inputs: What the run's units share.
+    """
+
+    name: str
+    config: ExperimentConfig
+    folder: RunFolder
+    inputs: UnitInputs
+
+    def spec(self, overrides: Sequence[str], folder: RunFolder) -> Spec:
+        """What the unit does under the overrides; what it writes goes to `folder`, laid out as in the run's folder.
+
+        Raises:
+            ValueError: The overrides give no valid config.
+        """
+        spec = self._plan(overrides)[self.name].spec
+        written = {
+            path: folder.path / path.relative_to(self.folder.path) for path in (spec.folder, *spec.outputs)
+        }
+        return parse_spec(_with_paths(spec.model_dump(), written))
+
+    def needed(self) -> list[Unit]:
+        """The run's units whose results the unit reads, and those that these read.
+
+        Raises:
+            ValueError: The plan has no such unit, or it does not train.
+        """
+        plan = self._plan()
+        trained = [name for name, unit in plan.items() if isinstance(unit.spec, Training)]
+        if self.name not in trained:
+            raise ValueError(
+                f"sweep.unit must be a unit that trains, of {', '.join(trained)}, got {self.name}"
+                + did_you_mean(self.name, trained)
+            )
+        needed: list[Unit] = []
+        found = list(plan[self.name].needs)
+        while found:
+            unit = plan[found.pop()]
+            if unit not in needed:
+                needed.append(unit)
+                found += unit.needs
+        return needed
+
+    def variants(self, domains: Mapping[str, Domain]) -> list[Unit]:
+        """The unit at both ends, or with each choice, of each domain, all else as in the config.
+
+        Raises:
+            ValueError: A value is not valid there, or changes what the unit needs, or none of a key's makes a
+                difference to what the unit does.
+        """
+        needed = self.needed()
+        variants = []
+        for key, domain in domains.items():
+            units = [self._variant(needed, key, value) for value in domain.extremes]
+            if len({unit.spec.fingerprint for unit in units}) == 1:
+                raise ValueError(
+                    f"sweep.domains must change what {self.name} does, but {key} makes no difference to it: take it out"
+                )
+            variants += units
+        return variants
+
+    def _variant(self, needed: Sequence[Unit], key: str, value: Value) -> Unit:
+        changed = override(key, value)
+        try:
+            plan = self._plan([changed])
+        except ValueError as error:
+            raise ValueError(f"sweep.domains must give valid configs; with {changed}, {error}") from None
+        for unit in needed:
+            if unit.name not in plan or plan[unit.name].spec.fingerprint != unit.spec.fingerprint:
+                raise ValueError(
+                    f"sweep.domains must leave alone what {self.name} needs, but {changed} changes {unit.name}: take "
+                    f"{key} out, or give each of its values a run of its own (name=... {changed})"
+                )
+        return plan[self.name]
+
+    def _plan(self, overrides: Sequence[str] = ()) -> dict[str, Unit]:
+        """The run's units by name, as they would be under the overrides."""
+        config = load_config(self.config.model_dump(mode="json"), overrides)
+        inputs = unit_inputs(config, self.folder)
+        if inputs == self.inputs:
+            inputs = self.inputs  # whose data set is open already
+        plan = plan_search(config, self.folder, inputs)
+        return {unit.name: unit for units in plan.values() for unit in units}
+
+
+def override(key: str, value: Value) -> str:
+    """The override that sets a key to a value, as "a.b=value"."""
+    return f"{key}={json.dumps(value)}"
+
+
+def _with_paths(value: Any, paths: Mapping[Path, Path]) -> Any:
+    """Plain data in which some paths are replaced by others."""
+    if isinstance(value, dict):
+        return {key: _with_paths(item, paths) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_paths(item, paths) for item in value]
+    return paths.get(value, value) if isinstance(value, Path) else value

@@ -1,0 +1,113 @@
+import pytest
+
+from nasray.config_file import load_config
+from nasray.plan import plan_search, unit_inputs
+from nasray.resolve import resolve
+from nasray.run_folder import RunFolder
+from nasray.sweeps.config import Domain
+from nasray.sweeps.unit import SweepFolder, SweptUnit
+
+BLOCK = "block_1/2x16"
+
+
+@pytest.fixture
+def swept(tiny):
+    """A function: the swept unit of that name in the tiny search."""
+    requested = load_config(tiny())
+    folder = RunFolder.of(requested)
+    resolved, inputs = resolve(requested, folder)
+    return lambda name: SweptUnit(name, resolved, folder, inputs)
+
+
+def domains(**ranges):
+    return {key.replace("__", "."): Domain.model_validate(value) for key, value in ranges.items()}
+
+
+def test_a_trials_unit_is_the_searchs_under_the_overrides(swept):
+    """Another search with these settings would do the same, but for where its files lie."""
+    unit = swept(BLOCK)
+    overrides = ["searches.0.lr=0.02", "searches.0.epochs=7"]
+    trial = SweepFolder.of(unit.folder).trial(3)
+    spec = unit.spec(overrides, trial)
+    config = load_config(unit.config.model_dump(mode="json"), overrides)
+    units = plan_search(config, unit.folder, unit_inputs(config, unit.folder))["ratings"]
+    (same,) = [found.spec for found in units if found.name == BLOCK]
+    assert spec.fingerprint == same.fingerprint
+    assert (spec.target.config.lr, spec.target.config.epochs) == (0.02, 7)
+    assert spec.folder == spec.target.folder == trial.unit(BLOCK)
+    assert spec.target.table == trial.table(1, "2x16")
+    assert spec.inputs.teacher_folder == unit.folder.teacher
+
+
+def test_a_swept_teacher_leaves_the_runs_alone(swept):
+    unit = swept("teacher")
+    trial = SweepFolder.of(unit.folder).trial(0)
+    spec = unit.spec(["teacher.train.lr=0.1"], trial)
+    assert spec.folder == spec.inputs.teacher_folder == trial.teacher
+    assert all(trial.path in path.parents for path in spec.outputs)
+
+
+def test_what_a_unit_needs_is_found_to_its_beginning(swept):
+    names = {unit.name for unit in swept(BLOCK).needed()}
+    assert {"teacher", "features/train", "features/train/0", "features/held_out"} <= names
+    assert not any(name.startswith("block") for name in names)
+    assert swept("teacher").needed() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "block_1/2x61",
+            r"must be a unit that trains, of teacher, block_0/2x8.* did you mean 'block_1/2x16'\?",
+        ),
+        ("features/train", "must be a unit that trains, of teacher.* got features/train"),
+    ],
+)
+def test_a_unit_that_is_not_there_or_does_not_train_is_told(swept, name, message):
+    with pytest.raises(ValueError, match=message):
+        swept(name).needed()
+
+
+@pytest.mark.parametrize(
+    ("name", "ranges", "message"),
+    [
+        (
+            BLOCK,
+            {"searches__0__epohcs": {"low": 1, "high": 2}},
+            r"with searches\.0\.epohcs=1, .*did you mean epochs\?",
+        ),
+        (BLOCK, {"searches__1__lr": {"low": 1, "high": 2}}, r"position from 0 to 0 in the list, got '1'"),
+        (
+            BLOCK,
+            {"searches__0__epochs": {"low": 0, "high": 9}},
+            r"epochs=0, .*greater than or equal to 1, got 0",
+        ),
+        (BLOCK, {"searches__0__epochs": {"low": 1, "high": 2.5}}, r"epochs=2\.5, .*valid integer, got 2\.5"),
+        (BLOCK, {"searches__0__paths": {"choices": ["fair", "best"]}}, r'paths="best", .*got \'best\''),
+        (BLOCK, {"seed": {"low": 0, "high": 9}}, r"leave alone what block_1/2x16 needs, but seed=9 changes "),
+        (
+            BLOCK,
+            {"teacher__train__lr": {"low": 0.1, "high": 1}},
+            r"teacher\.train\.lr=0\.1 changes .*: take ",
+        ),
+        (
+            BLOCK,
+            {"ranking__top": {"low": 1, "high": 9}},
+            r"ranking\.top makes no difference to it: take it out",
+        ),
+        (
+            "teacher",
+            {"searches__0__lr": {"low": 0.1, "high": 1}},
+            r"change what teacher does, but searches\.0\.lr",
+        ),
+    ],
+)
+def test_a_domain_that_does_not_fit_is_told(swept, name, ranges, message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        swept(name).variants(domains(**ranges))
+
+
+def test_a_swept_teachers_data_and_seed_may_vary(swept):
+    ranges = domains(seed={"low": 0, "high": 9}, data__num_train_images={"choices": [128, 256]})
+    assert [unit.spec.inputs.seed for unit in swept("teacher").variants(ranges)] == [0, 9, 0, 0]

@@ -1,0 +1,121 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasray.config_file import load_config
+from nasray.found import found_architecture, sentence
+from nasray.plan import unit_inputs
+from nasray.rank import rank_run
+from nasray.run_folder import RunFolder
+from search_spaces import rating_table
+
+
+@pytest.fixture
+def run(tiny):
+    """A run with random ratings of all candidates, and something found by SD-DARTS."""
+
+    def build(architecture, *, failed=(), **changes):
+        searches = [*tiny()["searches"], {"method": "sd_darts"}]
+        config = load_config(tiny(**{"searches": searches} | changes))
+        folder = RunFolder.of(config)
+        space = unit_inputs(config, folder).space
+        rng = np.random.default_rng(0)
+        names = []
+        for block in range(len(space.blocks)):
+            table = space.candidate_table(block)
+            ratings = rng.choice([0.1, 0.2, 0.3, 1 / 3], len(table))
+            lost = table["candidate"].isin(failed)
+            table["rating"] = np.where(lost, np.nan, ratings)
+            table["rating_batches"] = [
+                None if gone else [rating] for gone, rating in zip(lost, ratings, strict=True)
+            ]
+            table["failure"] = np.where(lost, "it failed", None)
+            for cell, rows in table.groupby("cell"):
+                rating_table.write(rows, folder.table(block, cell))
+                names.append(str(folder.table(block, cell).relative_to(folder.path)))
+        (folder.ratings / "tables.json").write_text(json.dumps(names))
+        unit = folder.unit("sd_darts")
+        unit.mkdir(parents=True, exist_ok=True)
+        cost = dataclasses.asdict(space.cost(architecture))
+        found = {
+            "architecture": architecture,
+            "epoch": 2,
+            **{name: cost[name] for name in ("num_params", "num_macs")},
+        }
+        (unit / "found.json").write_text(json.dumps({**found, "weights": {}}))
+        return config, folder, found
+
+    return build
+
+
+def test_its_place_is_the_one_in_the_ranking(run):
+    for architecture in ("2x8:skip,mb3k3/2x16:skip,skip", "1x12:skip/2x16:mb3k3,sep3"):
+        config, folder, found = run(architecture)
+        row = found_architecture(config, folder, ranked=True).iloc[0]
+        ranking = rank_run(folder.path, {}, 54)
+        ranked = ranking.set_index("architecture").loc[architecture]
+        assert row["score"] == ranked["score"]
+        assert (
+            int(row["num_better"])
+            == int(row["num_better_at_most"])
+            == (ranking["score"] < row["score"]).sum()
+        )
+        assert row["within_budgets"]
+        assert (row["num_params"], row["num_macs"]) == (found["num_params"], found["num_macs"])
+        assert (ranked["num_params"], ranked["num_macs"]) == (found["num_params"], found["num_macs"])
+        assert (row["search"], row["epoch"]) == ("sd_darts", 2)
+
+
+def test_one_beyond_the_budgets_is_compared_with_those_within(run):
+    architecture = "2x8:mb3k3,mb3k3/2x16:mb3k3,mb3k3"
+    _, _, found = run(architecture)
+    config, folder, _ = run(architecture, budgets={"num_params": found["num_params"] - 1})
+    frame = found_architecture(config, folder, ranked=True)
+    ranking = rank_run(folder.path, config.budgets, 54)
+    assert len(ranking) < 54
+    assert not frame["within_budgets"].iloc[0]
+    assert int(frame["num_better"].iloc[0]) == (ranking["score"] < frame["score"].iloc[0]).sum()
+    text = sentence(frame.iloc[0], len(ranking))
+    assert text.endswith("are better, among which it does not count, since it exceeds them.")
+
+
+def test_without_a_rating_it_has_no_place(run, tmp_path):
+    config, folder, _ = run("1x12:skip/2x16:skip,skip", failed=["1x12:skip"])
+    frame = found_architecture(config, folder, ranked=True)
+    assert frame[["score", "num_better", "within_budgets"]].isna().all(axis=None)
+    assert sentence(frame.iloc[0], 40).endswith("One of its candidates has no rating.")
+    frame.to_parquet(tmp_path / "found.parquet")
+    again = pd.read_parquet(tmp_path / "found.parquet")
+    assert sentence(again.iloc[0], 40) == sentence(frame.iloc[0], 40)
+
+
+def test_without_a_ranking_only_its_cost_is_told(run):
+    config, folder, found = run("1x12:skip/2x16:skip,skip")
+    frame = found_architecture(config, folder, ranked=False)
+    assert list(frame.columns) == ["search", "architecture", "epoch", "num_params", "num_macs"]
+    assert sentence(frame.iloc[0], None) == (
+        f"sd_darts found 1x12:skip/2x16:skip,skip ({found['num_params']:,} params, {found['num_macs']:,} MACs)."
+    )
+
+
+def test_the_sentence_tells_exact_and_bounded_places():
+    row = pd.Series(
+        {
+            "architecture": "a",
+            "num_params": 1000,
+            "num_macs": 2000,
+            "score": 0.25,
+            "num_better": "1234",
+            "num_better_at_most": "1234",
+            "within_budgets": True,
+        }
+    )
+    assert sentence(row, 10**20) == (
+        "sd_darts found a (1,000 params, 2,000 MACs). Its DNA score is 0.2500: 1,234 of the "
+        "100,000,000,000,000,000,000 architectures within the budgets are better."
+    )
+    row["num_better_at_most"] = "1300"
+    assert "0.2500: between 1,234 and 1,300 of the" in sentence(row, 10**20)

@@ -1,0 +1,114 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasray.config_file import load_config
+from nasray.plan import unit_inputs
+from nasray.run_folder import RunFolder
+from nasray.sd_darts_plan import study_runs
+from nasray.study import MEASURED, study_summary, study_table
+from trainables.trainable import mark_done
+
+STUDY = {"seeds": [0, 1, 2], "arms": {"taught": {}, "plain": {"self_distillation": None}}}
+
+
+@pytest.fixture
+def runs(tiny):
+    plain = tiny(searches=[{"method": "sd_darts", "epochs": 3}], teacher=None, study=STUDY)
+    config = load_config(plain)
+    folder = RunFolder.of(config)
+    return list(study_runs(config, folder, unit_inputs(config, folder)))
+
+
+def finish(run, *, epoch=3, num_epochs=3, accuracy=0.9):
+    """Leave the files of a run whose search measured after epochs 2 and 3."""
+    history = []
+    for number in range(1, num_epochs + 1):
+        metrics = {"epoch": number, "num_skips": float(number), "alpha_entropy": 0.5 / number, "seconds": 2.0}
+        if number > 1:
+            measured = ("alpha_eigenvalue", "weight_noise_slope", "discretization_gap")
+            metrics |= dict.fromkeys(measured, number + run.seed / 10)
+            metrics |= {
+                "held_out_accuracy": 0.8,
+                "held_out_discretized_accuracy": 0.8 - metrics["discretization_gap"],
+            }
+        history.append(metrics)
+    run.search.folder.mkdir(parents=True)
+    found = {"architecture": f"a{run.seed}", "epoch": epoch, "num_params": 10, "num_macs": 20, "weights": {}}
+    (run.search.folder / "found.json").write_text(json.dumps(found))
+    mark_done(run.search.folder, run.search.fingerprint, history)
+    run.retraining.folder.mkdir(parents=True)
+    (run.retraining.folder / "retrained.json").write_text(
+        json.dumps({"architecture": f"a{run.seed}", "test_accuracy": accuracy})
+    )
+
+
+def test_a_row_tells_what_a_run_gave(runs):
+    for run in runs:
+        finish(run)
+    table = study_table(runs)
+    assert list(table["arm"]) == ["taught"] * 3 + ["plain"] * 3
+    assert table.loc[1].to_dict() == {
+        "space": "declared",
+        "arm": "taught",
+        "seed": 1,
+        "architecture": "a1",
+        "epoch": 3,
+        "num_params": 10,
+        "num_macs": 20,
+        "test_accuracy": 0.9,
+        "num_skips": 3.0,
+        "alpha_eigenvalue": 3.1,
+        "weight_noise_slope": 3.1,
+        "discretization_gap": 3.1,
+        "held_out_accuracy": 0.8,
+        "held_out_discretized_accuracy": pytest.approx(-2.3),
+        "alpha_entropy": pytest.approx(0.5 / 3),
+        "seconds": 6.0,
+    }
+
+
+def test_figures_are_those_of_the_chosen_epoch(runs):
+    finish(runs[0], epoch=2)
+    row = study_table(runs[:1]).iloc[0]
+    assert (row["epoch"], row["num_skips"], row["alpha_eigenvalue"], row["seconds"]) == (2, 2.0, 2.0, 6.0)
+
+
+def test_a_summary_has_means_and_standard_errors():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        [
+            {
+                "space": space,
+                "arm": arm,
+                "seed": seed,
+                **dict(zip(MEASURED, rng.random(len(MEASURED)), strict=True)),
+            }
+            for space in ("z", "a")
+            for arm in ("taught", "plain")
+            for seed in range(4)
+        ]
+    )
+    summary = study_summary(table)
+    assert list(zip(summary["space"], summary["arm"], summary["num_runs"], strict=True)) == [
+        (space, arm, 4) for space in ("z", "a") for arm in ("taught", "plain")
+    ]
+    for name in MEASURED:
+        values = table.loc[(table["space"] == "a") & (table["arm"] == "taught"), name].to_numpy()
+        row = summary.iloc[2]
+        assert row[name] == pytest.approx(values.mean())
+        assert row[f"{name}_se"] == pytest.approx(values.std(ddof=1) / 2)
+
+
+def test_one_run_has_no_standard_error(runs):
+    finish(runs[0])
+    summary = study_summary(study_table(runs[:1]))
+    assert summary["num_runs"].tolist() == [1]
+    assert summary["test_accuracy_se"].isna().all()
+
+
+def test_a_run_that_is_not_finished_is_an_error(runs):
+    with pytest.raises(FileNotFoundError):
+        study_table(runs)

@@ -1,0 +1,71 @@
+import pytest
+from pydantic import ValidationError
+
+from trainables.sd_darts.config import MeasurementConfig, SdDartsConfig, SelfDistillationConfig
+
+
+def test_the_defaults_are_those_that_are_documented():
+    config = SdDartsConfig()
+    assert (config.lr, config.lr_min, config.momentum, config.weight_decay) == (0.025, 0.001, 0.9, 3e-4)
+    assert (config.alpha_lr, config.alpha_betas, config.alpha_weight_decay) == (3e-4, (0.5, 0.999), 1e-3)
+    assert (config.epochs, config.batch_size, config.gradient_clip) == (50, 64, 5.0)
+    distillation = config.self_distillation
+    assert (distillation.weight, distillation.temperature, distillation.num_snapshots) == (1.0, 3.0, 3)
+    assert (distillation.every, distillation.unit, distillation.start_epoch) == (1, "epoch", 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "caches"),
+    [
+        ({}, True),
+        ({"mode": "cache"}, True),
+        ({"mode": "forward"}, False),
+        ({"unit": "step"}, False),
+        ({"teacher": "ema"}, False),
+        ({"applies_to": "both"}, False),
+        ({"norm": "running"}, False),
+    ],
+)
+def test_logits_are_cached_where_that_is_possible(settings, caches):
+    assert SelfDistillationConfig(**settings).caches == caches
+
+
+def test_teachers_that_weigh_nothing_are_none():
+    assert SdDartsConfig(self_distillation=None).teachers is None
+    assert SdDartsConfig(self_distillation=SelfDistillationConfig(weight=0)).teachers is None
+    assert SdDartsConfig().teachers == SelfDistillationConfig()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lr": 0.01, "lr_min": 0.02}, r"lr_min must be at most lr, 0\.01, got 0\.02"),
+        ({"momentum": 0, "nesterov": True}, "nesterov must go with a momentum greater than 0"),
+        ({"alpha_betas": (0.5, 1.0)}, r"alpha_betas must be in \[0, 1\), got \(0\.5, 1\.0\)"),
+        ({"batch_size": 1}, "greater than or equal to 2"),
+        ({"gradient_clip": 0}, "greater than 0"),
+        (
+            {"self_distillation": {"mode": "cache", "unit": "step"}},
+            "unit must be epoch, got step; or set mode: forward",
+        ),
+        ({"self_distillation": {"mode": "cache", "teacher": "ema"}}, "teacher must be snapshots, got ema"),
+        (
+            {"self_distillation": {"mode": "cache", "applies_to": "both"}},
+            "applies_to must be weights, got both",
+        ),
+        ({"self_distillation": {"mode": "cache", "norm": "running"}}, "norm must be batch, got running"),
+        ({"self_distillation": {"num_snapshots": 0}}, "greater than or equal to 1"),
+        ({"self_distillation": {"temperature": 0}}, "greater than 0"),
+        ({"self_distillation": {"ema_decay": 1}}, "less than 1"),
+        ({"early_stopping": {"factor": 1.5}}, "less than 1"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        SdDartsConfig.model_validate(settings)
+
+
+@pytest.mark.parametrize("sigmas", [(), (0.0, 0.1), (0.2, 0.1), (0.1, 0.1), (-0.1, 0.1)])
+def test_sigmas_must_grow(sigmas):
+    with pytest.raises(ValidationError, match="noise_sigmas"):
+        MeasurementConfig(noise_sigmas=sigmas)

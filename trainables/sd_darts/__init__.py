@@ -1,0 +1,1 @@
+"""SD-DARTS: differentiable search whose supernet learns from its own earlier self."""

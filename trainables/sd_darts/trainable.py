@@ -1,0 +1,109 @@
+"""The unit of an SD-DARTS search: a supernet trained with its alphas, and the architecture that is found."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from search_spaces.atomic_file import write_json
+from search_spaces.cell_space import CellSpace
+from search_spaces.space import SearchSpace
+from trainables.inputs import UnitInputs, UnitSpec
+from trainables.sd_darts.cell_supernet import MixedCellSupernet
+from trainables.sd_darts.chain_supernet import ChainSupernet
+from trainables.sd_darts.config import SdDartsConfig
+from trainables.sd_darts.halves import Halves
+from trainables.sd_darts.measurement import Measurement
+from trainables.sd_darts.self_distillation import SelfDistillation
+from trainables.sd_darts.step import SdDarts
+from trainables.sd_darts.supernet import Supernet
+from trainables.sd_darts.teachers import build_teachers
+from trainables.seeding import seed_global_generators
+from trainables.trainable import CHECKPOINT_PARTS, Metrics, train
+
+FOUND = "found.json"
+# What is drawn at random does not depend on the unit's name, so that arms of a study with one seed start alike.
+_SEED_NAME = "sd_darts"
+
+
+class SdDartsSpec(UnitSpec):
+    """Search a space by its differentiable supernet.
+
+    Attributes:
+        config: How.
+        arm: What the settings are called in a study, where there is one.
+    """
+
+    kind: Literal["sd_darts"] = "sd_darts"
+    config: SdDartsConfig
+    arm: str | None = None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """What was found."""
+        return (self.folder / FOUND,)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an SD-DARTS search leaves.
+
+    Attributes:
+        architecture: Canonical text of the architecture.
+        epoch: The epoch, from 1, after which the alphas stood for it.
+        num_params: Its parameters.
+        num_macs: Its multiply-accumulates for one image.
+        weights: The final weight of each choice, by the name of its alpha.
+    """
+
+    architecture: str
+    epoch: int
+    num_params: int
+    num_macs: int
+    weights: dict[str, list]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What `run_sd_darts` left in the unit's folder.
+
+        Raises:
+            FileNotFoundError: The search is not finished.
+        """
+        return cls(**json.loads((folder / FOUND).read_text(encoding="utf-8")))
+
+
+def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
+    """Metrics of the search, epoch by epoch; leaves what it found in the unit's folder."""
+    inputs = spec.inputs
+    seed_global_generators(inputs.seed, _SEED_NAME, "start")
+    supernet = inputs.compute.place_module(build_supernet(inputs.space), inputs.device)
+    method = build_method(supernet, inputs, spec.config, spec.folder / CHECKPOINT_PARTS)
+    yield from train(method, spec.folder, seed=inputs.seed, name=_SEED_NAME, inputs=spec.fingerprint)
+    architecture = method.architectures[method.chosen_epoch]
+    cost = inputs.space.cost(architecture)
+    weights = {name: weight.tolist() for name, weight in supernet.weights().items()}
+    found = Found(architecture, method.chosen_epoch + 1, cost.num_params, cost.num_macs, weights)
+    write_json(spec.folder / FOUND, asdict(found))
+
+
+def build_supernet(space: SearchSpace | CellSpace) -> Supernet:
+    """The differentiable supernet of a space, freshly initialised from the global generators."""
+    return ChainSupernet(space) if isinstance(space, SearchSpace) else MixedCellSupernet(space)
+
+
+def build_method(supernet: Supernet, inputs: UnitInputs, config: SdDartsConfig, snapshots: Path) -> SdDarts:
+    """The search of a supernet; `snapshots` is the folder for the teachers' files."""
+    halves = Halves(inputs.images, inputs.compute, seed=inputs.seed)
+    measurement = Measurement(halves, inputs.images, config.measure, inputs.compute, seed=inputs.seed)
+    distillation = None
+    if config.teachers is not None:
+        teachers = build_teachers(
+            config.teachers,
+            supernet,
+            snapshots,
+            num_images=halves.num_train,
+            num_classes=inputs.images.num_classes,
+        )
+        distillation = SelfDistillation(teachers, config.teachers)
+    return SdDarts(supernet, halves, measurement, distillation, config)
