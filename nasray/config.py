@@ -95,7 +95,7 @@ class ExperimentConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     data: DataConfig
     teacher: TeacherConfig | None = None
     search_space: SpaceConfig
@@ -128,7 +128,7 @@ class ExperimentConfig(BaseModel):
             if self.sd_darts is None:
                 raise ValueError("study must go with a search of the method sd_darts, got none")
             for arm in self.study.arms:
-                self.arm(arm)
+                _check_taught(arm, self.arm(arm))
         return self
 
     @property
@@ -185,6 +185,20 @@ _NOT_IN_RESULTS: Any = {
     "tracking": True,
     "data": {"root"},
 }
+
+
+def _check_taught(arm: str, settings: SdDartsConfig) -> None:
+    """Refuse an arm whose teachers never have a say: it would be plain DARTS under another name.
+
+    Raises:
+        ValueError: The term begins after the last epoch.
+    """
+    teachers = settings.teachers
+    if teachers is not None and teachers.start_epoch >= settings.epochs:
+        raise ValueError(
+            f"study.arms.{arm}.self_distillation.start_epoch must be less than epochs, {settings.epochs}, got "
+            f"{teachers.start_epoch}"
+        )
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -98,18 +98,22 @@ def search(
         if to_run:
             folder.record_environment(resolved.seed)
             with LiveView(to_run, console) as view:
-                run_units(to_run, done, resolved.resources, folder, [view, TrackTrials(tracker)])
+                callbacks = [view, TrackTrials(tracker)]
+                try:
+                    run_units(to_run, done, resolved.resources, folder, callbacks)
+                except SearchFailedError:
+                    _tabulate(resolved, folder, inputs, chosen)  # what the runs that ended well gave
+                    raise
         result = SearchResult(
             folder=folder.path,
             ranking=_rank(resolved, folder) if RANKING in chosen else None,
-            found=_find(resolved, folder, chosen),
+            found=_find(resolved, folder, chosen, rating_tables(plan)),
             study=_tabulate(resolved, folder, inputs, chosen),
             num_architectures=inputs.space.num_architectures,
             num_units_run=len(to_run),
             seconds=time.monotonic() - start,
         )
-        if any(part is not None for part in (result.ranking, result.found, result.study)):
-            tracker.log_result(_result_metrics(result))
+        tracker.log_result(_result_metrics(result), _outcomes(result, folder))
     return result
 
 
@@ -171,11 +175,14 @@ def _rank(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     return ranking
 
 
-def _find(config: ExperimentConfig, folder: RunFolder, stages: Sequence[str]) -> pd.DataFrame | None:
-    """What the one SD-DARTS search found, with its place if all architectures are ranked; also as a file."""
+def _find(
+    config: ExperimentConfig, folder: RunFolder, stages: Sequence[str], tables: Sequence[Path]
+) -> pd.DataFrame | None:
+    """What the one SD-DARTS search found, with its place if all candidates are rated; also as a file."""
     if SD_DARTS not in stages or config.study is not None:
         return None
-    found = found_architecture(config, folder, ranked=RANKING in stages)
+    rated = len(tables) > 0 and all(path.exists() for path in tables)
+    found = found_architecture(config, folder, ranked=rated)
     with replacing(folder.found) as temporary:
         found.to_parquet(temporary, index=False)
     return found
@@ -193,6 +200,12 @@ def _tabulate(
     return table
 
 
+def _outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
+    """The files of what this launch gave."""
+    parts = ((result.ranking, folder.ranking), (result.found, folder.found), (result.study, folder.study))
+    return [path for part, path in parts if part is not None]
+
+
 def _result_metrics(result: SearchResult) -> dict[str, float]:
     """Figures of the search as a whole, to compare searches by."""
     metrics = {"num_architectures": float(result.num_architectures), "seconds": result.seconds}
@@ -200,4 +213,11 @@ def _result_metrics(result: SearchResult) -> dict[str, float]:
         best = result.ranking.iloc[0]
         metrics |= {f"best_{name}": float(best[name]) for name in ("score", "num_params", "num_macs")}
         metrics["num_feasible"] = float(result.ranking.attrs["num_feasible"]["lower"])
+    if result.found is not None:
+        found = result.found.iloc[0]
+        metrics |= {
+            f"found_{name}": float(found[name])
+            for name in ("score", "num_params", "num_macs", "num_better")
+            if name in found and pd.notna(found[name])
+        }
     return metrics

@@ -51,6 +51,10 @@ def _check_complete(run: Path) -> None:
         raise ValueError(
             f"RUN must be the folder of a run, with ratings/tables.json; {run} has none"
         ) from None
+    if not tables:
+        raise ValueError(
+            f"{run} must hold a search of the method dna, which rates all candidates; it has none"
+        )
     missing = [name for name in tables if not (run / name).is_file()]
     if missing:
         raise ValueError(

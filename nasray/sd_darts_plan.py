@@ -81,7 +81,9 @@ def study_units(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs)
         if run.space not in macs:
             macs[run.space] = _forward_macs(run.search.inputs.search_space, inputs)
         yield Unit(run.search, cost=_work(run.search.config, macs[run.space], inputs))
-        yield Unit(run.retraining, needs=(run.search.name,))
+        # At most: the found network is a part of the supernet.
+        retraining = 3.0 * run.retraining.config.epochs * inputs.summary.num_train * macs[run.space]
+        yield Unit(run.retraining, needs=(run.search.name,), cost=retraining)
 
 
 def _forward_macs(space: SpaceConfig, inputs: UnitInputs) -> float:

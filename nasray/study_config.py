@@ -1,6 +1,6 @@
 """The settings of a study: several settings of one search, compared over seeds and spaces."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -20,7 +20,7 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(min_length=1)
     arms: dict[str, dict[str, Any]] = Field(min_length=1)
     spaces: dict[str, SpaceConfig] = {}
     retrain: TrainConfig = TrainConfig()

@@ -9,6 +9,7 @@ from nasray.study import study_summary
 # What is shown, with its heading, and how many digits it has.
 _SHOWN = {
     "test_accuracy": ("accuracy of the found", 3),
+    "gain": ("paired gain", 3),
     "num_skips": ("skips", 1),
     "alpha_eigenvalue": ("eigenvalue", 3),
     "weight_noise_slope": ("noise slope", 3),

@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -29,6 +30,7 @@ from trainables.trainable import read_done
 from trainables.units import Spec, parse_spec
 
 RESULT = "result"
+ARCHITECTURE = "architecture"
 Training = TeacherSpec | BlockSpec | SdDartsSpec | RetrainFoundSpec  # the units that have runs of their own
 _TUNES_OWN = {"time_this_iter_s", "time_total_s", "time_since_restore"}
 
@@ -53,10 +55,20 @@ class Tracker:
         self._experiment_id = self._find_experiment()
         self._commit = current_commit() or "unknown"
 
-    def open_run(self, unit: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
-        """The id of a unit's run: the one it had in an earlier launch, or a new one."""
-        found = self._find(f"tags.unit = '{unit}'")
+    def open_run(
+        self, unit: str, tags: Mapping[str, str], params: Mapping[str, Any], inputs: str | None = None
+    ) -> str:
+        """The id of a unit's run: the one it had in an earlier launch, or a new one.
+
+        Args:
+            unit: The unit's name.
+            tags: Tags beside those of every run.
+            params: What distinguishes it from others, for the UI's comparison.
+            inputs: Digest of what the unit depends on; a run of other inputs is not gone on with.
+        """
+        found = self._find(f"tags.unit = '{unit}'" + (f" and tags.inputs = '{inputs}'" if inputs else ""))
         all_tags = {
+            **({"inputs": inputs} if inputs else {}),
             "run_folder": str(self._folder.path),
             "unit": unit,
             "study": self._config.name,
@@ -70,19 +82,20 @@ class Tracker:
             self._client.update_run(run_id, status="RUNNING")
             if "failure" in found[0].data.tags:
                 self._client.delete_tag(run_id, "failure")
+            known = found[0].data.params
         else:
+            known = {}
             name = f"{self._config.name}/{unit}"
             run_id = self._client.create_run(self._experiment_id, run_name=name, tags=all_tags).info.run_id
-        # Again too, for the driver may have died before it logged them; equal values change nothing.
-        self._client.log_batch(
-            run_id, params=[Param(key, str(value)[:6000]) for key, value in params.items()]
-        )
+        # An earlier driver may have died before it logged them.
+        missing = {key: str(value)[:6000] for key, value in params.items() if key not in known}
+        self._client.log_batch(run_id, params=[Param(key, value) for key, value in missing.items()])
         return run_id
 
     def open_trial(self, spec: Training) -> str:
         """The id of a trial's run."""
         tags = {"kind": spec.kind, "method": _method(spec), "space": spec.inputs.search_space.source}
-        return self.open_run(spec.name, tags, _params(spec))
+        return self.open_run(spec.name, tags, _params(spec), spec.fingerprint)
 
     def catch_up(self, done: Iterable[Spec]) -> None:
         """Log what units reported that finished when no driver was there to log it."""
@@ -98,6 +111,7 @@ class Tracker:
                 step = metrics.get("epoch", step)
                 if step > last or "epoch" not in metrics:
                     self.log_metrics(run_id, own_metrics(metrics), step)
+                    self.log_architecture(run_id, metrics)
             self.close_run(run_id)
 
     def last_step(self, run_id: str) -> int:
@@ -112,22 +126,29 @@ class Tracker:
             run_id, metrics=[Metric(key, float(value), now, step) for key, value in metrics.items()]
         )
 
+    def log_architecture(self, run_id: str, metrics: Mapping[str, Any]) -> None:
+        """Tag a run with the architecture that its unit stands for, if it tells one."""
+        if ARCHITECTURE in metrics:
+            self._client.set_tag(run_id, ARCHITECTURE, str(metrics[ARCHITECTURE])[:5000])
+
     def close_run(self, run_id: str, *, failure: str | None = None) -> None:
         """End a run, well or with the reason of its failure."""
         if failure is not None:
             self._client.log_batch(run_id, tags=[RunTag("failure", failure[:5000])])
         self._client.set_terminated(run_id, "FINISHED" if failure is None else "FAILED")
 
-    def log_result(self, metrics: Mapping[str, float]) -> None:
+    def log_result(self, metrics: Mapping[str, float], outcomes: Sequence[Path]) -> None:
         """Log the search's own run: its whole config, its tables and its ranking; each outcome once.
 
         Another ranking, under other budgets say, is another run.
 
         Args:
             metrics: Figures of the search as a whole.
+            outcomes: The files of this outcome.
         """
         folder = self._folder
-        outcomes = [path for path in (folder.ranking, folder.found, folder.study) if path.exists()]
+        if not outcomes:
+            return
         digest = hashlib.sha256("".join(map(file_digest, outcomes)).encode()).hexdigest()
         unit = f"{RESULT}/{digest[:12]}"
         if self._find(f"tags.unit = '{unit}' and attributes.status = 'FINISHED'"):
@@ -138,9 +159,9 @@ class Tracker:
             flatten(self._config.model_dump(mode="json")),
         )
         self.log_metrics(run_id, metrics, step=0)
-        for path in (folder.config, folder.environment, folder.certificate, *outcomes):
-            if path.exists():
-                self._client.log_artifact(run_id, str(path))
+        proof = [folder.certificate] if folder.ranking in outcomes else []
+        for path in (folder.config, folder.environment, *proof, *outcomes):
+            self._client.log_artifact(run_id, str(path))
         self._client.log_artifacts(run_id, str(folder.ratings), "ratings")
         self.close_run(run_id)
 
@@ -189,6 +210,7 @@ class TrackTrials(DriverCallback):
         step = result.get("epoch", self._last_steps[name])
         if step > self._last_steps[name] or "epoch" not in result:
             self._tracker.log_metrics(self._run_ids[name], own_metrics(result), step)
+            self._tracker.log_architecture(self._run_ids[name], result)
             self._last_steps[name] = step
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -1,6 +1,7 @@
 """The epoch loop. What differs between methods stays in their own `step`."""
 
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Protocol, TypeVar
@@ -30,6 +31,7 @@ class ComputeConfig(BaseModel):
         torch.set_num_threads(self.num_threads)
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
         torch.backends.cudnn.benchmark = False
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU vary
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
         chosen = "cuda" if torch.cuda.is_available() else "cpu"

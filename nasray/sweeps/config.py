@@ -65,7 +65,8 @@ class SweepConfig(BaseModel):
 
     Attributes:
         unit: The unit that each trial trains, such as "block_1/3x24" or "teacher".
-        objectives: The metrics to minimise or maximise, of those that the unit reports after every epoch.
+        objectives: The metrics to minimise or maximise, of those that the unit reports; the last report counts. With
+            asha, of those that it reports after every epoch.
         domains: Where each key of the config is searched, by the key as in an override: "searches.0.lr".
         num_trials: Trials of all launches together, whether they ended well, were pruned, or failed.
         sampler: "tpe", "nsga2" or "random"; "auto": TPE for one objective, NSGA-II for several.

@@ -77,8 +77,8 @@ class SweepTrials(OptunaSearch):
         epoch = result.get("epoch", 0)
         if epoch <= self._epochs[trial_id]:
             return  # a failure, a unit without epochs, or an epoch told again
-        if not self._epochs[trial_id]:
-            self._check_metrics(result)
+        if not self._epochs[trial_id] and self._sweep.scheduler == "asha":
+            self._check_metrics(result, "after its first epoch, since asha compares epochs")
         self._epochs[trial_id] = epoch
         if all(metric in result for metric in self._sweep.metrics):
             super().on_trial_result(trial_id, {**result, TRAINING_ITERATION: epoch})
@@ -107,12 +107,12 @@ class SweepTrials(OptunaSearch):
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it for a restore, which a new launch does without
 
-    def _check_metrics(self, result: dict[str, Any]) -> None:
+    def _check_metrics(self, result: dict[str, Any], when: str) -> None:
         known = sorted(name for name in own_metrics(result) if not name.startswith("config/"))
         for metric in self._sweep.metrics:
             if metric not in known:
                 self.mistake = ValueError(
-                    f"sweep.objectives must be of the metrics that {self._sweep.unit} reports after its first epoch, "
+                    f"sweep.objectives must be of the metrics that {self._sweep.unit} reports {when}, "
                     f"{', '.join(known)}, got {metric}" + did_you_mean(metric, known)
                 )
                 raise self.mistake
@@ -122,6 +122,7 @@ class SweepTrials(OptunaSearch):
         done = read_done(spec.folder)
         assert done is not None
         metrics = {name: value for epoch in done["history"] for name, value in epoch.items()}
+        self._check_metrics(metrics, "by its end")
         for metric in self._sweep.metrics:
             value = metrics.get(metric)
             if not isinstance(value, int | float) or not math.isfinite(value):

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nasray.cli import main
+from nasray.config_file import load_config
+from trainables.sd_darts.config import SdDartsConfig
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
@@ -68,3 +71,21 @@ def test_every_file_that_the_readme_names_is_there():
     assert named
     missing = sorted(name for name in named if not (README.parent / name).exists())
     assert missing == []
+
+
+def test_the_example_of_a_space_runs():
+    (code,) = [text for text in blocks("python") if "build_space" in text]
+    found: dict = {}
+    exec(code, found)
+    assert sum(parameter.numel() for parameter in found["network"].parameters()) == found["cost"].num_params
+
+
+def test_the_parts_of_configs_are_parts_of_configs():
+    """What the README shows of a search and of a sweep stands in a config as it is."""
+    (searched,) = [text for text in blocks("yaml") if "method: sd_darts" in text]
+    (swept,) = [text for text in blocks("yaml") if text.startswith("sweep:")]
+    part = yaml.safe_load(searched)
+    config = load_config({"name": "part", "data": {"source": "digits"}, **part})
+    assert config.sd_darts.teachers.caches
+    assert config.sd_darts == SdDartsConfig(epochs=20), "the settings that it names are the defaults"
+    assert load_config("digits", [f"sweep={yaml.safe_load(swept)['sweep']}"]).sweep.unit == "block_1/3x24"

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from analysis.ratings import load_ratings
 from nasray.config_file import load_config
-from nasray.experiment import search
+from nasray.experiment import SearchFailedError, search
+from nasray.run_folder import RunFolder
 from nasray.summary import print_dry_run, print_result
 from nasray.tracking import tracking_uri
 from search_spaces.genotype import Genotype
@@ -246,3 +247,28 @@ def test_a_teacher_cannot_be_cut_to_cells(tiny):
         ValueError, match=r"search_space must be one of blocks in a row.*search it by sd_darts alone"
     ):
         search(tiny(search_space=CELLS))
+
+
+def test_a_study_may_change_and_keeps_what_ended_well(cells):
+    """An arm that diverges leaves the others' table; another retraining is another run in MLflow."""
+    study = {
+        "seeds": [0],
+        "arms": {"plain": {"self_distillation": None}, "hot": {"lr": 1e30, "gradient_clip": None}},
+        "retrain": {"epochs": 1, "batch_size": 64},
+    }
+    settings = {**SD_DARTS, "epochs": 1, "self_distillation": None}
+    plain = cells(settings, study=study)
+    with pytest.raises(SearchFailedError, match=r"(train|val)_loss must stay finite"):
+        search(plain)
+    folder = RunFolder.of(load_config(plain))
+    assert pd.read_parquet(folder.study)["arm"].tolist() == ["plain"]
+    mended = {**study, "arms": {"plain": study["arms"]["plain"]}, "retrain": {"epochs": 2, "batch_size": 64}}
+    result = search({**plain, "study": mended})
+    assert (result.num_units_run, result.study["arm"].tolist()) == (1, ["plain"])
+    client, _ = mlflow_runs(plain)
+    name = "retrain/nasbench201/plain/seed_0"
+    experiment = client.get_experiment_by_name("nasray").experiment_id
+    found = client.search_runs([experiment], f"tags.unit = '{name}'")
+    assert sorted(run.data.params["epochs"] for run in found) == ["1", "2"]
+    searched = client.search_runs([experiment], "tags.kind = 'sd_darts' and params.arm = 'plain'")
+    assert searched[0].data.tags["architecture"] == result.study["architecture"].iloc[0]

@@ -11,7 +11,10 @@ from nasray.sd_darts_plan import study_runs
 from nasray.study import MEASURED, study_summary, study_table
 from trainables.trainable import mark_done
 
-STUDY = {"seeds": [0, 1, 2], "arms": {"taught": {}, "plain": {"self_distillation": None}}}
+STUDY = {
+    "seeds": [0, 1, 2],
+    "arms": {"taught": {"self_distillation": {"start_epoch": 1}}, "plain": {"self_distillation": None}},
+}
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def finish(run, *, epoch=3, num_epochs=3, accuracy=0.9):
     (run.retraining.folder / "retrained.json").write_text(
         json.dumps({"architecture": f"a{run.seed}", "test_accuracy": accuracy})
     )
+    mark_done(run.retraining.folder, run.retraining.fingerprint, [])
 
 
 def test_a_row_tells_what_a_run_gave(runs):
@@ -109,6 +113,28 @@ def test_one_run_has_no_standard_error(runs):
     assert summary["test_accuracy_se"].isna().all()
 
 
-def test_a_run_that_is_not_finished_is_an_error(runs):
-    with pytest.raises(FileNotFoundError):
-        study_table(runs)
+def test_runs_that_are_not_finished_are_left_out(runs):
+    for run in runs[1:]:
+        finish(run)
+    (runs[-1].retraining.folder / "done.json").unlink()
+    table = study_table(runs)
+    assert list(zip(table["arm"], table["seed"], strict=True)) == [
+        ("taught", 1),
+        ("taught", 2),
+        ("plain", 0),
+        ("plain", 1),
+    ]
+
+
+def test_the_gain_is_over_the_first_arms_run_of_the_same_seed():
+    arms = {"plain": [0.5, 0.9, 0.7], "taught": [0.6, 0.95, 0.9]}
+    rows = [
+        {"space": "s", "arm": arm, "seed": seed, **dict.fromkeys(MEASURED, 1.0), "test_accuracy": value}
+        for arm, values in arms.items()
+        for seed, value in enumerate(values)
+    ]
+    summary = study_summary(pd.DataFrame(rows)).set_index("arm")
+    differences = np.subtract(arms["taught"], arms["plain"])
+    assert summary.loc["plain", "gain"] == 0
+    assert summary.loc["taught", "gain"] == pytest.approx(differences.mean())
+    assert summary.loc["taught", "gain_se"] == pytest.approx(differences.std(ddof=1) / np.sqrt(3))

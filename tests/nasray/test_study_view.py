@@ -29,8 +29,13 @@ def test_means_stand_with_their_errors(printed):
     text = printed(pd.DataFrame([row("blocks", "plain", 0, 0.6), row("blocks", "plain", 1, 0.8)]))
     title, headings, line = (" ".join(text_line.split()) for text_line in text.strip().splitlines())
     assert title == "Space blocks"
-    assert headings.startswith("arm runs accuracy of the found skips eigenvalue noise slope gap seconds")
-    assert line == "plain 2 0.700 ± 0.100 1.0 ± 0.0 1.000 ± 0.000 1.000 ± 0.000 1.000 ± 0.000 1 ± 0"
+    assert headings.startswith(
+        "arm runs accuracy of the found paired gain skips eigenvalue noise slope gap seconds"
+    )
+    assert (
+        line
+        == "plain 2 0.700 ± 0.100 0.000 ± 0.000 1.0 ± 0.0 1.000 ± 0.000 1.000 ± 0.000 1.000 ± 0.000 1 ± 0"
+    )
 
 
 def test_one_run_has_no_error(printed):

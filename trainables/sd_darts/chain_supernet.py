@@ -3,7 +3,8 @@
 Source: DARTS (arXiv 1806.09055), equation 2, on the layers of a chain. Our reading, since the papers know no such
 space: one alpha vector per layer over its operations; where a block has several cells, one more over the cells. The
 cells of a block that differ in width are brought to the block's largest width by a 1x1 convolution each, which the
-found network does not have; the next block's layers are entered at that width.
+found network does not have; the next block's layers are entered at that width. The operations are those of the found
+network, so that their batch norms have weights, where DARTS's supernet has none.
 """
 
 from collections.abc import Iterable, Sequence

@@ -162,6 +162,17 @@ class SdDartsConfig(BaseModel):
             raise ValueError(f"lr_min must be at most lr, {self.lr:g}, got {self.lr_min:g}")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov must go with a momentum greater than 0, got momentum 0")
+        if self.alpha_start_epoch >= self.epochs:
+            raise ValueError(
+                f"alpha_start_epoch must be less than epochs, {self.epochs}, got {self.alpha_start_epoch}: the alphas "
+                "would never learn"
+            )
+        rule, measured = self.early_stopping, -(-self.epochs // self.measure.every_epochs)
+        if rule is not None and measured < rule.window + rule.lag:
+            raise ValueError(
+                f"early_stopping must have window + lag = {rule.window + rule.lag} measurements to compare, got "
+                f"{measured}: lower these or measure.every_epochs"
+            )
         if not all(0 <= beta < 1 for beta in self.alpha_betas):
             raise ValueError(f"alpha_betas must be in [0, 1), got {self.alpha_betas}")
         return self

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 # Relative to the eigenvalue, of which a batch of images gives no more digits.
 _TOLERANCE = 1e-4
+_MOST_RESTARTS = 50
 
 
 def dominant_eigenvalue(
@@ -30,7 +31,7 @@ def dominant_eigenvalue(
         full_up_to: Number of values in `parameters` up to which the whole matrix is computed; above, Lanczos.
 
     Returns:
-        The eigenvalue; not a number where the loss has no finite gradient.
+        The eigenvalue; not a number where the loss has no finite gradient, or Lanczos does not settle.
     """
     curvature = _Curvature(loss, parameters)
     if not curvature.is_finite:
@@ -51,9 +52,20 @@ def _largest_by_lanczos(curvature: "_Curvature", rng: np.random.Generator) -> fl
     if not curvature.product(start).any():
         return 0.0
     operator = LinearOperator((curvature.size,) * 2, matvec=curvature.product, dtype=np.float64)
-    return float(
-        eigsh(operator, k=1, which="LA", v0=start, tol=_TOLERANCE, rng=rng, return_eigenvectors=False)[0]
-    )
+    try:
+        found = eigsh(
+            operator,
+            k=1,
+            which="LA",
+            v0=start,
+            tol=_TOLERANCE,
+            maxiter=_MOST_RESTARTS,
+            rng=rng,
+            return_eigenvectors=False,
+        )
+    except ArpackNoConvergence:  # where the positive end is lost in the rounding errors of the negative one
+        return float("nan")
+    return float(found[0])
 
 
 class _Curvature:
