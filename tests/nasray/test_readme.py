@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from nasray.cli import main
-from nasray.config_file import load_config
+from nasray.config_file import find_config, load_config
 from trainables.sd_darts.config import SdDartsConfig
 
 README = Path(__file__).parents[2] / "README.md"
@@ -80,12 +79,14 @@ def test_the_example_of_a_space_runs():
     assert sum(parameter.numel() for parameter in found["network"].parameters()) == found["cost"].num_params
 
 
-def test_the_parts_of_configs_are_parts_of_configs():
+def test_the_parts_of_configs_are_parts_of_configs(tmp_path):
     """What the README shows of a search and of a sweep stands in a config as it is."""
     (searched,) = [text for text in blocks("yaml") if "method: sd_darts" in text]
     (swept,) = [text for text in blocks("yaml") if text.startswith("sweep:")]
-    part = yaml.safe_load(searched)
-    config = load_config({"name": "part", "data": {"source": "digits"}, **part})
+    path = tmp_path / "config.yaml"
+    path.write_text("name: part\ndata: {source: digits}\n" + searched)
+    config = load_config(path)
     assert config.sd_darts.teachers.caches
     assert config.sd_darts == SdDartsConfig(epochs=20), "the settings that it names are the defaults"
-    assert load_config("digits", [f"sweep={yaml.safe_load(swept)['sweep']}"]).sweep.unit == "block_1/3x24"
+    path.write_text(find_config("digits").read_text() + swept)
+    assert load_config(path).sweep.unit == "block_1/3x24"
