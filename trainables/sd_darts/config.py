@@ -13,8 +13,8 @@ class SelfDistillationConfig(BaseModel):
     """How the supernet learns from its own earlier self.
 
     Source: SD-DARTS (Zhu et al., arXiv 2302.05629), of which only the abstract is to be had: earlier supernets vote on
-    the distribution that the present one is drawn to. Every choice below is our reading and an option; the defaults are
-    those that did best in what we measured (see the README).
+    the distribution that the present one is drawn to. Every choice below is our reading and an option; what the
+    defaults did in what we measured stands in the README.
 
     Attributes:
         weight: Factor lambda of the distillation term; 0 is plain DARTS, to the byte.
