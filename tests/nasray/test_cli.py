@@ -57,15 +57,27 @@ def test_the_script_goes_from_the_config_to_the_ranking(config_file, tmp_path):
 
 def test_an_interrupted_search_ranks_nothing_and_goes_on(config_file, tmp_path):
     """Ctrl-C in the middle of a cell's training: no ranking of what there is; the same command ends the search."""
-    arguments = ["-m", "nasray.cli", "search", config_file, "resources.address=local", "searches.0.epochs=30"]
+    arguments = [
+        "-m",
+        "nasray.cli",
+        "search",
+        config_file,
+        "resources.address=local",
+        "searches.0.epochs=150",
+    ]
     folder = tmp_path / "runs" / "tiny"
     with subprocess.Popen(
-        [sys.executable, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job, as which these tests may run, ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
     ) as search:
         while search.poll() is None and not any(folder.glob("units/block_*/*/last.pt")):
             time.sleep(0.05)
         search.send_signal(signal.SIGINT)
-        _, told = search.communicate(timeout=60)
+        _, told = search.communicate(timeout=120)
     assert search.returncode == 130, told
     assert "interrupted; the same command goes on from here" in told
     assert not (folder / "ranking.parquet").exists()
