@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nasray.mistakes import described
 from nasray.study_config import StudyConfig, merged
 from nasray.sweeps.config import SweepConfig
 from search_spaces.declared import SpaceConfig
@@ -157,9 +158,7 @@ class ExperimentConfig(BaseModel):
             where = ".".join(map(str, ("study.arms", name, *detail["loc"])))
             if detail["type"] == "extra_forbidden":
                 raise ValueError(f"{where}: must be a key of the search, got {detail['input']!r}") from None
-            message = detail["msg"].removeprefix("Value error, ")
-            given = "" if "got" in message else f", got {detail['input']!r}"
-            raise ValueError(f"{where}: {message}{given}") from None
+            raise ValueError(f"{where}: {described(detail)}") from None
 
     def differences(self, other: "ExperimentConfig") -> list[str]:
         """What differs in the parts that a result depends on, as lines "key: this -> other"."""

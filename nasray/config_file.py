@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nasray.config import ExperimentConfig
+from nasray.mistakes import described
 
 DEFAULT_CONFIG = "digits"
 
@@ -151,9 +152,7 @@ def _explain(detail: ErrorDetails) -> str:
         given = repr(detail["ctx"]["tag"]) if "tag" in detail["ctx"] else "none"
         tags = sorted(tag for model in _models_at(detail["loc"]) for tag in _tags(model))
         return f"{where}.{key}: must be one of {', '.join(tags)}, got {given}"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    given = "" if "got" in message else f", got {detail['input']!r}"
-    return f"{where}: {message[:1].lower()}{message[1:]}{given}".removeprefix(": ")
+    return f"{where}: {described(detail)}".removeprefix(": ")
 
 
 def _without_consequences(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:

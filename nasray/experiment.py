@@ -92,25 +92,19 @@ def search(
         units = [unit for stage in plan.values() for unit in stage]
         wanted = {RATINGS if stage == RANKING else stage for stage in chosen}
         targets = [unit for stage, its_units in plan.items() if stage in wanted for unit in its_units]
-        to_run, done = still_to_do(units, targets)
         tracker = Tracker(resolved, folder)
-        tracker.catch_up(unit.spec for unit in units if unit.name in done)
-        if to_run:
-            folder.record_environment(resolved.seed)
-            with LiveView(to_run, console) as view:
-                callbacks = [view, TrackTrials(tracker)]
-                try:
-                    run_units(to_run, done, resolved.resources, folder, callbacks)
-                except SearchFailedError:
-                    _tabulate(resolved, folder, inputs, chosen)  # what the runs that ended well gave
-                    raise
+        try:
+            num_units_run = run_missing(units, targets, resolved, folder, tracker, console)
+        except SearchFailedError:
+            _tabulate(resolved, folder, inputs, chosen)  # what the runs that ended well gave
+            raise
         result = SearchResult(
             folder=folder.path,
             ranking=_rank(resolved, folder) if RANKING in chosen else None,
             found=_find(resolved, folder, chosen, rating_tables(plan)),
             study=_tabulate(resolved, folder, inputs, chosen),
             num_architectures=inputs.space.num_architectures,
-            num_units_run=len(to_run),
+            num_units_run=num_units_run,
             seconds=time.monotonic() - start,
         )
         tracker.log_result(_result_metrics(result), _outcomes(result, folder))
@@ -132,7 +126,29 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
     return possible if stages is None else stages
 
 
-def run_units(
+def run_missing(
+    units: Sequence[Unit],
+    targets: Sequence[Unit],
+    config: ExperimentConfig,
+    folder: RunFolder,
+    tracker: Tracker,
+    console: Console,
+) -> int:
+    """Run what is missing for the targets' results to be there; returns how many units that took.
+
+    Raises:
+        SearchFailedError: Some failed; the message gives the reasons.
+    """
+    to_run, done = still_to_do(units, targets)
+    tracker.catch_up(unit.spec for unit in units if unit.name in done)
+    if to_run:
+        folder.record_environment(config.seed)
+        with LiveView(to_run, console) as view:
+            _run(to_run, done, config.resources, folder, [view, TrackTrials(tracker)])
+    return len(to_run)
+
+
+def _run(
     units: Sequence[Unit],
     done: set[str],
     resources: ResourcesConfig,

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from nasray.config import ExperimentConfig
 from nasray.plan import unit_inputs
 from nasray.run_folder import RunFolder
-from nasray.sd_darts_plan import study_runs
 from search_spaces.declared import build_space
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from search_spaces.space import SearchSpace
@@ -29,8 +28,8 @@ def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConf
     """
     inputs = unit_inputs(config, folder)
     if config.study is not None:
-        for run in study_runs(config, folder, inputs):
-            _check_halves(run.search.config, inputs)
+        for arm in config.study.arms:
+            _check_halves(config.arm(arm), inputs)
         for space in config.study.spaces.values():
             build_space(space, inputs.summary.input_shape, inputs.summary.num_classes)
     elif config.sd_darts is not None:

@@ -51,8 +51,9 @@ def study_runs(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) 
     """Every arm of the study in every space with every seed."""
     study = config.study
     assert study is not None
+    arms = {arm: config.arm(arm) for arm in study.arms}
     for space_name, space in (study.spaces or {config.search_space.source: config.search_space}).items():
-        for arm in study.arms:
+        for arm, settings in arms.items():
             for seed in study.seeds:
                 own = UnitInputs(seed=seed, data=inputs.data, search_space=space, compute=inputs.compute)
                 name = f"{space_name}/{arm}/seed_{seed}"
@@ -61,7 +62,7 @@ def study_runs(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) 
                     name=search_name,
                     folder=folder.unit(search_name),
                     inputs=own,
-                    config=config.arm(arm),
+                    config=settings,
                     arm=arm,
                 )
                 retraining = RetrainFoundSpec(

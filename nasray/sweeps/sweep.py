@@ -11,9 +11,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from rich.console import Console
 
 from nasray.config_file import load_config
-from nasray.experiment import SearchFailedError, run_units
-from nasray.live_view import LiveView
-from nasray.plan import plan_search, rating_tables, still_to_do
+from nasray.experiment import SearchFailedError, run_missing
+from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
 from nasray.schedule import (
@@ -31,7 +30,7 @@ from nasray.sweeps.tracking import TrackSweep, close_interrupted
 from nasray.sweeps.trials import SweepTrials
 from nasray.sweeps.unit import SweepFolder, SweptUnit
 from nasray.sweeps.view import SweepView
-from nasray.tracking import Tracker, TrackTrials
+from nasray.tracking import Tracker
 
 _MAX_EPOCHS = 10**6  # where ASHA's rungs end, beyond any trial
 
@@ -98,11 +97,7 @@ def _run_needed(unit: SweptUnit, tracker: Tracker, console: Console) -> None:
     folder.claim(config, rating_tables(plan_search(config, folder, unit.inputs)))
     folder.record_environment(config.seed)
     needed = unit.needed()
-    to_run, done = still_to_do(needed, needed)
-    tracker.catch_up(unit.spec for unit in needed if unit.name in done)
-    if to_run:
-        with LiveView(to_run, console) as view:
-            run_units(to_run, done, config.resources, folder, [view, TrackTrials(tracker)])
+    run_missing(needed, needed, config, folder, tracker, console)
 
 
 def _run_trials(

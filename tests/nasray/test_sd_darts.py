@@ -137,10 +137,15 @@ class Killer(threading.Thread):
         for stamp in ("epoch_2", "epoch_5"):
             while not list(self._unit.glob(f"last.parts/{stamp}.pt")):
                 time.sleep(0.01)
-            for process in psutil.Process().children(recursive=True):
-                if self._is_trial(process):
-                    process.kill()
-                    self.killed.append(process.pid)
+            # Between two reports the process is called otherwise for a moment.
+            while not (trials := self._trials()):
+                time.sleep(0.01)
+            for process in trials:
+                process.kill()
+                self.killed.append(process.pid)
+
+    def _trials(self):
+        return list(filter(self._is_trial, psutil.Process().children(recursive=True)))
 
     @staticmethod
     def _is_trial(process):
