@@ -1,13 +1,14 @@
 """The place of a given architecture among all."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from analysis.counting import Count, count_better
-from search_spaces.architecture import Architecture
-from search_spaces.rating_table import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
+from analysis.sums import sum_columns
+from search_spaces.rating_table import RATING
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +47,9 @@ def place_of(
     Raises:
         ValueError: The text is no architecture of the rated space, or `count_better` refuses the tables or budgets.
     """
-    rows = _rows(Architecture.parse(architecture), tables)
-    if any(pd.isna(row[RATING]) for row in rows):
+    names = list(dict.fromkeys([*costs, *(budgets or {})]))
+    sums = sum_columns(architecture, tables, [RATING, *names])
+    score = sums.pop(RATING)
+    if math.isnan(score):
         return None
-    score = 0.0
-    for row in rows:  # from the first block on, as the ranking adds up
-        score += row[RATING]
-    num_better = count_better(tables, score, budgets)
-    names = dict.fromkeys([*costs, *(budgets or {})])
-    sums = {name: sum(row[name] for row in rows) for name in names}
-    return Place(score, sums, num_better)
-
-
-def _rows(architecture: Architecture, tables: Sequence[pd.DataFrame]) -> list[pd.Series]:
-    """The architecture's row in each table: its candidate, entered at the width at which the one before is left."""
-    if len(architecture.candidates) != len(tables):
-        raise ValueError(
-            f"an architecture must have a candidate for each of the {len(tables)} blocks, got {architecture}"
-        )
-    rows: list[pd.Series] = []
-    width: int | None = None
-    for block, (candidate, table) in enumerate(zip(architecture.candidates, tables, strict=True)):
-        matches = table[CANDIDATE] == str(candidate)
-        entered = ""
-        if width is not None and IN_CHANNELS in table:
-            matches &= table[IN_CHANNELS] == width
-            entered = f", entered at {width}"
-        if not matches.any():
-            raise ValueError(f"the candidates of block {block} must have one named {candidate}{entered}")
-        rows.append(table[matches].iloc[0])
-        width = rows[-1].get(OUT_CHANNELS)
-    return rows
+    return Place(score, sums, count_better(tables, score, budgets))

@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
     search.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
     search.add_argument(
-        "--stages", metavar="S,S", help="of teacher, features, ratings, sd_darts, ranking (default: all)"
+        "--stages",
+        metavar="S,S",
+        help="of teacher, features, ratings, sd_darts, ranking, evidence (default: all)",
     )
     search.set_defaults(run=_search)
 
@@ -67,8 +69,47 @@ def _parser() -> argparse.ArgumentParser:
     rank.add_argument(
         "--time-limit", type=float, metavar="S", help="stop after so many seconds, proved or not"
     )
+    rank.add_argument(
+        "--resamples",
+        type=int,
+        default=100,
+        help="rankings that tell how sure this one is; 0 for none (default: 100)",
+    )
     rank.add_argument("--output", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
     rank.set_defaults(run=_rank)
+
+    retrain = commands.add_parser("retrain", help="train architectures of a finished run for real")
+    retrain.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    retrain.add_argument(
+        "--architecture",
+        action="append",
+        required=True,
+        metavar="ID",
+        help="which, more than once for several",
+    )
+    retrain.add_argument(
+        "overrides", nargs="*", metavar="a.b=value", help="changes to the config's section retrain"
+    )
+    retrain.set_defaults(run=_retrain)
+
+    report = commands.add_parser("report", help="write a run's report page")
+    report.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    report.add_argument(
+        "--output", type=Path, metavar="FILE", help="(default: report.html in the run's folder)"
+    )
+    report.set_defaults(run=_report)
+
+    export = commands.add_parser("export", help="write a trained network as a folder that needs no nasray")
+    export.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    export.add_argument("--architecture", metavar="ID", help="(default: the best on the held-out images)")
+    export.add_argument(
+        "--seed", type=int, help="which of its trainings (default: the best on the held-out images)"
+    )
+    export.add_argument("--format", choices=("torch", "torch.export", "onnx"), default="torch")
+    export.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="(default: exports/... in the run's folder)"
+    )
+    export.set_defaults(run=_export)
 
     sweep = commands.add_parser("sweep", help="search for the settings of one unit, such as a block's cell")
     sweep.add_argument("config", nargs="?", metavar="CONFIG", help="as for search, with a section `sweep`")
@@ -129,6 +170,33 @@ def _sweep(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _retrain(parsed: argparse.Namespace) -> int:
+    from nasray.evidence.retrain import retrain  # noqa: PLC0415
+    from nasray.evidence.view import print_evidence  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False)
+    print_evidence(
+        retrain(parsed.run_folder, parsed.architecture, parsed.overrides, console=console), console
+    )
+    return 0
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    from nasray.export.export import export_network  # noqa: PLC0415
+
+    path = export_network(parsed.run_folder, parsed.architecture, parsed.output, parsed.format, parsed.seed)
+    Console(highlight=False, markup=False, soft_wrap=True).print(path)
+    return 0
+
+
+def _report(parsed: argparse.Namespace) -> int:
+    from analysis.report import write_report  # noqa: PLC0415
+
+    path = write_report(parsed.run_folder, parsed.output)
+    Console(highlight=False, markup=False, soft_wrap=True).print(path)
+    return 0
+
+
 def _rank(parsed: argparse.Namespace) -> int:
     from nasray.rank import rank_run, read_budgets, write_ranking  # noqa: PLC0415
     from nasray.ranking_view import print_ranking  # noqa: PLC0415
@@ -137,7 +205,7 @@ def _rank(parsed: argparse.Namespace) -> int:
     budgets = read_budgets(parsed.run_folder) | {
         name: limit for name, limit in given.items() if limit is not None
     }
-    ranking = rank_run(parsed.run_folder, budgets, parsed.top, parsed.time_limit)
+    ranking = rank_run(parsed.run_folder, budgets, parsed.top, parsed.time_limit, parsed.resamples)
     if parsed.output is not None:
         write_ranking(ranking, parsed.output)
     print_ranking(ranking, Console(highlight=False, markup=False))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nasray.evidence.config import EvidenceConfig
 from nasray.mistakes import described
 from nasray.study_config import StudyConfig, merged
 from nasray.sweeps.config import SweepConfig
@@ -25,12 +26,15 @@ class RankingConfig(BaseModel):
         top: How many architectures it lists.
         time_limit_seconds: When it stops with the best found so far, and says by how much they may be beaten. A limit
             is needed only where few different ratings meet tight budgets, or blocks are dozens.
+        num_resamples: How many rankings, each with the held-out batches weighed otherwise, tell how probably an
+            architecture is among the best; 0: this is not told.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     top: int = Field(default=1000, ge=1)
     time_limit_seconds: float | None = Field(default=None, gt=0)
+    num_resamples: int = Field(default=100, ge=0)
 
 
 class ResourcesConfig(BaseModel):
@@ -91,6 +95,8 @@ class ExperimentConfig(BaseModel):
         teacher: Needed by a search of the method "dna" alone.
         searches: The searches, one of a method.
         study: Compare settings of the SD-DARTS search, instead of running it once.
+        retrain: Which architectures are trained for real once the searches are done; None: none. A study trains what it
+            finds by settings of its own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -103,6 +109,7 @@ class ExperimentConfig(BaseModel):
     features: FeatureConfig = FeatureConfig()
     searches: tuple[Annotated[SearchConfig, Field(discriminator="method")], ...] = Field(min_length=1)
     study: StudyConfig | None = None
+    retrain: EvidenceConfig | None = EvidenceConfig()
     budgets: dict[str, float] = {}
     ranking: RankingConfig = RankingConfig()
     compute: ComputeConfig = ComputeConfig()
@@ -125,6 +132,16 @@ class ExperimentConfig(BaseModel):
             raise ValueError("teacher must be given for a search of the method dna, got none")
         if self.dna is None and self.budgets:
             raise ValueError("budgets must go with a search of the method dna, whose ranking keeps them")
+        if self.retrain is not None and self.dna is None and self.retrain.needs_search:
+            raise ValueError(
+                "retrain.init: inherited and retrain.distillation must go with a search of the method dna, whose "
+                "blocks and teacher they use"
+            )
+        taught = None if self.retrain is None else self.retrain.distillation
+        if taught is not None and taught.multi_step and (self.teacher is None or self.teacher.train is None):
+            raise ValueError(
+                "retrain.distillation.multi_step must go with a teacher that the search trains: give teacher.train"
+            )
         if self.study is not None:
             if self.sd_darts is None:
                 raise ValueError("study must go with a search of the method sd_darts, got none")
@@ -172,12 +189,13 @@ class ExperimentConfig(BaseModel):
         ]
 
 
-# Where a run lies, what it may use and how it is shown or cut do not change its results; a study only has more or fewer
-# of them.
+# Where a run lies, what it may use and how it is shown or cut do not change its results; a study and the evidence only
+# have more or fewer of them.
 _NOT_IN_RESULTS: Any = {
     "budgets": True,
     "ranking": True,
     "resources": True,
+    "retrain": True,
     "storage": True,
     "study": True,
     "sweep": True,

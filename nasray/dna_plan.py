@@ -14,9 +14,9 @@ from trainables.inputs import SearchInputs
 from trainables.teacher_unit import TeacherSpec
 
 
-def teacher_unit(inputs: SearchInputs) -> Unit:
-    """The teacher."""
-    return Unit(TeacherSpec.of(inputs))
+def teacher_unit(inputs: SearchInputs, *, keep_epochs: bool = False) -> Unit:
+    """The teacher; its weights after every epoch are kept for those who learn from its past."""
+    return Unit(TeacherSpec.of(inputs, keep_epochs=keep_epochs))
 
 
 def feature_units(folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
@@ -48,18 +48,35 @@ def rating_units(config: BlockDistillationConfig, folder: RunFolder, inputs: Sea
             yield from _cell_units(config, folder, inputs, block, cell)
 
 
+def cell_targets(
+    config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs
+) -> Iterator[CellTarget]:
+    """Every cell of every block, with where its results lie."""
+    for block, space in enumerate(inputs.space.blocks):
+        for cell in space.cells:
+            yield _target(config, folder, block, cell)
+
+
+def _target(config: BlockDistillationConfig, folder: RunFolder, block: int, cell: Cell) -> CellTarget:
+    return CellTarget(
+        block=block,
+        cell=cell.name,
+        config=config,
+        folder=folder.unit(_name(block, cell)),
+        table=folder.table(block, cell.name),
+    )
+
+
+def _name(block: int, cell: Cell) -> str:
+    """The name of a cell's unit."""
+    return f"block_{block}/{cell.name}"
+
+
 def _cell_units(
     config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs, block: int, cell: Cell
 ) -> Iterator[Unit]:
     """A cell's training with its rating; where there are many candidates, parts of the rating and their joining."""
-    name = f"block_{block}/{cell.name}"
-    target = CellTarget(
-        block=block,
-        cell=cell.name,
-        config=config,
-        folder=folder.unit(name),
-        table=folder.table(block, cell.name),
-    )
+    name, target = _name(block, cell), _target(config, folder, block, cell)
     cached = inputs.features.modes[block] == "cached"
     needs = ("features/train", "features/held_out") if cached else (teacher_unit(inputs).name,)
     num_entries = len(inputs.space.entry_widths(block))

@@ -1,35 +1,34 @@
 """The search from its config to the ranking: its stages, what each needs, and what each leaves in the run's folder."""
 
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
-from nasray.config import ExperimentConfig, ResourcesConfig
+from nasray.config import ExperimentConfig
 from nasray.config_file import load_config
+from nasray.evidence.evidence import Evidence, evidence_metrics, gather_evidence
+from nasray.execution import Execution
+from nasray.export.export import export_network
 from nasray.found import found_architecture
-from nasray.live_view import LiveView
-from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables, still_to_do
+from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables
 from nasray.rank import certificate, rank_run, ranking_inputs, write_ranking
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
-from nasray.schedule import DriverCallback, Unit, check_resources, ray_cluster, run_schedule
 from nasray.sd_darts_plan import SD_DARTS, study_runs
 from nasray.study import study_table
-from nasray.tracking import Tracker, TrackTrials
+from nasray.tracking import Tracker
 from search_spaces.atomic_file import replacing, write_json
 from trainables.inputs import UnitInputs
 
-RANKING = "ranking"
-STAGES = (TEACHER, FEATURES, RATINGS, SD_DARTS, RANKING)
-
-
-class SearchFailedError(RuntimeError):
-    """Units of the search failed; what the others left is kept, and the same command goes on from there."""
+RANKING, EVIDENCE = "ranking", "evidence"
+STAGES = (TEACHER, FEATURES, RATINGS, SD_DARTS, RANKING, EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,7 @@ class SearchResult:
         ranking: The best architectures, best first; None if there was nothing to rank, or its stage was not asked for.
         found: What the SD-DARTS search found; None if there was none.
         study: What each run of a study gave; None if there was none.
+        evidence: How far the ranking agrees with networks trained for real; None if its stage was not asked for.
         num_architectures: Size of the search space.
         num_units_run: Units that ran in this launch; the others' results were there already.
         seconds: Time of this launch.
@@ -50,6 +50,7 @@ class SearchResult:
     ranking: pd.DataFrame | None
     found: pd.DataFrame | None
     study: pd.DataFrame | None
+    evidence: Evidence | None
     num_architectures: int
     num_units_run: int
     seconds: float
@@ -62,7 +63,7 @@ def search(
     stages: Sequence[str] | None = None,
     console: Console | None = None,
 ) -> SearchResult:
-    """Search: teacher, features, the blocks' ratings, the differentiable search, the ranking of all architectures.
+    """Search, from the teacher to the ranking of all architectures, and gather the evidence for it.
 
     What an earlier launch left is kept where it belongs to the same inputs, so that the same call after an
     interruption goes on.
@@ -70,8 +71,8 @@ def search(
     Args:
         config: A file, a shipped config's name, or plain data; None: the digits.
         overrides: Changes to it, as "a.b=value".
-        stages: Which to run, of "teacher", "features", "ratings", "sd_darts", "ranking"; what a stage needs is run with
-            it. None: all that the config's searches have.
+        stages: Which to run, of "teacher", "features", "ratings", "sd_darts", "ranking", "evidence"; what a stage needs
+            is run with it. None: all that the config's searches have.
         console: Where to show what runs; None: nowhere.
 
     Raises:
@@ -90,25 +91,58 @@ def search(
         plan = plan_search(resolved, folder, inputs)
         folder.claim(resolved, rating_tables(plan))
         units = [unit for stage in plan.values() for unit in stage]
-        wanted = {RATINGS if stage == RANKING else stage for stage in chosen}
+        needs = {RANKING: {RATINGS}, EVIDENCE: {RATINGS, SD_DARTS}}
+        wanted = set().union(*(needs.get(stage, {stage}) for stage in chosen))
         targets = [unit for stage, its_units in plan.items() if stage in wanted for unit in its_units]
         tracker = Tracker(resolved, folder)
-        try:
-            num_units_run = run_missing(units, targets, resolved, folder, tracker, console)
-        except SearchFailedError:
-            _tabulate(resolved, folder, inputs, chosen)  # what the runs that ended well gave
-            raise
+        with Execution(resolved, folder, tracker, console) as execution:
+            try:
+                execution.run_missing(units, targets)
+            finally:
+                study = _tabulate(
+                    resolved, folder, inputs, chosen
+                )  # also of the runs that ended well, if others failed
+            ranking = (
+                rank_again(resolved, folder) if resolved.dna and {RANKING, EVIDENCE} & set(chosen) else None
+            )
+            found = _find(resolved, folder, wanted, rating_tables(plan))
+            evidence = None
+            if EVIDENCE in chosen:
+                architecture = None if found is None else found["architecture"].iloc[0]
+                evidence = gather_evidence(resolved, folder, inputs, ranking, architecture, execution)
         result = SearchResult(
             folder=folder.path,
-            ranking=_rank(resolved, folder) if RANKING in chosen else None,
-            found=_find(resolved, folder, chosen, rating_tables(plan)),
-            study=_tabulate(resolved, folder, inputs, chosen),
+            ranking=ranking,
+            found=found,
+            study=study,
+            evidence=evidence,
             num_architectures=inputs.space.num_architectures,
-            num_units_run=num_units_run,
+            num_units_run=execution.num_units_run,
             seconds=time.monotonic() - start,
         )
-        tracker.log_result(_result_metrics(result), _outcomes(result, folder))
+        _report(folder)
+        with tempfile.TemporaryDirectory() as place:
+            export = partial(_export, result, Path(place, "network"), console)
+            tracker.log_result(_result_metrics(result), _outcomes(result, folder), export)
     return result
+
+
+def _report(folder: RunFolder) -> None:
+    """Leave the report page."""
+    from analysis.report import write_report  # noqa: PLC0415  (drawing is not waited for before anything runs)
+
+    write_report(folder.path)
+
+
+def _export(result: SearchResult, output: Path, console: Console) -> Path | None:
+    """The best of the networks that were trained for real, as a folder of its own; None where there is none."""
+    if result.evidence is None or not len(result.evidence.networks):
+        return None
+    try:
+        return export_network(result.folder, output=output)
+    except ValueError as error:  # an operation of the user's own may be none that a file can hold
+        console.print(f"No network is kept as a model in MLflow: {error}", soft_wrap=True)
+        return None
 
 
 def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Sequence[str]:
@@ -119,63 +153,18 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
     """
     of_dna = (TEACHER, FEATURES, RATINGS, RANKING) if config.dna is not None else ()
     of_sd_darts = (SD_DARTS,) if config.sd_darts is not None else ()
-    possible = [stage for stage in STAGES if stage in of_dna + of_sd_darts]
+    of_both = (EVIDENCE,) if config.retrain is not None and config.study is None else ()
+    possible = [stage for stage in STAGES if stage in of_dna + of_sd_darts + of_both]
     unknown = sorted(set(stages or ()) - set(possible))
     if unknown:
         raise ValueError(f"stages must be of {', '.join(possible)}, got {', '.join(unknown)}")
     return possible if stages is None else stages
 
 
-def run_missing(
-    units: Sequence[Unit],
-    targets: Sequence[Unit],
-    config: ExperimentConfig,
-    folder: RunFolder,
-    tracker: Tracker,
-    console: Console,
-) -> int:
-    """Run what is missing for the targets' results to be there; returns how many units that took.
-
-    Raises:
-        SearchFailedError: Some failed; the message gives the reasons.
-    """
-    to_run, done = still_to_do(units, targets)
-    tracker.catch_up(unit.spec for unit in units if unit.name in done)
-    if to_run:
-        folder.record_environment(config.seed)
-        with LiveView(to_run, console) as view:
-            _run(to_run, done, config.resources, folder, [view, TrackTrials(tracker)])
-    return len(to_run)
-
-
-def _run(
-    units: Sequence[Unit],
-    done: set[str],
-    resources: ResourcesConfig,
-    folder: RunFolder,
-    callbacks: Sequence[DriverCallback],
-) -> None:
-    """Run the units in one schedule.
-
-    Raises:
-        SearchFailedError: Some failed; the message gives the reasons.
-    """
-    with ray_cluster(resources):
-        check_resources(units, resources)
-        failures = run_schedule(units, done, resources, folder.tune, callbacks)
-    unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]
-    if unfinished and not failures:
-        failures = dict.fromkeys(unfinished, "it did not run to its end")
-    if failures:
-        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
-        raise SearchFailedError(
-            f"{len(failures)} of {len(units)} units failed; the others' results are kept in {folder.path}:\n{reasons}"
-        )
-
-
-def _rank(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
+def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     """The run's ranking; made anew unless it is there, proved, and made from the same tables, budgets and length."""
-    inputs = ranking_inputs(folder.path, config.budgets, config.ranking.top)
+    settings = config.ranking
+    inputs = ranking_inputs(folder.path, config.budgets, settings.top, settings.num_resamples)
     found = read_json(folder.certificate)
     if found is not None and found["proved"] and found["inputs"] == inputs and folder.ranking.exists():
         ranking = pd.read_parquet(folder.ranking)
@@ -185,17 +174,19 @@ def _rank(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
         }
         return ranking
     folder.certificate.unlink(missing_ok=True)
-    ranking = rank_run(folder.path, config.budgets, config.ranking.top, config.ranking.time_limit_seconds)
+    ranking = rank_run(
+        folder.path, config.budgets, settings.top, settings.time_limit_seconds, settings.num_resamples
+    )
     write_ranking(ranking, folder.ranking)
     write_json(folder.certificate, certificate(ranking, inputs))
     return ranking
 
 
 def _find(
-    config: ExperimentConfig, folder: RunFolder, stages: Sequence[str], tables: Sequence[Path]
+    config: ExperimentConfig, folder: RunFolder, stages: Collection[str], tables: Sequence[Path]
 ) -> pd.DataFrame | None:
     """What the one SD-DARTS search found, with its place if all candidates are rated; also as a file."""
-    if SD_DARTS not in stages or config.study is not None:
+    if config.sd_darts is None or SD_DARTS not in stages or config.study is not None:
         return None
     rated = len(tables) > 0 and all(path.exists() for path in tables)
     found = found_architecture(config, folder, ranked=rated)
@@ -219,7 +210,8 @@ def _tabulate(
 def _outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
     """The files of what this launch gave."""
     parts = ((result.ranking, folder.ranking), (result.found, folder.found), (result.study, folder.study))
-    return [path for part, path in parts if part is not None]
+    paths = [path for part, path in parts if part is not None]
+    return paths if result.evidence is None else [*paths, folder.agreement, folder.agreement_figures]
 
 
 def _result_metrics(result: SearchResult) -> dict[str, float]:
@@ -236,4 +228,6 @@ def _result_metrics(result: SearchResult) -> dict[str, float]:
             for name in ("score", "num_params", "num_macs", "num_better")
             if name in found and pd.notna(found[name])
         }
+    if result.evidence is not None:
+        metrics |= evidence_metrics(result.evidence)
     return metrics

@@ -45,6 +45,14 @@ def found_architecture(config: ExperimentConfig, folder: RunFolder, *, ranked: b
     return pd.DataFrame([row])
 
 
+def read_found(folder: RunFolder) -> str | None:
+    """The architecture that the SD-DARTS search found, if there was one and it is finished."""
+    try:
+        return Found.read(folder.unit(SD_DARTS)).architecture
+    except FileNotFoundError:
+        return None
+
+
 def sentence(found: pd.Series, num_feasible: int | None) -> str:
     """What was found, in a sentence or two.
 

@@ -49,7 +49,8 @@ def plan_search(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs)
     """The units of each stage: the teacher, its features, the cells' training and rating; the SD-DARTS search."""
     plan: dict[str, list[Unit]] = {}
     if config.dna is not None and isinstance(inputs, SearchInputs):
-        plan[TEACHER] = [teacher_unit(inputs)]
+        taught = None if config.retrain is None else config.retrain.distillation
+        plan[TEACHER] = [teacher_unit(inputs, keep_epochs=taught is not None and taught.multi_step)]
         plan[FEATURES] = list(feature_units(folder, inputs))
         plan[RATINGS] = list(rating_units(config.dna, folder, inputs))
     if config.study is not None:

@@ -11,21 +11,34 @@ import pandas as pd
 import yaml
 
 from analysis.counting import count_feasible
-from analysis.ranking import top_architectures
+from analysis.ranking import ARCHITECTURE, top_architectures
 from analysis.ratings import load_ratings
+from analysis.uncertainty import score_errors, tie_groups, top_probabilities
 from search_spaces.atomic_file import replacing
 
 SHARE_BETTER = "share_better"
+SCORE_SE, GROUP, TOP_PROBABILITY = "score_se", "group", "top_probability"
+NUM_LIKELY = 10  # the best, of which `top_probability` tells
 
 
 def rank_run(
-    run: Path, budgets: Mapping[str, float], top: int, time_limit_seconds: float | None = None
+    run: Path,
+    budgets: Mapping[str, float],
+    top: int,
+    time_limit_seconds: float | None = None,
+    num_resamples: int = 100,
 ) -> pd.DataFrame:
     """The best architectures of a run under budgets, best first; proved, unless the time ran out.
 
     `share_better` is the share of all architectures within the budgets that are strictly better. Where these cannot be
     counted exactly, it is a certain upper bound; where the ranking is not proved, it is not known. The attribute
     `num_feasible` of the frame holds their number, or its certain bounds.
+
+    How far the held-out images tell the architectures apart is said by `score_se`, the score's standard error; by
+    `group`, the same number for neighbours that cannot be told from the first among them; and by `top_probability`,
+    the share of `num_resamples` rankings of all architectures, each with the held-out batches weighed otherwise, in
+    which this one is among the NUM_LIKELY best (missing without resamples, or where the ranking is not proved). See
+    `analysis.uncertainty`.
 
     Raises:
         ValueError: The run has no ratings, or the budgets cannot be met.
@@ -39,6 +52,13 @@ def rank_run(
     num_better = ranking["score"].rank(method="min") - 1
     proved = ranking.attrs["certificate"]["proved"]
     ranking[SHARE_BETTER] = num_better / max(1, feasible.lower) if proved else math.nan
+    ranking[SCORE_SE] = score_errors(ranking, tables)
+    ranking[GROUP] = tie_groups(ranking, tables)
+    ranking[TOP_PROBABILITY] = math.nan
+    if proved and num_resamples:
+        ranking[TOP_PROBABILITY] = top_probabilities(
+            tables, dict(budgets), list(ranking[ARCHITECTURE]), NUM_LIKELY, num_resamples=num_resamples
+        )
     ranking.attrs["num_feasible"] = {"lower": feasible.lower, "upper": feasible.upper}
     return ranking
 
@@ -93,11 +113,11 @@ def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def ranking_inputs(run: Path, budgets: Mapping[str, float], top: int) -> dict[str, Any]:
-    """What a ranking is made from: the budgets, its length, and the digest of each table of ratings."""
+def ranking_inputs(run: Path, budgets: Mapping[str, float], top: int, num_resamples: int) -> dict[str, Any]:
+    """What a ranking is made from: the budgets, its length, its resamples, and the digest of each table of ratings."""
     tables = sorted((run / "ratings").rglob("*.parquet"))
     digests = {str(path.relative_to(run)): file_digest(path) for path in tables}
-    return {"budgets": dict(budgets), "top": top, "tables": digests}
+    return {"budgets": dict(budgets), "top": top, "num_resamples": num_resamples, "tables": digests}
 
 
 def file_digest(path: Path) -> str:

@@ -1,14 +1,17 @@
 """The ranking as a person reads it on the terminal."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from nasray.rank import SHARE_BETTER
+from nasray.rank import GROUP, NUM_LIKELY, SCORE_SE, SHARE_BETTER, TOP_PROBABILITY
 
 _SHOWN = 10
+_NO_COSTS = ("rank", "architecture", "score", SHARE_BETTER, SCORE_SE, TOP_PROBABILITY, GROUP)
 
 
 def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
@@ -16,23 +19,32 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
     table = Table(
         title=f"Best {min(_SHOWN, len(ranking))} of {len(ranking)} ranked", title_justify="left", box=None
     )
-    costs = [name for name in ranking.columns if name not in ("rank", "architecture", "score", SHARE_BETTER)]
+    costs = [name for name in ranking.columns if name not in _NO_COSTS]
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right")
     for name in costs:
         table.add_column(name.removeprefix("num_"), justify="right")
     table.add_column("better", justify="right")
+    table.add_column(f"in top {NUM_LIKELY}", justify="right")
+    table.add_column("group", justify="right")
     table.add_column("architecture", overflow="fold")
     for row in ranking.head(_SHOWN).to_dict("records"):
         table.add_row(
             str(row["rank"]),
-            f"{row['score']:.4f}",
+            _score(row),
             *(quantity(row[name]) for name in costs),
             f"{row[SHARE_BETTER]:.2g}",
+            "" if math.isnan(row[TOP_PROBABILITY]) else f"{row[TOP_PROBABILITY]:.2f}",
+            str(row[GROUP]),
             str(row["architecture"]),
         )
     console.print(table)
     console.print(_proof(ranking), soft_wrap=True)
+
+
+def _score(row: Mapping[Any, Any]) -> str:
+    """The score with its standard error, where there is more than one batch."""
+    return f"{row['score']:.4f}" + ("" if math.isnan(row[SCORE_SE]) else f" ± {row[SCORE_SE]:.4f}")
 
 
 def quantity(value: float) -> str:

@@ -67,6 +67,7 @@ def _decide(
     check_budgets(config.budgets, inputs.space)
     teacher = untrained_teacher(inputs)
     check_shapes(teacher, inputs.space)
+    _check_taught_classes(config, inputs)
     if config.features.mode == "auto" and folder.config.is_file():
         previous = folder.read_config()
         resolved = _with_modes(config, previous.features.mode)
@@ -122,6 +123,21 @@ def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
                 f"block {block} of the space puts out {_size(size)}, but the teacher's features at cut {block} are "
                 f"{_size(shape[1:])}: move teacher.cuts or change the block's stride"
             )
+
+
+def _check_taught_classes(config: ExperimentConfig, inputs: SearchInputs) -> None:
+    """Refuse a teacher of other classes than the data's as one of answers.
+
+    Raises:
+        ValueError: It is to be one.
+    """
+    taught = None if config.retrain is None else config.retrain.distillation
+    num_classes = inputs.teacher.num_classes
+    if taught is not None and taught.logits and num_classes not in (None, inputs.summary.num_classes):
+        raise ValueError(
+            f"retrain.distillation.logits must be 0 where the teacher's classes, {num_classes}, are not the data's "
+            f"{inputs.summary.num_classes}; its features may teach: retrain.distillation.features"
+        )
 
 
 def _choose(

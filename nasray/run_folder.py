@@ -1,6 +1,7 @@
 """The run's folder: where each file lies, whose config it belongs to, and who may write to it."""
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -75,6 +76,21 @@ class RunFolder:
     def study(self) -> Path:
         """What each run of a study gave."""
         return self.path / "study.parquet"
+
+    @property
+    def agreement(self) -> Path:
+        """The networks that were trained for real, with their scores and accuracies."""
+        return self.path / "agreement.parquet"
+
+    @property
+    def agreement_figures(self) -> Path:
+        """How far the ranking agrees with them."""
+        return self.path / "agreement.json"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.path / "report.html"
 
     @property
     def tune(self) -> Path:
@@ -152,6 +168,12 @@ class RunFolder:
                     f"{self.path} must not be in use, but another nasray works in it: wait for it"
                 ) from None
             yield
+
+
+def retrain_unit(architecture: str, training_seed: int) -> str:
+    """Name of the unit that trains an architecture for real; its text would be too long for a folder's name."""
+    digest = hashlib.sha256(architecture.encode()).hexdigest()[:12]
+    return f"retrain/{digest}/seed_{training_seed}"
 
 
 def describe_environment(seed: int) -> dict[str, Any]:

@@ -39,10 +39,7 @@ class StudyRun:
 
 def search_unit(config: SdDartsConfig, folder: RunFolder, inputs: UnitInputs) -> Unit:
     """The one search of an experiment."""
-    # Without the teacher that other searches beside it may have.
-    own = UnitInputs(
-        seed=inputs.seed, data=inputs.data, search_space=inputs.search_space, compute=inputs.compute
-    )
+    own = inputs.without_teacher()
     spec = SdDartsSpec(name=SD_DARTS, folder=folder.unit(SD_DARTS), inputs=own, config=config)
     return Unit(spec, cost=_work(config, _forward_macs(own.search_space, inputs), inputs))
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nasray.config_file import load_config
+from nasray.evidence.view import print_evidence
 from nasray.experiment import SearchResult
 from nasray.found import sentence
 from nasray.plan import plan_search, still_to_do
@@ -30,6 +31,8 @@ def print_result(result: SearchResult, console: Console) -> None:
         console.print(sentence(result.found.iloc[0], num_feasible), soft_wrap=True)
     if result.study is not None:
         print_study(result.study, console)
+    if result.evidence is not None:
+        print_evidence(result.evidence, console)
     console.print(
         f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s",
         soft_wrap=True,

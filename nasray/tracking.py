@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 
 from nasray.config import ExperimentConfig, flatten
+from nasray.export.mlflow_model import log_network
 from nasray.rank import file_digest
 from nasray.run_folder import RunFolder, current_commit
 from nasray.schedule import FAILURE, DriverCallback
 from trainables.block_distillation.trainable import BlockSpec
-from trainables.retrain.trainable import RetrainFoundSpec
+from trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec
 from trainables.sd_darts.trainable import SdDartsSpec
 from trainables.teacher_unit import TeacherSpec
 from trainables.trainable import read_done
@@ -31,7 +32,9 @@ from trainables.units import Spec, parse_spec
 
 RESULT = "result"
 ARCHITECTURE = "architecture"
-Training = TeacherSpec | BlockSpec | SdDartsSpec | RetrainFoundSpec  # the units that have runs of their own
+Training = (
+    TeacherSpec | BlockSpec | SdDartsSpec | RetrainFoundSpec | RetrainSpec
+)  # the units that have runs of their own
 _TUNES_OWN = {"time_this_iter_s", "time_total_s", "time_since_restore"}
 
 
@@ -137,14 +140,17 @@ class Tracker:
             self._client.log_batch(run_id, tags=[RunTag("failure", failure[:5000])])
         self._client.set_terminated(run_id, "FINISHED" if failure is None else "FAILED")
 
-    def log_result(self, metrics: Mapping[str, float], outcomes: Sequence[Path]) -> None:
-        """Log the search's own run: its whole config, its tables and its ranking; each outcome once.
+    def log_result(
+        self, metrics: Mapping[str, float], outcomes: Sequence[Path], network: Callable[[], Path | None]
+    ) -> None:
+        """Log the search's own run: its whole config, its tables, its ranking and its best network; each outcome once.
 
         Another ranking, under other budgets say, is another run.
 
         Args:
             metrics: Figures of the search as a whole.
             outcomes: The files of this outcome.
+            network: Exports the best of the networks that were trained for real, if there is one that can be.
         """
         folder = self._folder
         if not outcomes:
@@ -160,9 +166,11 @@ class Tracker:
         )
         self.log_metrics(run_id, metrics, step=0)
         proof = [folder.certificate] if folder.ranking in outcomes else []
-        for path in (folder.config, folder.environment, *proof, *outcomes):
+        for path in (folder.config, folder.environment, folder.report, *proof, *outcomes):
             self._client.log_artifact(run_id, str(path))
         self._client.log_artifacts(run_id, str(folder.ratings), "ratings")
+        if (exported := network()) is not None:
+            log_network(self._client, run_id, exported)
         self.close_run(run_id)
 
     def _find(self, condition: str) -> list[Run]:
@@ -255,6 +263,9 @@ def _params(spec: Training) -> dict[str, Any]:
         case SdDartsSpec() | RetrainFoundSpec():
             search = spec if isinstance(spec, SdDartsSpec) else spec.search
             own |= {"space": spec.inputs.search_space.source, "arm": search.arm}
+            settings = spec.config
+        case RetrainSpec():
+            own |= {"architecture": spec.architecture, "training_seed": spec.training_seed}
             settings = spec.config
         case TeacherSpec():
             settings = spec.inputs.teacher

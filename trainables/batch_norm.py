@@ -31,5 +31,22 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     update_bn(batches, model)
 
 
+@torch.no_grad()
+def calibrate(module: nn.Module, batches: Iterable[Tensor]) -> list[Tensor]:
+    """The outputs for `batches`, each normalised by its own statistics, whose averages become the running ones.
+
+    Unlike in `reestimate`, nothing but the batch norms leaves evaluation mode, so that nothing random enters; they keep
+    cumulative averages from then on.
+    """
+    module.eval()
+    for norm in _norms(module):
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative average
+        norm.train()
+    outputs = [module(batch) for batch in batches]
+    module.eval()
+    return outputs
+
+
 def _norms(model: nn.Module) -> list[_BatchNorm]:
     return [module for module in model.modules() if isinstance(module, _BatchNorm)]

@@ -59,6 +59,8 @@ class ImageData:
     Attributes:
         input_shape: Shape (C, H, W) of every image.
         num_classes: Number of classes; labels run from 0 to one less.
+        mean: What each channel of an image is normalised by, for values in 0..1.
+        std: The same, its standard deviation.
         train: What everything is trained on.
         held_out: Training images kept from all training, for ratings.
         test: The data set's own test images, for the last word only.
@@ -66,6 +68,8 @@ class ImageData:
 
     input_shape: tuple[int, int, int]
     num_classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     train: Split
     held_out: Split
     test: Split
@@ -84,7 +88,8 @@ def load_data(config: DataConfig, seed: int) -> ImageData:
     fit = fitting(config.image_size or source.image_size, source.crop_fraction)
     example = fit(source.train[0][0])
     pixels = Pixels(source.train, train, fit, example)
-    normalise = normalisation(*_mean_and_std(config, source, pixels))
+    mean, std = _mean_and_std(config, source, pixels)
+    normalise = normalisation(mean, std)
     augment = None
     if config.augment is not None:
         augment = augmentation(config.augment, pixels.shape[1:], fit, normalise)
@@ -93,6 +98,8 @@ def load_data(config: DataConfig, seed: int) -> ImageData:
     return ImageData(
         input_shape=pixels.shape,
         num_classes=_num_classes(labels, test_labels),
+        mean=mean,
+        std=std,
         train=Split("train", pixels, labels[train], normalise, augment=augment, seed=seed),
         held_out=Split("held_out", held_out_pixels, labels[held_out], normalise),
         test=Split("test", test_pixels, test_labels[test], normalise),

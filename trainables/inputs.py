@@ -31,6 +31,12 @@ class UnitInputs(BaseModel):
     search_space: SpaceConfig
     compute: ComputeConfig
 
+    def without_teacher(self) -> "UnitInputs":
+        """The part of the inputs that a unit without a teacher depends on."""
+        return UnitInputs(
+            seed=self.seed, data=self.data, search_space=self.search_space, compute=self.compute
+        )
+
     @cached_property
     def images(self) -> ImageData:
         """The data set, split."""

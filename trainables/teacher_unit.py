@@ -2,19 +2,23 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from safetensors.torch import save_file
 from torch import nn
 
-from search_spaces.atomic_file import replacing, write_json
+from search_spaces.atomic_file import write_json
 from trainables.accuracy import accuracy
 from trainables.cutting import CutTeacher, cut, resolve_cuts
 from trainables.inputs import SearchInputs, UnitSpec
+from trainables.retrain.config import TrainConfig
+from trainables.retrain.kept_epochs import KeptEpochs, epoch_weights, epochs_folder
 from trainables.retrain.step import SupervisedTraining
+from trainables.retrain.weights import save_weights
 from trainables.seeding import seed_global_generators
 from trainables.teacher import build_teacher, fingerprint
 from trainables.trainable import Metrics, train
@@ -24,20 +28,33 @@ DESCRIPTION = "teacher.json"
 
 
 class TeacherSpec(UnitSpec):
-    """Build the teacher, train it if its config says so, cut it and keep it."""
+    """Build the teacher, train it if its config says so, cut it and keep it.
+
+    Attributes:
+        keep_epochs: Leave its weights after every epoch, too, for networks that learn from its past.
+    """
 
     kind: Literal["teacher"] = "teacher"
     inputs: SearchInputs
+    keep_epochs: bool = False
 
     @classmethod
-    def of(cls, inputs: SearchInputs) -> Self:
+    def of(cls, inputs: SearchInputs, *, keep_epochs: bool = False) -> Self:
         """The teacher's unit of a search."""
-        return cls(name="teacher", folder=inputs.teacher_folder, inputs=inputs)
+        return cls(name="teacher", folder=inputs.teacher_folder, inputs=inputs, keep_epochs=keep_epochs)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """Weights and description."""
-        return self.folder / WEIGHTS, self.folder / DESCRIPTION
+        """Weights, of all epochs if they are kept, and description."""
+        train = self.inputs.teacher.train
+        num_kept = train.epochs if self.keep_epochs and train is not None else 0
+        epochs = (epoch_weights(self.folder, epoch) for epoch in range(1, num_kept + 1))
+        return self.folder / WEIGHTS, self.folder / DESCRIPTION, *epochs
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all that the teacher depends on, which is the same whether its epochs are kept or not."""
+        return type(self).of(self.inputs).fingerprint if self.keep_epochs else super().fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +100,18 @@ class TeacherResult:
         del description["folder"]
         write_json(self.folder / DESCRIPTION, description)
 
-    def load(self, inputs: SearchInputs) -> CutTeacher:
-        """The teacher, cut, with its weights, on the CPU."""
-        teacher = inputs.teacher.model_copy(update={"weights": str(self.folder / WEIGHTS)})
+    def load(self, inputs: SearchInputs, *, epoch: int | None = None) -> CutTeacher:
+        """The teacher, cut, on the CPU, with its weights: those after an epoch, from 1, or else the final ones.
+
+        Raises:
+            ValueError: The weights after that epoch were not kept.
+        """
+        path = self.folder / WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
+        if not path.is_file():
+            raise ValueError(
+                f"the teacher's weights must be at {path}, there are none: train the teacher again"
+            )
+        teacher = inputs.teacher.model_copy(update={"weights": str(path)})
         model = build_teacher(teacher, inputs.space)
         return cut(model, list(self.cuts), inputs.images.input_shape)
 
@@ -96,16 +122,14 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
     seed_global_generators(inputs.seed, "teacher")
     model = inputs.compute.place_module(build_teacher(inputs.teacher, inputs.space), inputs.device)
     if inputs.teacher.train is not None:
-        method = SupervisedTraining(
-            model, inputs.images, inputs.teacher.train, inputs.compute, seed=inputs.seed
-        )
+        method = _training(spec, model, inputs.teacher.train)
         yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)
+        model = method.trained
     held_out_accuracy = _held_out_accuracy(model, inputs)
     model = model.cpu().eval()
     cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.images.input_shape, len(inputs.space.blocks))
     teacher = cut(model, cuts, inputs.images.input_shape)
-    with replacing(spec.folder / WEIGHTS) as temporary:
-        save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary)
+    save_weights(model, spec.folder / WEIGHTS)
     TeacherResult(
         fingerprint=_fingerprint(teacher),
         cuts=tuple(cuts),
@@ -116,6 +140,16 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
     ).write()
     if held_out_accuracy is not None:
         yield {"held_out_accuracy": held_out_accuracy}
+
+
+def _training(spec: TeacherSpec, model: nn.Module, config: TrainConfig) -> SupervisedTraining:
+    """The teacher's training, which leaves the weights of its epochs if they are to be kept."""
+    images, compute, seed = spec.inputs.images, spec.inputs.compute, spec.inputs.seed
+    if spec.keep_epochs:
+        return KeptEpochs(model, images, config, compute, seed=seed, folder=spec.folder)
+    # Those of an earlier teacher must not be taken for this one's.
+    shutil.rmtree(epochs_folder(spec.folder), ignore_errors=True)
+    return SupervisedTraining(model, images, config, compute, seed=seed)
 
 
 def _fingerprint(teacher: CutTeacher) -> str:

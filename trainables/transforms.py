@@ -5,10 +5,25 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import to_dtype
 
 Transform = Callable[[Any], Tensor]
+
+
+class RandAugmentConfig(BaseModel):
+    """RandAugment (Cubuk et al., arXiv 1909.13719): operations drawn at random, all of one strength.
+
+    Attributes:
+        num_ops: Operations that an image goes through, one after another.
+        magnitude: Their strength, 0 to 30.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    num_ops: int = Field(default=2, ge=1)
+    magnitude: int = Field(default=9, ge=0, le=30)
 
 
 class AugmentConfig(BaseModel):
@@ -18,6 +33,7 @@ class AugmentConfig(BaseModel):
         horizontal_flip: Mirror half of the images.
         crop_padding: Crop at random from the image padded by so many black pixels on each side.
         random_resized_crop: Crop 8% to 100% of the stored image's area at random and resize it.
+        rand_augment: Operations drawn at random, on images of 1 or 3 channels in 8 bits; None: none.
         color_jitter: Largest relative change of brightness, contrast and saturation.
         random_erasing: Share of the images in which a random rectangle is set to the mean.
     """
@@ -27,6 +43,7 @@ class AugmentConfig(BaseModel):
     horizontal_flip: bool = False
     crop_padding: int = Field(default=0, ge=0)
     random_resized_crop: bool = False
+    rand_augment: RandAugmentConfig | None = None
     color_jitter: float = Field(default=0.0, ge=0, le=1)
     random_erasing: float = Field(default=0.0, ge=0, le=1)
 
@@ -55,8 +72,22 @@ def augmentation(
         steps.append(v2.RandomCrop(size, padding=config.crop_padding))
     if config.horizontal_flip:
         steps.append(v2.RandomHorizontalFlip())
+    if config.rand_augment is not None:
+        drawn = config.rand_augment
+        steps += [_EightBits(), v2.RandAugment(drawn.num_ops, drawn.magnitude)]
     if config.color_jitter:
         change = config.color_jitter
         steps.append(v2.ColorJitter(brightness=change, contrast=change, saturation=change))
     # Erased after normalisation, where 0 is the mean.
     return v2.Compose([*steps, normalise, v2.RandomErasing(config.random_erasing)])
+
+
+class _EightBits(nn.Module):
+    """Brings pixels [1 or 3, H, W] of any type to uint8, which RandAugment is made for."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.shape[0] not in (1, 3):
+            raise ValueError(
+                f"data.augment.rand_augment needs images of 1 or 3 channels, got {pixels.shape[0]}: leave it out"
+            )
+        return to_dtype(pixels, torch.uint8, scale=True)

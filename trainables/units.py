@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from trainables.block_distillation.stitch import StitchSpec, run_stitch
 from trainables.block_distillation.trainable import (
     BlockSpec,
     RatingSpec,
@@ -19,7 +20,7 @@ from trainables.feature_units import (
     run_feature_manifest,
     run_feature_shard,
 )
-from trainables.retrain.trainable import RetrainFoundSpec, run_retrain_found
+from trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec, run_retrain, run_retrain_found
 from trainables.sd_darts.trainable import SdDartsSpec, run_sd_darts
 from trainables.teacher_unit import TeacherSpec, run_teacher
 from trainables.trainable import Metrics, mark_done
@@ -31,8 +32,10 @@ Spec = (
     | BlockSpec
     | RatingSpec
     | RatingTableSpec
+    | StitchSpec
     | SdDartsSpec
     | RetrainFoundSpec
+    | RetrainSpec
 )
 
 _RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
@@ -42,8 +45,10 @@ _RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
     BlockSpec: run_block,
     RatingSpec: run_rating,
     RatingTableSpec: run_rating_table,
+    StitchSpec: run_stitch,
     SdDartsSpec: run_sd_darts,
     RetrainFoundSpec: run_retrain_found,
+    RetrainSpec: run_retrain,
 }
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
 

@@ -11,7 +11,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from rich.console import Console
 
 from nasray.config_file import load_config
-from nasray.experiment import SearchFailedError, run_missing
+from nasray.execution import Execution, SearchFailedError
 from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
@@ -97,7 +97,8 @@ def _run_needed(unit: SweptUnit, tracker: Tracker, console: Console) -> None:
     folder.claim(config, rating_tables(plan_search(config, folder, unit.inputs)))
     folder.record_environment(config.seed)
     needed = unit.needed()
-    run_missing(needed, needed, config, folder, tracker, console)
+    with Execution(config, folder, tracker, console) as execution:
+        execution.run_missing(needed, needed)
 
 
 def _run_trials(

@@ -23,30 +23,37 @@ def ray_of_two():
     ray.shutdown()
 
 
+def _tiny(folder):
+    """The config of the smallest search that goes end to end: digits, two blocks, three cells."""
+    return {
+        "name": "tiny",
+        "data": {"source": "digits", "num_train_images": 256, "num_held_out_images": 64},
+        "teacher": {
+            "source": "largest",
+            "train": {"epochs": 2, "batch_size": 64, "optimizer": "adamw", "lr": 0.01},
+        },
+        "search_space": TINY_SPACE,
+        "features": {"mode": "cached", "shard_rows": 100},
+        "searches": [
+            {
+                "method": "dna",
+                "epochs": 3,
+                "batch_size": 64,
+                "rating": {"num_batches": 4, "calibration_images": 64, "calibration_batch_size": 32},
+            }
+        ],
+        "retrain": None,  # the evidence has tests of its own
+        "storage": {"root": str(folder / "runs")},
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_in():
+    """The smallest search with changes, in a given folder."""
+    return lambda folder, **changes: _tiny(folder) | changes
+
+
 @pytest.fixture
 def tiny(tmp_path):
-    """The smallest search that goes end to end: digits, two blocks, three cells."""
-
-    def build(**changes):
-        plain = {
-            "name": "tiny",
-            "data": {"source": "digits", "num_train_images": 256, "num_held_out_images": 64},
-            "teacher": {
-                "source": "largest",
-                "train": {"epochs": 2, "batch_size": 64, "optimizer": "adamw", "lr": 0.01},
-            },
-            "search_space": TINY_SPACE,
-            "features": {"mode": "cached", "shard_rows": 100},
-            "searches": [
-                {
-                    "method": "dna",
-                    "epochs": 3,
-                    "batch_size": 64,
-                    "rating": {"num_batches": 4, "calibration_images": 64, "calibration_batch_size": 32},
-                }
-            ],
-            "storage": {"root": str(tmp_path / "runs")},
-        }
-        return plain | changes
-
-    return build
+    """The smallest search with changes, in a folder of the test's own."""
+    return lambda **changes: _tiny(tmp_path) | changes

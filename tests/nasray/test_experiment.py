@@ -7,7 +7,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from nasray.experiment import SearchFailedError, search
+from nasray.execution import SearchFailedError
+from nasray.experiment import search
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
 

@@ -59,7 +59,7 @@ def test_another_kind_of_file_is_refused(run, tmp_path):
 
 def test_the_certificate_is_strict_json_whatever_is_proved(run):
     ranking = rank_run(run, {}, 10)
-    told = json.loads(json.dumps(certificate(ranking, ranking_inputs(run, {}, 10)), allow_nan=False))
+    told = json.loads(json.dumps(certificate(ranking, ranking_inputs(run, {}, 10, 100)), allow_nan=False))
     assert told["proved"]
     assert told["num_feasible"]["lower"] == "23868"
     ranking.attrs["certificate"] |= {"proved": False, "gap": float("inf")}
@@ -67,13 +67,13 @@ def test_the_certificate_is_strict_json_whatever_is_proved(run):
 
 
 def test_inputs_change_with_the_tables(run):
-    before = ranking_inputs(run, {}, 10)
-    assert ranking_inputs(run, {}, 10) == before
+    before = ranking_inputs(run, {}, 10, 100)
+    assert ranking_inputs(run, {}, 10, 100) == before
     path = run / "ratings" / "block_0" / "2x16.parquet"
     table = rating_table.read(path)
     table["rating"] *= 2
     rating_table.write(table, path)
-    assert ranking_inputs(run, {}, 10) != before
+    assert ranking_inputs(run, {}, 10, 100) != before
 
 
 def test_an_unfinished_run_is_not_ranked(run):

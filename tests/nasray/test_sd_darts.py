@@ -11,7 +11,8 @@ from rich.console import Console
 
 from analysis.ratings import load_ratings
 from nasray.config_file import load_config
-from nasray.experiment import SearchFailedError, search
+from nasray.execution import SearchFailedError
+from nasray.experiment import search
 from nasray.run_folder import RunFolder
 from nasray.summary import print_dry_run, print_result
 from nasray.tracking import tracking_uri

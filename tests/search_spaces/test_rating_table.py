@@ -32,9 +32,55 @@ def test_a_table_reads_back_as_it_was_written(frame, tmp_path):
     back = rating_table.read(path)
     assert [list(values) for values in back["rating_batches"]] == frame["rating_batches"].tolist()
     rest = frame.columns.drop("rating_batches")
+    assert back.columns.tolist() == rating_table.SCHEMA.names
     pd.testing.assert_frame_equal(back[rest], frame[rest], check_dtype=False)
     assert back["rating"][2] == 0.1 + 0.2
     assert list(tmp_path.glob("seed=0/*")) == [path]
+
+
+@pytest.fixture
+def swapped(frame):
+    """A table whose last candidate has no second rating beside its first."""
+    return frame.assign(swap_in=[0.5, np.nan, np.nan], swap_in_batches=[[0.25, 0.75], None, None])
+
+
+def test_a_second_rating_reads_back_as_it_was_written(swapped, tmp_path):
+    rating_table.write(swapped, tmp_path / "table.parquet")
+    back = rating_table.read(tmp_path / "table.parquet")
+    np.testing.assert_array_equal(back["swap_in"], swapped["swap_in"])
+    assert [None if values is None else list(values) for values in back["swap_in_batches"]] == [
+        [0.25, 0.75],
+        None,
+        None,
+    ]
+
+
+def test_a_second_rating_that_is_not_given_is_null(frame, tmp_path):
+    rating_table.write(frame, tmp_path / "table.parquet")
+    back = rating_table.read(tmp_path / "table.parquet")
+    assert back["swap_in"].dtype == np.float64
+    assert back[["swap_in", "swap_in_batches"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("swap_in", [np.inf, np.nan, np.nan], "candidate 2x8:a,a must have a finite swap_in"),
+        ("swap_in", [0.5, 0.5, np.nan], "candidate 2x8:a,b must not have a swap_in beside its failure"),
+        ("swap_in", [0.5, np.nan, 0.5], "candidate 2x8:b,a must have both swap_in and its batches"),
+        ("swap_in_batches", [None, None, None], "candidate 2x8:a,a must have both swap_in and its batches"),
+        ("swap_in_batches", [[0.5], None, None], r"share their held-out batches, got \[1, 2\]"),
+    ],
+)
+def test_a_faulty_second_rating_is_told(swapped, column, values, message):
+    swapped[column] = values
+    with pytest.raises(ValueError, match=message):
+        rating_table.check(swapped)
+
+
+def test_a_second_rating_has_its_batches(swapped):
+    with pytest.raises(ValueError, match="given both or neither; missing: swap_in_batches"):
+        rating_table.check(swapped.drop(columns="swap_in_batches"))
 
 
 def test_a_table_written_again_is_the_same_file(frame, tmp_path):

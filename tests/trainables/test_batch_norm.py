@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.batch_norm import reestimate, with_batch_statistics
+from trainables.batch_norm import calibrate, reestimate, with_batch_statistics
 
 
 @pytest.fixture
@@ -58,3 +58,22 @@ def test_statistics_do_not_depend_on_what_came_before(model):
     for net in (model, other):
         reestimate(net, batches)
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_calibration_gives_the_outputs_in_training_and_the_statistics_of_all_batches(model):
+    batches = [torch.randn(4, 2, 6, 6) * scale for scale in (1.0, 2.0, 3.0)]
+    other = copy.deepcopy(model)
+    other(100 * torch.randn(8, 2, 6, 6))
+    reestimate(model, batches)
+    outputs = calibrate(other, batches)
+    assert not any(module.training for module in other.modules())
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value)
+    for output, batch in zip(outputs, batches, strict=True):
+        torch.testing.assert_close(output, with_batch_statistics(model)(batch))
+
+
+def test_calibration_drops_nothing_out(model):
+    batches = [torch.randn(4, 2, 6, 6)]
+    whole = calibrate(copy.deepcopy(model), batches)
+    torch.testing.assert_close(calibrate(model.append(nn.Dropout(0.5)), batches), whole)

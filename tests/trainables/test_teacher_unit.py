@@ -88,3 +88,61 @@ def test_the_same_seed_gives_the_same_teacher(inputs, tmp_path):
         list(run_unit(teacher_unit(here)))
         fingerprints.append(TeacherResult.read(tmp_path / name).fingerprint)
     assert fingerprints[0] == fingerprints[1]
+
+
+def with_epochs(inputs, epochs, **settings):
+    train = inputs.teacher.train.model_copy(update={"epochs": epochs, **settings})
+    return inputs.model_copy(update={"teacher": inputs.teacher.model_copy(update={"train": train})})
+
+
+def test_the_teacher_of_each_epoch_is_kept_where_that_is_asked_for(inputs, tmp_path):
+    inputs = with_epochs(inputs, 2)
+    list(run_unit(TeacherSpec.of(inputs)))
+    plain = TeacherResult.read(inputs.teacher_folder).fingerprint
+    kept = TeacherSpec.of(inputs, keep_epochs=True)
+    assert TeacherSpec.of(inputs).is_done
+    assert not kept.is_done
+    assert parse_spec(kept.model_dump(mode="json")).keep_epochs
+    list(run_unit(kept))
+    assert kept.is_done
+    assert TeacherSpec.of(inputs).is_done
+    result = TeacherResult.read(inputs.teacher_folder)
+    assert result.fingerprint == plain
+    images = inputs.images.held_out.images(range(8))
+    answers = [result.load(inputs, epoch=epoch)(images) for epoch in (1, 2)]
+    assert torch.equal(answers[1], result.load(inputs)(images))
+    assert not torch.equal(answers[0], answers[1])
+    with pytest.raises(ValueError, match=r"epochs/3.safetensors, there are none: train the teacher again"):
+        result.load(inputs, epoch=3)
+
+
+def test_epochs_are_kept_across_an_interruption(inputs, tmp_path):
+    """Also across one of a run that did not keep them, which begins anew."""
+    inputs = with_epochs(inputs, 2)
+    contents = []
+    for name, keeps_first in (("whole", None), ("parted", True), ("changed", False)):
+        here = inputs.model_copy(update={"teacher_folder": tmp_path / name})
+        if keeps_first is not None:
+            running = run_unit(TeacherSpec.of(here, keep_epochs=keeps_first))
+            next(running)
+            running.close()
+        list(run_unit(TeacherSpec.of(here, keep_epochs=True)))
+        files = ["epochs/1.safetensors", "epochs/2.safetensors", "weights.safetensors"]
+        contents.append([(here.teacher_folder / file).read_bytes() for file in files])
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_an_earlier_teachers_epochs_are_not_taken_for_this_ones(inputs):
+    list(run_unit(TeacherSpec.of(inputs, keep_epochs=True)))
+    other = with_epochs(inputs, 1, lr=0.01)
+    list(run_unit(TeacherSpec.of(other)))
+    assert TeacherSpec.of(other).is_done
+    assert not TeacherSpec.of(other, keep_epochs=True).is_done
+
+
+def test_a_teacher_with_an_average_is_that_average(inputs):
+    inputs = with_epochs(inputs, 2, ema_decay=0.9)
+    *_, last, final = run_unit(TeacherSpec.of(inputs, keep_epochs=True))
+    assert final["held_out_accuracy"] == last["held_out_accuracy"]
+    folder = inputs.teacher_folder
+    assert (folder / "weights.safetensors").read_bytes() == (folder / "epochs/2.safetensors").read_bytes()

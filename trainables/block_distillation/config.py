@@ -15,6 +15,9 @@ class RatingConfig(BaseModel):
         calibration_batch_size: Batch size of that re-estimation.
         images_per_pass: Held-out images whose activations are in memory at once; more images take more passes,
             each with a calibration of its own.
+        swap_in_images: On how many held-out images candidates are also rated inside the teacher, see `swap_in.py`:
+            evenly from all batches, at least one of each. The teacher's later blocks run on them for every candidate;
+            0: no such rating.
         max_candidates_per_unit: A cell with more candidates is rated by several units, cut by first layer.
     """
 
@@ -25,7 +28,13 @@ class RatingConfig(BaseModel):
     calibration_images: int = Field(default=512, ge=2)
     calibration_batch_size: int = Field(default=128, ge=2)
     images_per_pass: int = Field(default=1024, ge=1)
+    swap_in_images: int = Field(default=512, ge=0)
     max_candidates_per_unit: int = Field(default=2000, ge=1)
+
+    @property
+    def swap_in_images_per_batch(self) -> int:
+        """Images of each held-out batch on which candidates are rated inside the teacher."""
+        return -(-self.swap_in_images // self.num_batches)
 
 
 class BlockDistillationConfig(BaseModel):
@@ -43,6 +52,9 @@ class BlockDistillationConfig(BaseModel):
             are summed into one update, here each path is an update).
         loss: "mse" is the plain mean squared error of the released code; "normalized_mse" divides each channel's by
             the variance of the teacher's channel in the batch.
+        adapters: "always" puts a 1x1 convolution before and behind every cell, "needed" only where its widths differ
+            from the teacher's. Without one, a candidate whose last operation ends in an activation cannot give the
+            teacher's negative values, and is rated worse than what it is worth in a network (see the README).
         zero_init_residual: Branches beside a shortcut start at zero (their last batch norm has weight 0).
         num_evaluation_paths: Sampled paths whose held-out error is reported after every epoch.
     """
@@ -57,6 +69,7 @@ class BlockDistillationConfig(BaseModel):
     weight_decay: float = Field(default=1e-4, ge=0)
     paths: Literal["uniform", "fair"] = "uniform"
     loss: Literal["mse", "normalized_mse"] = "mse"
+    adapters: Literal["always", "needed"] = "always"
     zero_init_residual: bool = True
     num_evaluation_paths: int = Field(default=4, ge=1)
     rating: RatingConfig = RatingConfig()

@@ -20,19 +20,30 @@ from torch import Tensor, nn
 
 from search_spaces import rating_table as columns
 from search_spaces.architecture import Candidate
+from trainables.batch_norm import calibrate
 from trainables.block_data import BlockData, Pair
 from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.metrics import TargetScale
 from trainables.block_distillation.supernet import CellSupernet, Path
+from trainables.block_distillation.swap_in import SwapIn
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A path with its rating per held-out batch, or the reason why it has none."""
+    """A path with its rating per held-out batch, or the reason why it has none.
+
+    Attributes:
+        path: The path.
+        batches: How far its output is from the teacher's, per batch.
+        failure: Why there is no rating.
+        swap_in: How far the teacher's predictions move with it in the place of the block, per batch; None where that
+            is not measured or not finite.
+    """
 
     path: Path
     batches: tuple[float, ...]
     failure: str | None = None
+    swap_in: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +54,26 @@ class _Activations:
     held_out: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What outputs are compared with, per held-out batch of a pass: the teacher's, and what its rest makes of them."""
+
+    features: Sequence[Tensor]
+    predictions: Sequence[Tensor]
+
+
 class CandidateRater:
-    """Rates the candidates of a trained supernet.
+    """Rates the candidates of a trained supernet, by their outputs and, where `swap_in` is given, by that.
 
     Attributes:
         num_evaluations: Evaluations of an operation so far: nodes of the prefix tree, times passes.
     """
 
-    def __init__(self, supernet: CellSupernet, data: BlockData, config: RatingConfig) -> None:
+    def __init__(
+        self, supernet: CellSupernet, data: BlockData, config: RatingConfig, swap_in: SwapIn | None = None
+    ) -> None:
         self.num_evaluations = 0
-        self._supernet, self._data, self._config = supernet, data, config
+        self._supernet, self._data, self._config, self._swap_in = supernet, data, config, swap_in
         self._scale = TargetScale.measure(target for _, target in data.held_out_batches(config.num_batches))
 
     @torch.no_grad()
@@ -85,16 +106,18 @@ class CandidateRater:
         """Ratings over some of the held-out batches."""
         inputs = _Activations(calibration, torch.cat([features for features, _ in batches]))
         targets = [target for _, target in batches]
+        predictions = [] if self._swap_in is None else list(map(self._swap_in.predict, targets))
+        expected = _Expected(targets, predictions)
         for entry, paths in itertools.groupby(subtrees, key=lambda path: path.entry):
             entered, failure = self._try(self._supernet.entries[entry], inputs)
             for path in paths:
                 if entered is None:
                     yield from self._failures(path, failure)
                 else:
-                    yield from self._visit(Path(entry, ()), path.choices[0], entered, targets)
+                    yield from self._visit(Path(entry, ()), path.choices[0], entered, expected)
 
     def _visit(
-        self, prefix: Path, choice: int, inputs: _Activations, targets: Sequence[Tensor]
+        self, prefix: Path, choice: int, inputs: _Activations, expected: _Expected
     ) -> Iterator[Rating]:
         """Ratings of all candidates below one node: `prefix` continued by `choice`."""
         depth = len(prefix.choices)
@@ -105,10 +128,10 @@ class CandidateRater:
             yield from self._failures(path, failure)
         elif depth + 1 == self._supernet.cell.depth:
             adapted, failure = self._try(self._supernet.exit, _Activations((), outputs.held_out))
-            yield Rating(path, (), failure) if adapted is None else self._rate_output(path, adapted, targets)
+            yield Rating(path, (), failure) if adapted is None else self._rate_output(path, adapted, expected)
         else:
             for following in range(len(self._supernet.cell.operations[depth + 1])):
-                yield from self._visit(path, following, outputs, targets)
+                yield from self._visit(path, following, outputs, expected)
 
     def _try(self, operation: nn.Module, inputs: _Activations) -> tuple[_Activations | None, str]:
         """The operation's outputs, or None and the reason why there are none."""
@@ -124,26 +147,29 @@ class CandidateRater:
 
     def _apply(self, module: nn.Module, inputs: _Activations) -> _Activations:
         """The module's outputs, its batch-norm statistics re-estimated from the calibration batches."""
-        module.eval()  # all but the batch norms: nothing random may enter a rating
-        for child in module.modules():
-            if isinstance(child, nn.modules.batchnorm._BatchNorm):
-                child.reset_running_stats()
-                child.momentum = None  # cumulative average
-                child.train()
-        calibration = [module(batch) for batch in inputs.calibration]
-        module.eval()
+        calibration = calibrate(module, inputs.calibration)
         return _Activations(calibration, module(inputs.held_out))
 
-    def _rate_output(self, path: Path, outputs: _Activations, targets: Sequence[Tensor]) -> Rating:
+    def _rate_output(self, path: Path, outputs: _Activations, expected: _Expected) -> Rating:
         """The rating of a whole path, batch by batch."""
-        batches = torch.split(outputs.held_out, [len(target) for target in targets])
+        batches = torch.split(outputs.held_out, list(map(len, expected.features)))
         ratings = tuple(
             self._scale.rate(output, target, self._config.metric)
-            for output, target in zip(batches, targets, strict=True)
+            for output, target in zip(batches, expected.features, strict=True)
         )
         if not all(map(math.isfinite, ratings)):
             return Rating(path, (), "non-finite rating")
-        return Rating(path, ratings)
+        return Rating(path, ratings, swap_in=self._rate_swapped_in(batches, expected.predictions))
+
+    def _rate_swapped_in(
+        self, batches: Sequence[Tensor], predictions: Sequence[Tensor]
+    ) -> tuple[float, ...] | None:
+        """The rating of outputs inside the teacher, batch by batch."""
+        if self._swap_in is None:
+            return None
+        pairs = zip(batches, predictions, strict=True)
+        ratings = tuple(self._swap_in.rate(output, predicted) for output, predicted in pairs)
+        return ratings if all(map(math.isfinite, ratings)) else None
 
     def _failures(self, prefix: Path, reason: str) -> Iterator[Rating]:
         """A failed rating for every candidate that begins with `prefix`."""
@@ -171,6 +197,8 @@ def _row(supernet: CellSupernet, rating: Rating) -> dict[str, Any]:
         columns.IN_CHANNELS: supernet.entry_widths[rating.path.entry],
         columns.RATING: float(np.mean(rating.batches)) if rating.failure is None else math.nan,
         columns.RATING_BATCHES: list(rating.batches),
+        columns.SWAP_IN: math.nan if rating.swap_in is None else float(np.mean(rating.swap_in)),
+        columns.SWAP_IN_BATCHES: None if rating.swap_in is None else list(rating.swap_in),
         columns.FAILURE: rating.failure,
     }
 
@@ -178,7 +206,10 @@ def _row(supernet: CellSupernet, rating: Rating) -> dict[str, Any]:
 def _join(first: Rating, second: Rating) -> Rating:
     """The rating over the batches of two passes; a failure in either is a failure."""
     failure = first.failure or second.failure
-    return Rating(first.path, () if failure else first.batches + second.batches, failure)
+    if failure:
+        return Rating(first.path, (), failure)
+    both = None if first.swap_in is None or second.swap_in is None else first.swap_in + second.swap_in
+    return Rating(first.path, first.batches + second.batches, swap_in=both)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -2,8 +2,8 @@
 
 Source: DNA (arXiv 1911.13053), section 3. Deviation [our reading]: the released student widens each block's last layer
 to the teacher's width, so that the network that is finally built is not the one rated. Here a cell keeps its own
-widths; where they differ from the teacher's, a 1x1 convolution adapts its input and another its output, shared by all
-candidates, trained with them and dropped at the end. Where they agree there is none.
+widths; a 1x1 convolution adapts the teacher's map to its input and another its output to the teacher's map, shared by
+all candidates, trained with them and dropped at the end: everywhere, or only where the widths differ.
 """
 
 import math
@@ -49,8 +49,14 @@ class CellSupernet(nn.Module):
         teacher_out: int,
         *,
         zero_init: bool,
+        always_adapt: bool,
     ) -> None:
         super().__init__()
+
+        def adapter(in_channels: int, out_channels: int) -> nn.Module:
+            needed = always_adapt or in_channels != out_channels
+            return nn.Conv2d(in_channels, out_channels, 1) if needed else nn.Identity()
+
         self.cell = cell
         self.entry_widths = space.entry_widths(block)
 
@@ -65,11 +71,11 @@ class CellSupernet(nn.Module):
             self.entries = nn.ModuleList([space.build_stem()])
             first_widths = [space.stem[-1].width if space.stem else space.input_shape[0]]
         else:
-            self.entries = nn.ModuleList(_adapter(teacher_in, width) for width in self.entry_widths)
+            self.entries = nn.ModuleList(adapter(teacher_in, width) for width in self.entry_widths)
             first_widths = self.entry_widths
         self.first_layer = nn.ModuleList(operations(0, width) for width in first_widths)
         self.later_layers = nn.ModuleList(operations(layer, cell.width) for layer in range(1, cell.depth))
-        self.exit = _adapter(cell.width, teacher_out)
+        self.exit = adapter(cell.width, teacher_out)
         if zero_init:
             zero_init_residual(self)
 
@@ -81,10 +87,13 @@ class CellSupernet(nn.Module):
 
     def forward(self, features: Tensor, path: Path) -> Tensor:
         """One candidate's output, at the teacher's width, for the teacher's feature map [B, C, H, W]."""
-        features = self.entries[path.entry](features)
-        for index, choice in enumerate(path.choices):
-            features = self.layer(index, path.entry)[choice](features)
-        return self.exit(features)
+        for module in self._modules_of(path):
+            features = module(features)
+        return features
+
+    def block(self, path: Path) -> nn.Sequential:
+        """One candidate with its adapters, as `forward` runs it: modules of the supernet, not copies."""
+        return nn.Sequential(*self._modules_of(path))
 
     def path(self, entry_width: int, operations: Sequence[str]) -> Path:
         """The path of a candidate, given as the table of ratings does."""
@@ -110,7 +119,6 @@ class CellSupernet(nn.Module):
             Path(entry, choices) for entry, choices in zip(entries, zip(*layers, strict=True), strict=True)
         ]
 
-
-def _adapter(in_channels: int, out_channels: int) -> nn.Module:
-    """A 1x1 convolution where the widths differ, nothing where they agree."""
-    return nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+    def _modules_of(self, path: Path) -> list[nn.Module]:
+        layers = [self.layer(index, path.entry)[choice] for index, choice in enumerate(path.choices)]
+        return [self.entries[path.entry], *layers, self.exit]

@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from search_spaces import rating_table
 from search_spaces.atomic_file import replacing
@@ -15,6 +16,7 @@ from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.block_distillation.rate import CandidateRater, Rating, ratings_frame
 from trainables.block_distillation.step import BlockDistillation
 from trainables.block_distillation.supernet import CellSupernet
+from trainables.block_distillation.swap_in import SwapIn
 from trainables.feature_cache import CachedFeatures
 from trainables.feature_units import feature_store
 from trainables.inputs import SearchInputs, UnitSpec
@@ -97,7 +99,7 @@ class RatingTableSpec(UnitSpec):
 def run_block(spec: BlockSpec) -> Iterator[Metrics]:
     """Train the cell's supernet, epoch by epoch; leaves its weights and, if asked for, its table of ratings."""
     inputs, target = spec.inputs, spec.target
-    data, supernet = build_cell(inputs, target)
+    data, supernet = _build_data(inputs, target.block), _build_supernet(inputs, target)
     method = BlockDistillation(
         supernet, data, target.config, block=target.block, seed=inputs.seed, name=spec.name
     )
@@ -107,17 +109,17 @@ def run_block(spec: BlockSpec) -> Iterator[Metrics]:
             {name: value.contiguous().cpu() for name, value in supernet.state_dict().items()}, temporary
         )
     if spec.rate:
-        rater = CandidateRater(supernet, data, target.config.rating)
+        rater = _rater(inputs, target, supernet, data)
         _write_ratings(inputs, target, supernet, rater.rate(rater.subtrees()), target.table)
 
 
 def run_rating(spec: RatingSpec) -> Iterator[Metrics]:
     """Rate one subtree of a trained cell; leaves a part of the table."""
-    data, supernet = build_cell(spec.inputs, spec.target)
-    supernet.load_state_dict(load_file(spec.target.weights))
-    rater = CandidateRater(supernet, data, spec.target.config.rating)
+    inputs, target = spec.inputs, spec.target
+    supernet = load_supernet(inputs, target)
+    rater = _rater(inputs, target, supernet, _build_data(inputs, target.block))
     ratings = rater.rate([rater.subtrees()[spec.subtree]])
-    _write_ratings(spec.inputs, spec.target, supernet, ratings, spec.target.part(spec.subtree))
+    _write_ratings(inputs, target, supernet, ratings, target.part(spec.subtree))
     yield {"num_rated": len(ratings)}
 
 
@@ -129,11 +131,20 @@ def run_rating_table(spec: RatingTableSpec) -> Iterator[Metrics]:
     yield {"num_rated": len(table)}
 
 
-def build_cell(inputs: SearchInputs, target: CellTarget) -> tuple[BlockData, CellSupernet]:
-    """The cell's data, and its supernet in its initial state, on the device."""
-    block = target.block
-    teacher = TeacherResult.read(inputs.teacher_folder)
-    data = BlockData(inputs.images, _source(inputs, block, teacher), inputs.compute, seed=inputs.seed)
+def load_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
+    """The cell's trained supernet, on the device.
+
+    Raises:
+        FileNotFoundError: The cell is not trained.
+    """
+    supernet = _build_supernet(inputs, target)
+    supernet.load_state_dict(load_file(target.weights))
+    return supernet
+
+
+def _build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
+    """The cell's supernet in its initial state, on the device."""
+    block, teacher = target.block, TeacherResult.read(inputs.teacher_folder)
     seed_global_generators(inputs.seed, "block", block, target.cell)
     supernet = CellSupernet(
         inputs.space,
@@ -142,8 +153,27 @@ def build_cell(inputs: SearchInputs, target: CellTarget) -> tuple[BlockData, Cel
         teacher.feature_shapes[block][0],
         teacher.feature_shapes[block + 1][0],
         zero_init=target.config.zero_init_residual,
+        always_adapt=target.config.adapters == "always",
     )
-    return data, inputs.compute.place_module(supernet, inputs.device)
+    return inputs.compute.place_module(supernet, inputs.device)
+
+
+def _build_data(inputs: SearchInputs, block: int) -> BlockData:
+    source = _source(inputs, block, TeacherResult.read(inputs.teacher_folder))
+    return BlockData(inputs.images, source, inputs.compute, seed=inputs.seed)
+
+
+def _rater(
+    inputs: SearchInputs, target: CellTarget, supernet: CellSupernet, data: BlockData
+) -> CandidateRater:
+    config = target.config.rating
+    swap_in = None
+    if config.swap_in_images:
+        teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
+        rest = nn.Sequential(*teacher.pieces[target.block + 1 :]).eval()
+        rest = inputs.compute.place_module(rest, inputs.device)
+        swap_in = SwapIn(rest, config.swap_in_images_per_batch)
+    return CandidateRater(supernet, data, config, swap_in)
 
 
 def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> FeatureSource:

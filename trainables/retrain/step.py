@@ -1,85 +1,127 @@
 """Supervised training of a classifier: one update."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from search_spaces.network import Network
 from trainables.accuracy import accuracy
 from trainables.data import ImageData
 from trainables.retrain.config import TrainConfig
+from trainables.retrain.distillation import Distillation
+from trainables.retrain.ema import moving_average
+from trainables.retrain.mixing import mixing
+from trainables.retrain.optimizer import build_optimizer, learning_rate
 from trainables.training import ComputeConfig
 
 
 class SupervisedTraining:
-    """A `Method` of the epoch loop: a classifier learns the labels of the training images."""
+    """A `Method` of the epoch loop: a classifier learns the labels of the training images, and what a teacher adds."""
 
     def __init__(
-        self, model: nn.Module, images: ImageData, config: TrainConfig, compute: ComputeConfig, *, seed: int
+        self,
+        model: nn.Module,
+        images: ImageData,
+        config: TrainConfig,
+        compute: ComputeConfig,
+        *,
+        seed: int,
+        first_view: int = 0,
+        distillation: Distillation | None = None,
     ) -> None:
+        """The training of `model`, which is on the device, as is what `distillation` trains beside it.
+
+        Args:
+            model: What is trained; a `Network` where there is a teacher.
+            images: Train and held-out images are used.
+            config: How it is trained.
+            compute: Where.
+            seed: Decides the order of the images.
+            first_view: The view of the images in the first epoch; later ones follow it.
+            distillation: What a teacher adds, if there is one.
+        """
         self.num_epochs = config.epochs
         self._model, self._images, self._config, self._compute = model, images, config, compute
-        self._seed, self._device = seed, compute.prepare()
-        self._optimizer = _optimizer(model, config)
+        self._seed, self._first_view, self._device = seed, first_view, compute.prepare()
+        self._distillation = distillation
+        self._parameters = list(model.parameters())
+        if distillation is not None:
+            self._parameters += distillation.adapters.parameters()
+        self._optimizer = build_optimizer(self._parameters, config)
+        self._average = moving_average(model, config.ema_decay) if config.ema_decay is not None else None
+        self._mix = mixing(config, images.num_classes)
         self._steps_per_epoch = -(-len(images.train) // config.batch_size)
         self._step = 0
+
+    @property
+    def trained(self) -> nn.Module:
+        """What the training leaves: the model, or its moving average where there is one."""
+        return self._model if self._average is None else self._average.module
 
     def start_epoch(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of (augmented) images and labels, in this epoch's order."""
         self._model.train()
         self._step = epoch * self._steps_per_epoch
+        if self._distillation is not None:
+            self._distillation.start_epoch(epoch)
+        view = self._first_view + epoch
         return self._images.train.batches(
-            self._config.batch_size, seed=self._seed, epoch=epoch, shuffle=True, augment=True
+            self._config.batch_size, seed=self._seed, epoch=view, shuffle=True, augment=True
         )
 
     def step(self, batch: tuple[Tensor, Tensor]) -> tuple[Mapping[str, Tensor], int]:
         """One update of all weights."""
-        images, labels = (self._compute.place(tensor, self._device) for tensor in batch)
+        mixed = batch if self._mix is None else self._mix(*batch)
+        images, target = (self._compute.place(tensor, self._device) for tensor in mixed)
+        rate = learning_rate(self._config, self._step, self._steps_per_epoch)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._lr(self._step)
-        logits = self._model(images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
+            group["lr"] = rate
+        logits, loss, distances = self._loss(images, target)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self._config.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self._config.gradient_clip)
+            nn.utils.clip_grad_norm_(self._parameters, self._config.gradient_clip)
         self._optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self._model)
         self._step += 1
+        # Of mixed images, the label with the larger share counts.
+        labels = target if target.dim() == 1 else target.argmax(dim=1)
         right = (logits.detach().argmax(dim=1) == labels).float().mean()
-        return {"train_loss": loss.detach(), "train_accuracy": right}, len(labels)
+        return {"train_loss": loss.detach(), "train_accuracy": right, **distances}, len(labels)
 
     def evaluate(self, epoch: int) -> dict[str, float]:
         """Accuracy on the held-out images; test images are left to the final evaluation."""
-        return {"held_out_accuracy": accuracy(self._model, self._images.held_out, self._compute)}
+        return {"held_out_accuracy": accuracy(self.trained, self._images.held_out, self._compute)}
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights and optimiser; order, augmentation and rate follow from the seed and the epoch."""
-        return {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
+        """Weights and optimiser; order, augmentation, rate and teacher follow from the seed and the epoch."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
 
-    def _lr(self, step: int) -> float:
-        """The learning rate of a step: linear warm-up, then a cosine to zero at the last step."""
-        warmup = self._config.warmup_epochs * self._steps_per_epoch
-        if step < warmup:
-            return self._config.lr * (step + 1) / warmup
-        progress = (step - warmup) / max(1.0, self._config.epochs * self._steps_per_epoch - warmup)
-        return self._config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+    def _loss(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Logits [B, num_classes], the loss, and the distances from the teacher, for labels [B] or probabilities."""
+        smoothing = self._config.label_smoothing
+        if self._distillation is None:
+            logits = self._model(images)
+            return logits, F.cross_entropy(logits, target, label_smoothing=smoothing), {}
+        assert isinstance(self._model, Network)
+        taught = self._distillation(self._model, images)
+        loss = F.cross_entropy(taught.logits, target, label_smoothing=smoothing) + taught.loss
+        return taught.logits, loss, taught.distances
 
-
-def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            model.parameters(),
-            config.lr,
-            config.momentum,
-            weight_decay=config.weight_decay,
-            nesterov=config.momentum > 0,
-        )
-    return torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay)
+    def _parts(self) -> dict[str, Any]:
+        """What has a state, by name."""
+        parts = {
+            "model": self._model,
+            "optimizer": self._optimizer,
+            "average": self._average,
+            "distillation": self._distillation,
+        }
+        return {name: part for name, part in parts.items() if part is not None}

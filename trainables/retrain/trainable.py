@@ -1,23 +1,57 @@
-"""The units that train an architecture for real, from scratch, and measure it on the test images."""
+"""The units that train an architecture for real and measure it on the test images."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
+from search_spaces.architecture import Architecture
 from search_spaces.atomic_file import write_json
+from search_spaces.network import Network
 from trainables.accuracy import accuracy
-from trainables.inputs import UnitSpec
-from trainables.retrain.config import TrainConfig
+from trainables.block_distillation.trainable import CellTarget
+from trainables.inputs import SearchInputs, UnitInputs, UnitSpec
+from trainables.retrain.config import RetrainConfig, TrainConfig
+from trainables.retrain.inheritance import inherit
 from trainables.retrain.step import SupervisedTraining
+from trainables.retrain.teaching import build_distillation
+from trainables.retrain.weights import save_weights
 from trainables.sd_darts.trainable import Found, SdDartsSpec
 from trainables.seeding import seed_global_generators
 from trainables.trainable import Metrics, train
 
+NETWORK = "network.safetensors"
 RETRAINED = "retrained.json"
 TEST_ACCURACY = "test_accuracy"
+HELD_OUT_ACCURACY = "held_out_accuracy"
 # Networks of one seed see the same batches in the same order, whatever their units are called.
 _SEED_NAME = "retrain"
+
+
+class RetrainSpec(UnitSpec):
+    """Train an architecture on all training images.
+
+    Attributes:
+        inputs: Those of a search with a teacher, where weights are inherited or the teacher teaches.
+        architecture: ID in a chain space, or a genotype's text.
+        config: How it is trained.
+        training_seed: Decides initial weights, order and augmentation; the split is that of the inputs' seed.
+        targets: The cells of the DNA search, whose weights may be inherited; empty otherwise.
+    """
+
+    kind: Literal["retrain"] = "retrain"
+    inputs: SearchInputs | UnitInputs
+    architecture: str
+    config: RetrainConfig
+    training_seed: int = Field(ge=0)
+    targets: tuple[CellTarget, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The weights, and the architecture with its accuracies and costs."""
+        return self.folder / NETWORK, self.folder / RETRAINED
 
 
 class RetrainFoundSpec(UnitSpec):
@@ -29,30 +63,102 @@ class RetrainFoundSpec(UnitSpec):
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The architecture with its accuracy."""
+        """The architecture with its accuracies and costs."""
         return (self.folder / RETRAINED,)
+
+
+def run_retrain(spec: RetrainSpec) -> Iterator[Metrics]:
+    """Metrics of the training, epoch by epoch; the test images are looked at once, at the end.
+
+    Raises:
+        ValueError: What the config asks for needs a teacher, or trained cells, that there are not.
+    """
+    # Seeds that share a split share no view of its images.
+    first_view = spec.training_seed * spec.config.train.epochs
+    method = _training(
+        spec.inputs, spec.architecture, spec.config, spec.training_seed, first_view, spec.targets
+    )
+    yield from _train_and_test(spec, method, spec.architecture, spec.training_seed)
 
 
 def run_retrain_found(spec: RetrainFoundSpec) -> Iterator[Metrics]:
     """Metrics of the training, epoch by epoch; the test images are looked at once, at the end."""
-    inputs = spec.inputs
     architecture = Found.read(spec.search.folder).architecture
-    seed_global_generators(inputs.seed, _SEED_NAME, "start")
-    network = inputs.space.build(architecture)
-    network = inputs.compute.place_module(network, inputs.device)
-    method = SupervisedTraining(network, inputs.images, spec.config, inputs.compute, seed=inputs.seed)
-    yield from train(method, spec.folder, seed=inputs.seed, name=_SEED_NAME, inputs=spec.fingerprint)
-    # Noise, which is an operation of one space, must not depend on whether the last epoch was run or told again.
-    seed_global_generators(inputs.seed, _SEED_NAME, "test")
-    test_accuracy = accuracy(network, inputs.images.test, inputs.compute)
-    write_json(spec.folder / RETRAINED, {"architecture": architecture, TEST_ACCURACY: test_accuracy})
-    yield {TEST_ACCURACY: test_accuracy}
+    seed = spec.inputs.seed
+    method = _training(spec.inputs, architecture, RetrainConfig(train=spec.config), seed)
+    yield from _train_and_test(spec, method, architecture, seed)
 
 
 def read_retrained(folder: Path) -> dict[str, str | float]:
-    """What `run_retrain_found` left: the architecture, and its accuracy on the test images, 0 to 1.
+    """What a training left: architecture, seed, accuracies on the test and held-out images, 0 to 1, and costs.
 
     Raises:
         FileNotFoundError: The training is not finished.
     """
     return json.loads((folder / RETRAINED).read_text(encoding="utf-8"))
+
+
+def _training(
+    inputs: UnitInputs,
+    architecture: str,
+    config: RetrainConfig,
+    seed: int,
+    first_view: int = 0,
+    targets: Sequence[CellTarget] = (),
+) -> SupervisedTraining:
+    """The training of the architecture's network, in its initial state."""
+    seed_global_generators(seed, _SEED_NAME, "start")
+    network = inputs.space.build(architecture)
+    if config.init == "inherited":
+        search = _with_teacher(inputs, "init: inherited")
+        assert isinstance(network, Network)
+        inherit(network, Architecture.parse(architecture), search.space, targets)
+    network = inputs.compute.place_module(network, inputs.device)
+    distillation = None
+    if config.distillation is not None:
+        search = _with_teacher(inputs, "distillation")
+        parsed, num_epochs = Architecture.parse(architecture), config.train.epochs
+        distillation = build_distillation(search, parsed, config.distillation, num_epochs)
+    return SupervisedTraining(
+        network,
+        inputs.images,
+        config.train,
+        inputs.compute,
+        seed=seed,
+        first_view=first_view,
+        distillation=distillation,
+    )
+
+
+def _with_teacher(inputs: UnitInputs, key: str) -> SearchInputs:
+    """The inputs, held to those of a search with a teacher."""
+    if not isinstance(inputs, SearchInputs):
+        raise ValueError(
+            f"{key} needs the teacher of a block-wise search (method: dna), got a space or a search without one: "
+            "train from scratch and without distillation"
+        )
+    return inputs
+
+
+def _train_and_test(
+    spec: UnitSpec, method: SupervisedTraining, architecture: str, seed: int
+) -> Iterator[Metrics]:
+    """Metrics of each epoch and of the test; leaves weights and figures in the unit's folder."""
+    inputs, metrics = spec.inputs, Metrics()
+    for metrics in train(method, spec.folder, seed=seed, name=_SEED_NAME, inputs=spec.fingerprint):
+        yield metrics
+    # Noise, which is an operation of one space, must not depend on whether the last epoch was run or told again.
+    seed_global_generators(seed, _SEED_NAME, "test")
+    test_accuracy = accuracy(method.trained, inputs.images.test, inputs.compute)
+    save_weights(method.trained, spec.folder / NETWORK)
+    cost = inputs.space.cost(architecture)
+    result = {
+        "architecture": architecture,
+        "seed": seed,
+        TEST_ACCURACY: test_accuracy,
+        HELD_OUT_ACCURACY: metrics[HELD_OUT_ACCURACY],
+        "num_params": cost.num_params,
+        "num_macs": cost.num_macs,
+    }
+    write_json(spec.folder / RETRAINED, result)
+    yield {TEST_ACCURACY: test_accuracy}

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nasray.cli import main
 from nasray.config_file import load_config
-from nasray.experiment import SearchFailedError
+from nasray.execution import SearchFailedError
 from nasray.sweeps.sweep import sweep
 from nasray.sweeps.view import print_sweep
 from nasray.tracking import tracking_uri

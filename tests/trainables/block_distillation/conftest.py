@@ -7,9 +7,14 @@ from search_spaces.layer import Layer
 from search_spaces.operations import OPERATIONS
 from search_spaces.space import SearchSpace
 from trainables.block_data import BlockData
+from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.block_distillation.supernet import CellSupernet
+from trainables.block_distillation.trainable import CellTarget
 from trainables.data import DataConfig, load_data
+from trainables.inputs import SearchInputs
+from trainables.teacher_unit import TeacherSpec
 from trainables.training import ComputeConfig
+from trainables.units import run_unit
 
 CHOICES = ("skip", "mb3k3", "sep3")
 TEACHER_WIDTHS = (1, 12, 16)  # of the image and after each block
@@ -61,7 +66,7 @@ def block_data(images):
 
 @pytest.fixture
 def supernet(space):
-    def build(block, cell=0, *, zero_init=True, seed=0):
+    def build(block, cell=0, *, zero_init=True, always_adapt=False, seed=0):
         torch.manual_seed(seed)
         return CellSupernet(
             space,
@@ -70,6 +75,7 @@ def supernet(space):
             TEACHER_WIDTHS[block],
             TEACHER_WIDTHS[block + 1],
             zero_init=zero_init,
+            always_adapt=always_adapt,
         )
 
     return build
@@ -78,3 +84,59 @@ def supernet(space):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def search(tmp_path_factory):
+    """The inputs of a search, its trained teacher beside them: two blocks of two cells each, of different widths."""
+    folder = tmp_path_factory.mktemp("search")
+    operations = ["skip", "mb3k3"]
+    cells = [
+        [{"depth": 2, "width": 12}, {"depth": 1, "width": 8}],
+        [{"depth": 2, "width": 16}, {"depth": 1, "width": 12}],
+    ]
+    inputs = SearchInputs.model_validate(
+        {
+            "seed": 0,
+            "data": {"num_train_images": 256, "num_held_out_images": 80},
+            "teacher": {
+                "source": "largest",
+                "train": {"epochs": 12, "batch_size": 32, "optimizer": "adamw", "lr": 0.01},
+            },
+            "search_space": {
+                "source": "declared",
+                "stem": [{"operation": "conv3", "width": 8}],
+                "blocks": [{"stride": 2, "operations": operations, "cells": block} for block in cells],
+            },
+            "features": {"mode": ["online"] * 2},
+            "compute": {"device": "cpu"},
+            "teacher_folder": folder / "teacher",
+            "features_root": folder / "features",
+        }
+    )
+    list(run_unit(TeacherSpec.of(inputs)))
+    return inputs
+
+
+@pytest.fixture
+def targets(search, tmp_path):
+    """The search's cells, with places for their results."""
+
+    def build(**rating):
+        shared = {"num_batches": 4, "calibration_images": 64, "calibration_batch_size": 32}
+        config = BlockDistillationConfig.model_validate(
+            {"epochs": 1, "batch_size": 32, "adapters": "needed", "rating": shared | rating}
+        )
+        return {
+            (block, cell.name): CellTarget(
+                block=block,
+                cell=cell.name,
+                config=config,
+                folder=tmp_path / f"{block}_{cell.name}",
+                table=tmp_path / "ratings" / f"block_{block}" / f"{cell.name}.parquet",
+            )
+            for block, space in enumerate(search.space.blocks)
+            for cell in space.cells
+        }
+
+    return build

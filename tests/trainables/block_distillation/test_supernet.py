@@ -40,6 +40,19 @@ def test_a_path_is_the_block_that_is_built(supernet, space, rng):
     torch.testing.assert_close(net(images, path), built.blocks[0](images))
 
 
+def test_a_path_as_a_module_is_what_the_supernet_computes(supernet):
+    net, features = supernet(1).eval(), torch.randn(3, 12, 8, 8)
+    for path in Path(0, (0, 1, 2)), Path(1, (2, 0, 0)):
+        torch.testing.assert_close(net.block(path)(features), net(features, path), rtol=0, atol=0)
+
+
+def test_adapters_may_stand_everywhere(supernet):
+    later, first = supernet(1, always_adapt=True), supernet(0, always_adapt=True)
+    assert [(entry.in_channels, entry.out_channels) for entry in later.entries] == [(12, 8), (12, 12)]
+    assert (first.exit.in_channels, first.exit.out_channels) == (12, 12)
+    assert not isinstance(first.entries[0], nn.Conv2d)  # the stem takes the image as it is
+
+
 def test_path_of_a_candidate_follows_the_cells_choices(supernet):
     net = supernet(1)
     candidate = Candidate.parse("3x14:sep3,mb3k3,skip")

@@ -18,6 +18,7 @@ from trainables.training import ComputeConfig, train_epoch
 from trainables.units import parse_spec, run_unit
 
 GENOTYPE = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
+FILES = ["done.json", "network.safetensors", "retrained.json"]
 NOT_COMPARED = {"seconds", "samples_per_second", "data_wait_share", "replayed"}
 
 
@@ -70,7 +71,15 @@ def test_what_was_found_is_trained_and_tested(spec, inputs):
         answers = network.eval()(test.images(range(50))).argmax(1)
     expected = float((answers == test.labels(range(50))).float().mean())
     assert metrics[-1] == {"test_accuracy": pytest.approx(expected)}
-    assert read_retrained(unit.folder) == {"architecture": GENOTYPE, "test_accuracy": pytest.approx(expected)}
+    cost = inputs.space.cost(GENOTYPE)
+    assert read_retrained(unit.folder) == {
+        "architecture": GENOTYPE,
+        "seed": 0,
+        "test_accuracy": pytest.approx(expected),
+        "held_out_accuracy": metrics[-2]["held_out_accuracy"],
+        "num_params": cost.num_params,
+        "num_macs": cost.num_macs,
+    }
 
 
 def test_an_interrupted_training_ends_like_one_that_was_not(spec):
@@ -121,4 +130,4 @@ def test_the_checkpoint_goes_when_the_training_is_done(spec):
     assert load_checkpoint(unit.folder / "last.pt") is not None
     running.close()
     list(run_unit(unit))
-    assert sorted(path.name for path in unit.folder.iterdir()) == ["done.json", "retrained.json"]
+    assert sorted(path.name for path in unit.folder.iterdir()) == FILES

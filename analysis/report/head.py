@@ -1,0 +1,82 @@
+"""The head of the report: what was searched, with what, and what came out in two sentences."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from analysis.agreement import sentence
+from analysis.report.numerals import count
+from analysis.run import Run
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What was searched and with what, as pairs of a name and a text."""
+    architectures = "not counted" if run.num_architectures is None else count(run.num_architectures)
+    budgets = ", ".join(f"{name} up to {limit:,.15g}" for name, limit in run.config["budgets"].items())
+    pairs = [
+        ("Data", run.data),
+        ("Search space", run.space),
+        ("Architectures", architectures),
+        ("Budgets", budgets or "none"),
+        ("Searches", ", ".join(str(search["method"]) for search in run.config["searches"])),
+        ("Seed", str(run.config["seed"])),
+    ]
+    return pairs + _origin(run)
+
+
+def conclusions(run: Run) -> list[str]:
+    """What came out: how far the ranking can be trusted, and what is proved of it."""
+    texts = []
+    if run.agreement_figures is not None:
+        texts.append(sentence(run.agreement_figures))
+    elif run.ranking is not None:
+        texts.append(
+            "How far this ranking agrees with the accuracy of trained networks is not known: none was trained for real."
+        )
+    if run.certificate is not None and run.ranking is not None:
+        texts.append(proof(run.certificate, len(run.ranking)))
+    return texts
+
+
+def proof(certificate: dict[str, Any], num_listed: int) -> str:
+    """What is proved of a ranking of so many architectures, in a sentence.
+
+    Args:
+        certificate: The content of the run's `ranking.json`.
+        num_listed: How many architectures the ranking lists.
+    """
+    lower, upper = (int(certificate["num_feasible"][bound]) for bound in ("lower", "upper"))
+    number = count(lower) if lower == upper else f"between {count(lower)} and {count(upper)}"
+    if certificate["proved"]:
+        return (
+            f"Proved: no other of the {number} architectures within the budgets has a better score than the "
+            f"{num_listed:,} listed."
+        )
+    if certificate["gap"] is None:
+        return f"Not proved: time ran out before so many of the {number} architectures within the budgets were found."
+    return (
+        f"Not proved: time ran out; of the {number} architectures within the budgets, one that is not listed may be "
+        f"better by {certificate['gap']:.3g} at the most."
+    )
+
+
+def _short(commit: str | None) -> str:
+    """The beginning of a commit, with the sign that the checkout was changed."""
+    return "unknown" if commit is None else commit.rstrip("+")[:12] + ("+" if commit.endswith("+") else "")
+
+
+def _origin(run: Run) -> list[tuple[str, str]]:
+    """When, from which code and on what machine."""
+    if run.environment is None:
+        return []
+    launched = datetime.fromtimestamp((run.path / "environment.json").stat().st_mtime, UTC)
+    machine = run.environment["machine"]
+    versions = {"python": run.environment["python"], **run.environment["packages"]}
+    return [
+        ("Launched", f"{launched:%d %B %Y, %H:%M} UTC"),
+        ("Commit", _short(run.environment["commit"])),
+        (
+            "Machine",
+            f"{machine['processor']}, {machine['cpus']} CPUs, {machine['memory_bytes'] / 1e9:.0f} GB",
+        ),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+    ]

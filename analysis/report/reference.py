@@ -1,0 +1,49 @@
+"""Architectures to compare others with: what the space's smallest, largest and found ones cost and score."""
+
+import pandas as pd
+
+from analysis.ranking import ARCHITECTURE, SCORE
+from analysis.run import Run
+from analysis.sums import sum_columns
+from search_spaces.extremes import extreme_rows
+from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS, RATING
+
+COSTS = {NUM_MACS: "MACs", NUM_PARAMS: "parameters"}
+
+
+def extremes(tables: list[pd.DataFrame]) -> list[dict[str, object]]:
+    """The architectures of fewest and of most MACs: `name` (smallest, largest), architecture, score and costs."""
+    found: list[dict[str, object]] = []
+    for name, is_largest in (("smallest", False), ("largest", True)):
+        rows = extreme_rows(tables, largest=is_largest)
+        text = "/".join(str(table[CANDIDATE].iloc[row]) for table, row in zip(tables, rows, strict=True))
+        sums = sum_columns(text, tables, [RATING, *COSTS])
+        found.append({"name": name, ARCHITECTURE: text, SCORE: sums.pop(RATING), **sums})
+    return found
+
+
+def found(run: Run) -> pd.DataFrame | None:
+    """What the differentiable search found, with its score where it is rated."""
+    if run.found is None:
+        return None
+    return run.found if SCORE in run.found else run.found.assign(**{SCORE: float("nan")})
+
+
+def trained(run: Run) -> pd.DataFrame | None:
+    """The networks of the run's space that were trained for real, a row each.
+
+    Columns: architecture, accuracy (its mean over the trainings), `accuracy_se`, num_trainings, and where the run has
+    all ratings, score and costs.
+    """
+    if run.retrained is None or run.study is not None:
+        return None
+    groups = run.retrained.groupby(ARCHITECTURE, sort=False)["test_accuracy"]
+    frame = groups.agg(accuracy="mean", accuracy_se="sem", num_trainings="count").reset_index()
+    costs = run.retrained.groupby(ARCHITECTURE, sort=False)[
+        [name for name in COSTS if name in run.retrained]
+    ].first()
+    frame = frame.join(costs, on=ARCHITECTURE)
+    tables = run.tables
+    if tables is not None:
+        frame[SCORE] = [sum_columns(text, tables, [RATING])[RATING] for text in frame[ARCHITECTURE]]
+    return frame

@@ -1,0 +1,242 @@
+"""A run's folder as pandas frames, read when they are asked for."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from analysis.counting import count_feasible
+from analysis.ratings import load_ratings
+from search_spaces import rating_table
+
+CURVE_COLUMNS = ("unit", "kind", "epoch", "metric", "value")
+_RETRAINED = "retrain"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left in its folder; a part that it has not, or not yet, is None.
+
+    Attributes:
+        path: The run's folder.
+    """
+
+    path: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        return yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return str(self.config["name"])
+
+    @property
+    def space(self) -> str:
+        """Name of the search space; of a study all of them, joined by commas."""
+        study = self.config.get("study") or {}
+        return ", ".join(study.get("spaces") or {}) or str(self.config["search_space"]["source"])
+
+    @property
+    def data(self) -> str:
+        """Name of the data."""
+        return str(self.config["data"]["source"])
+
+    @cached_property
+    def environment(self) -> dict[str, Any] | None:
+        """Commit, seed, versions and machine of the last launch that made results."""
+        return _read_json(self.path / "environment.json")
+
+    @cached_property
+    def teacher(self) -> dict[str, Any] | None:
+        """The teacher's cuts, feature shapes, held-out accuracy (0 to 1) and number of parameters."""
+        return _read_json(self.path / "teacher" / "teacher.json")
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame | None:
+        """The best architectures, best first: rank, architecture, score (lower is better), costs, and so on."""
+        return _read_parquet(self.path / "ranking.parquet")
+
+    @cached_property
+    def certificate(self) -> dict[str, Any] | None:
+        """What is proved of the ranking, with `num_feasible` as texts, since it may be of any size."""
+        return _read_json(self.path / "ranking.json")
+
+    @cached_property
+    def tables(self) -> list[pd.DataFrame] | None:
+        """The ratings as a table per block, as `analysis.ranking` takes them; None until all cells are rated."""
+        expected = _read_json(self.path / "ratings" / "tables.json") or []
+        if not expected or not all((self.path / name).is_file() for name in expected):
+            return None
+        return load_ratings(self.path)
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame | None:
+        """All ratings that are there, one frame with the column `block` before those of a table of ratings."""
+        found = [
+            rating_table.read(path).assign(block=int(path.parent.name.removeprefix("block_")))
+            for path in sorted((self.path / "ratings").glob("block_*/*.parquet"))
+        ]
+        if not found:
+            return None
+        frame = pd.concat(found).sort_values("block", kind="stable", ignore_index=True)
+        return frame[["block", *frame.columns.drop("block")]]
+
+    @cached_property
+    def num_architectures(self) -> int | None:
+        """How many architectures the rated candidates make, whatever the budgets; None without all ratings."""
+        return None if self.tables is None else count_feasible(self.tables).lower
+
+    @cached_property
+    def found(self) -> pd.DataFrame | None:
+        """What the differentiable search found; with its score and place, where all are ranked."""
+        return _read_parquet(self.path / "found.parquet")
+
+    @cached_property
+    def study(self) -> pd.DataFrame | None:
+        """A row per run of a study: space, arm, seed, what was found, what was measured."""
+        return _read_parquet(self.path / "study.parquet")
+
+    @cached_property
+    def retrained(self) -> pd.DataFrame | None:
+        """A row per training of a network for real: unit, architecture, test_accuracy (0 to 1), and so on."""
+        paths = sorted((self.path / "units" / _RETRAINED).rglob("retrained.json"))
+        rows = [{"unit": _unit_name(self.path, path), **_read_json(path)} for path in paths]
+        return pd.DataFrame(rows) if rows else None
+
+    @cached_property
+    def agreement(self) -> pd.DataFrame | None:
+        """A row per network that was trained for real: its scores, costs and accuracies (0 to 1)."""
+        return _read_parquet(self.path / "agreement.parquet")
+
+    @cached_property
+    def agreement_figures(self) -> dict[str, Any] | None:
+        """How far each predictor agrees with the accuracies: what `analysis.agreement.agreement` gives."""
+        return _read_json(self.path / "agreement.json")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame | None:
+        """What each finished unit reported: unit, kind, epoch (from 1 on), metric, value.
+
+        Figures that belong to no epoch stand at the last one, or at 0 where there is none.
+        """
+        rows = [row for unit, history in self._histories for row in _curve(unit, history)]
+        return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)) if rows else None
+
+    @cached_property
+    def times(self) -> pd.DataFrame | None:
+        """A row per finished unit: unit, kind, num_epochs, seconds of its epochs (NaN if it has none)."""
+        rows = [
+            {
+                "unit": unit,
+                "kind": unit_kind(unit),
+                "num_epochs": sum("epoch" in metrics for metrics in history),
+                "seconds": sum(metrics.get("seconds", 0.0) for metrics in history) or float("nan"),
+            }
+            for unit, history in self._histories
+        ]
+        return pd.DataFrame(rows) if rows else None
+
+    @cached_property
+    def _histories(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Each finished unit's name with its reports."""
+        paths = [self.path / "teacher" / "done.json", *sorted((self.path / "units").rglob("done.json"))]
+        markers = [(path, _read_json(path)) for path in paths]
+        return [(_unit_name(self.path, path), marker["history"]) for path, marker in markers if marker]
+
+
+def load_run(path: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        ValueError: If the folder is not a run's.
+    """
+    folder = Path(path)
+    if not (folder / "config.yaml").is_file():
+        raise ValueError(
+            f"path must be the folder of a run, with a config.yaml; {folder} has none: give a folder like runs/digits"
+        )
+    return Run(folder)
+
+
+def compare_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """A row per run, to compare them.
+
+    The columns are name, space, data, seed, num_architectures, best_score, best_accuracy (the highest mean test
+    accuracy of a network trained for real), num_networks trained so, Kendall's τ with their accuracies for each
+    predictor (`tau_score`, `tau_num_macs`, ...), and the verdict on the ranking (`outcome`). What a run has not is
+    missing in its row.
+
+    Raises:
+        ValueError: If there is no path, or one is not a run's folder.
+    """
+    if not paths:
+        raise ValueError("paths must hold the folders of one run or more, got none")
+    rows = [_summarise(load_run(path)) for path in paths]
+    frame = pd.DataFrame(rows)
+    # As objects, since a missing one would else make floats of them all, and they may be of any size.
+    frame["num_architectures"] = pd.Series([row["num_architectures"] for row in rows], dtype=object)
+    return frame
+
+
+def unit_kind(unit: str) -> str:
+    """What a unit of this name does: teacher, features, block, rating, sd_darts, retrain, and so on."""
+    first, *rest = unit.split("/")
+    if first.startswith("block_"):
+        return "rating" if "rating" in rest else "block"
+    return first
+
+
+def _summarise(run: Run) -> dict[str, Any]:
+    figures = run.agreement_figures
+    accuracies = (
+        None if run.retrained is None else run.retrained.groupby("architecture")["test_accuracy"].mean()
+    )
+    row = {
+        "name": run.name,
+        "space": run.space,
+        "data": run.data,
+        "seed": run.config["seed"],
+        "num_architectures": run.num_architectures,
+        "best_score": None if run.ranking is None else run.ranking["score"].iloc[0],
+        "best_accuracy": None if accuracies is None else accuracies.max(),
+        "num_networks": None if accuracies is None else len(accuracies),
+    }
+    if figures is not None:
+        row |= {f"tau_{name}": one["kendall_tau"]["value"] for name, one in figures["predictors"].items()}
+        row["outcome"] = figures["verdict"]["outcome"]
+    return row
+
+
+def _curve(unit: str, history: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, int, str, float]]:
+    kind, epoch = unit_kind(unit), 0
+    for metrics in history:
+        epoch = metrics.get("epoch", epoch)
+        for name, value in metrics.items():
+            if isinstance(value, float):
+                yield unit, kind, epoch, name, value
+
+
+def _unit_name(run: Path, path: Path) -> str:
+    """Name of the unit that left the file at `path`."""
+    parts = path.parent.relative_to(run).parts
+    return "/".join(parts[1:] if parts[0] == "units" else parts)
+
+
+def _read_json(path: Path) -> Any:
+    """The content of a JSON file, or None where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _read_parquet(path: Path) -> pd.DataFrame | None:
+    return pd.read_parquet(path) if path.is_file() else None

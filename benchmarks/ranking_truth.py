@@ -1,0 +1,118 @@
+"""Do scores order networks as training them for real does?
+
+All 343 networks of the space in `truth_space.py`, whose accuracies stand in `truth.csv` (made by `train_truth.py`).
+Each arm is a DNA search of that space, from its teacher on, with several seeds. Printed are means over the seeds, with
+their standard errors, of Kendall's tau between scores and accuracies: over all networks, over pairs of equal depth,
+over pairs of MACs within 10%; and of the accuracy that the first place loses to the best. Beside them stand the trivial
+scores, and one training seed's accuracies against the other's.
+
+    python benchmarks/ranking_truth.py [--seeds 3] [--arms default,needed] [--root runs/ranking_truth]
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from truth_space import DATA, TABLE, TRAINING
+
+import nasray
+from analysis.agreement import agreement
+from analysis.ratings import load_ratings
+from analysis.sums import sum_columns
+from search_spaces.architecture import Architecture
+
+DNA: dict[str, Any] = {"method": "dna", "epochs": 10, "batch_size": 64, "lr": 0.01}
+# What differs from `DNA`.
+ARMS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "adapters where needed": {"adapters": "needed"},
+    "default start": {"zero_init_residual": False},
+    "as published": {"adapters": "needed", "zero_init_residual": False},
+    "fair paths": {"paths": "fair"},
+    "3 epochs": {"epochs": 3},
+    "30 epochs": {"epochs": 30},
+    "normalized loss": {"loss": "normalized_mse"},
+    "noise to signal": {"rating": {"metric": "noise_to_signal"}},
+}
+SCORES = {"rating": "score", "swap_in": "swap_in_score"}
+MEASURES = ("kendall_tau", "kendall_tau_matched_depth", "kendall_tau_matched_macs")
+
+
+def main() -> None:
+    """Search every arm with every seed and print what the truth says of it."""
+    arguments = _arguments()
+    truth = _truth()
+    figures: dict[str, list[dict[str, Any]]] = {}
+    for arm in arguments.arms.split(",") if arguments.arms else ARMS:
+        for seed in range(arguments.seeds):
+            ratings = _search(arm, seed, arguments.root)
+            found = agreement(truth.join(_scores(truth.index, ratings)).reset_index(), num_resamples=1)
+            for predictor in SCORES.values():
+                figures.setdefault(f"{arm}, {predictor}", []).append(found["predictors"][predictor])
+    print(f"{'':<38}{'tau':>14}{'equal depth':>14}{'alike MACs':>14}{'regret of 1':>16}")
+    for name, rows in figures.items():
+        _print_row(name, rows)
+    for name in ("num_macs", "num_params", "depth"):
+        _print_row(name, [found["predictors"][name]])
+    print(f"one training seed against the other: {found['noise_ceiling']['kendall_tau']['value']:.3f}")
+
+
+def _truth() -> pd.DataFrame:
+    """A row per architecture: accuracies, their mean, costs and depth."""
+    rows = pd.read_csv(TABLE)
+    truth = rows.groupby("architecture").agg(
+        accuracies=("accuracy", list), num_params=("num_params", "first"), num_macs=("num_macs", "first")
+    )
+    truth = truth[truth["accuracies"].map(len) == truth["accuracies"].map(len).max()]
+    truth["accuracy"] = truth["accuracies"].map(np.mean)
+    parsed = truth.index.map(Architecture.parse)
+    truth["depth"] = [sum(c.depth for c in architecture.candidates) for architecture in parsed]
+    return truth
+
+
+def _search(arm: str, seed: int, root: str) -> list[pd.DataFrame]:
+    """The ratings of a search, which is not run again where it is done."""
+    config = {
+        "name": f"{arm.replace(' ', '_')}_{seed}",
+        "seed": seed,
+        "data": DATA.model_dump(mode="json", exclude_none=True),
+        "teacher": {"source": "largest", "train": TRAINING.model_dump(mode="json")},
+        "search_space": {"source": "truth_space:truth_space"},
+        "features": {"mode": "cached"},
+        "searches": [DNA | ARMS[arm]],
+        "retrain": None,
+        "storage": {"root": root},
+    }
+    return load_ratings(nasray.search(config).folder)
+
+
+def _scores(architectures: pd.Index, ratings: list[pd.DataFrame]) -> pd.DataFrame:
+    sums = [sum_columns(name, ratings, list(SCORES)) for name in architectures]
+    return pd.DataFrame(sums, index=architectures).rename(columns=SCORES)
+
+
+def _print_row(name: str, rows: list[dict[str, Any]]) -> None:
+    columns = [[row[measure]["value"] for row in rows] for measure in MEASURES]
+    columns.append([row["regret"]["1"] for row in rows])
+    cells = (f"{np.mean(values):.3f} ± {_error(values):.3f}" for values in columns)
+    print(f"{name:<38}" + "".join(f"{cell:>14}" for cell in cells))
+
+
+def _error(values: list[float]) -> float:
+    """The standard error of the mean, 0 of a single value."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="searches per arm")
+    parser.add_argument("--arms", help=f"of {', '.join(ARMS)}, separated by commas (default: all)")
+    parser.add_argument("--root", default="runs/ranking_truth", help="folder of the searches' runs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

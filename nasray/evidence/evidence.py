@@ -1,0 +1,137 @@
+"""The evidence from a finished search: networks are trained for real, and the ranking is held to them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.agreement import agreement
+from analysis.ranking import ARCHITECTURE, SCORE
+from analysis.ratings import load_ratings
+from nasray.config import ExperimentConfig
+from nasray.evidence.config import EvidenceConfig
+from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
+from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
+from nasray.evidence.table import ACCURACY, evidence_table, write_table
+from nasray.execution import Execution
+from nasray.run_folder import RunFolder
+from nasray.schedule import Unit
+from search_spaces.atomic_file import write_json
+from trainables.block_distillation.stitch import StitchSpec, read_stitched
+from trainables.inputs import SearchInputs, UnitInputs
+from trainables.retrain.trainable import RETRAINED
+
+_FEWEST_NETWORKS = 4  # of which an agreement says anything
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the networks say that were trained for real.
+
+    Attributes:
+        networks: See `evidence_table`.
+        agreement: See `analysis.agreement.agreement`, over the best and the sampled ones; None where too few are rated.
+    """
+
+    networks: pd.DataFrame
+    agreement: dict[str, Any] | None
+
+
+def gather_evidence(
+    config: ExperimentConfig,
+    folder: RunFolder,
+    inputs: UnitInputs,
+    ranking: pd.DataFrame | None,
+    found: str | None,
+    execution: Execution,
+    chosen: Sequence[str] = (),
+) -> Evidence:
+    """Train the networks that the config asks for, and those `chosen` beside; leaves table and figures in the folder.
+
+    Networks that were chosen in earlier calls, and trained in the same way, stay in the table.
+
+    Args:
+        config: The experiment's config, with a section `retrain`.
+        folder: The run's folder, in which the searches are finished.
+        inputs: What all units share.
+        ranking: The ranking; None: there is none.
+        found: What the SD-DARTS search found, if there was one.
+        execution: What runs the units.
+        chosen: Further architectures.
+
+    Raises:
+        SearchFailedError: Trainings failed; those that are done are in the table.
+    """
+    settings = config.retrain
+    assert settings is not None
+    tables = load_ratings(folder.path) if ranking is not None else []
+    networks = choose_networks(settings, ranking, tables, found, budgets=config.budgets, seed=config.seed)
+    networks = _with_chosen(networks, [*chosen, *_trained(folder)])
+    trainings = {
+        name: retrain_specs(settings, config, folder, inputs, name) for name in networks[ARCHITECTURE]
+    }
+    wanted = networks[(networks[GROUP] != CHOSEN) | networks[ARCHITECTURE].isin(list(chosen))][ARCHITECTURE]
+    specs = [spec for name in wanted for spec in trainings[name]]
+    units = list(retrain_units(specs, inputs))
+    stitching = _stitching(settings, config, folder, inputs, ranking, list(networks[ARCHITECTURE]))
+    if stitching is not None:
+        units.append(Unit(stitching))
+    try:
+        execution.run_missing(units, units)
+    finally:
+        stitched = read_stitched(stitching.folder) if stitching is not None and stitching.is_done else None
+        table = evidence_table(networks, trainings, tables, stitched, inputs)
+        evidence = Evidence(table, _agreement(table, config.seed))
+        write_table(table, folder.agreement)
+        write_json(folder.agreement_figures, evidence.agreement)
+    return evidence
+
+
+def _with_chosen(networks: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """The networks, and those chosen by hand that are not among them."""
+    more = pd.DataFrame({ARCHITECTURE: list(chosen), GROUP: CHOSEN}, dtype=str)
+    return pd.concat([networks, more]).drop_duplicates(ARCHITECTURE, ignore_index=True)
+
+
+def _trained(folder: RunFolder) -> Iterator[str]:
+    """The architectures of all trainings that are in the folder, in the order of their paths."""
+    for path in sorted(folder.unit("retrain").glob(f"*/seed_*/{RETRAINED}")):
+        yield json.loads(path.read_text(encoding="utf-8"))["architecture"]
+
+
+def _stitching(
+    settings: EvidenceConfig,
+    config: ExperimentConfig,
+    folder: RunFolder,
+    inputs: UnitInputs,
+    ranking: pd.DataFrame | None,
+    architectures: Sequence[str],
+) -> StitchSpec | None:
+    """What puts the trained blocks together, where there are any and the teacher's classes are the data's."""
+    if not settings.stitched or ranking is None or not isinstance(inputs, SearchInputs):
+        return None
+    if inputs.teacher.num_classes not in (None, inputs.summary.num_classes):
+        return None
+    return stitch_spec(config, folder, inputs, architectures)
+
+
+def _agreement(table: pd.DataFrame, seed: int) -> dict[str, Any] | None:
+    """The figures over the best and the sampled networks: those found in other ways were not chosen for them."""
+    rated = table[table[GROUP].isin([TOP, SAMPLE]) & table[SCORE].notna()]
+    return agreement(rated, seed=seed) if len(rated) >= _FEWEST_NETWORKS else None
+
+
+def evidence_metrics(evidence: Evidence) -> dict[str, float]:
+    """The figures to compare searches by: the accuracy of the first network, and the agreement of each predictor.
+
+    Not the best accuracy of all: that would owe something to the test images that choose it.
+    """
+    metrics = {}
+    if len(evidence.networks):
+        metrics["first_accuracy"] = float(evidence.networks[ACCURACY][0])
+    if evidence.agreement is not None:
+        for name, figures in evidence.agreement["predictors"].items():
+            metrics[f"kendall_tau_{name}"] = figures["kendall_tau"]["value"]
+    return metrics

@@ -1,0 +1,45 @@
+"""Which architectures are trained for real: the best, what a second search found, and some over the whole range."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from analysis.ranking import ARCHITECTURE
+from analysis.stratified_sample import sample_by_score
+from nasray.evidence.config import EvidenceConfig
+
+GROUP = "group"
+TOP, SAMPLE, FOUND, CHOSEN = "top", "sample", "found", "chosen"
+
+
+def choose_networks(
+    config: EvidenceConfig,
+    ranking: pd.DataFrame | None,
+    tables: Sequence[pd.DataFrame],
+    found: str | None,
+    *,
+    budgets: Mapping[str, float],
+    seed: int,
+) -> pd.DataFrame:
+    """The architectures to train, each once, with the `group` for which it was chosen first.
+
+    Args:
+        config: How many of each group.
+        ranking: The ranking, best first; None: nothing is ranked, and only `found` is trained.
+        tables: The ratings of each block; the sample is drawn from all architectures that they make.
+        found: What the SD-DARTS search found, if there was one.
+        budgets: Those of the ranking; the sample keeps them, too.
+        seed: Decides the sample.
+    """
+    groups: dict[str, Sequence[str]] = {}
+    if ranking is not None:
+        groups[TOP] = list(ranking[ARCHITECTURE][: config.top])
+    if found is not None:
+        groups[FOUND] = [found]
+    if ranking is not None and config.sample:
+        groups[SAMPLE] = list(
+            sample_by_score(tables, config.sample, budgets=budgets, seed=seed)[ARCHITECTURE]
+        )
+    rows = [(name, group) for group, names in groups.items() for name in names]
+    frame = pd.DataFrame(rows, columns=[ARCHITECTURE, GROUP], dtype=str)
+    return frame.drop_duplicates(ARCHITECTURE, ignore_index=True)

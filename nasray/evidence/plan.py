@@ -1,0 +1,66 @@
+"""The units of the evidence: a training per network and seed, and the measurement of the stitched networks."""
+
+from collections.abc import Iterator, Sequence
+
+from nasray.config import ExperimentConfig
+from nasray.dna_plan import cell_targets
+from nasray.evidence.config import EvidenceConfig
+from nasray.run_folder import RunFolder, retrain_unit
+from nasray.schedule import Unit
+from trainables.block_distillation.stitch import StitchSpec
+from trainables.block_distillation.trainable import CellTarget
+from trainables.inputs import SearchInputs, UnitInputs
+from trainables.retrain.trainable import RetrainSpec
+
+STITCHED = "stitched"
+
+
+def retrain_specs(
+    settings: EvidenceConfig,
+    config: ExperimentConfig,
+    folder: RunFolder,
+    inputs: UnitInputs,
+    architecture: str,
+) -> list[RetrainSpec]:
+    """What trains an architecture, a spec per training seed."""
+    # A training from scratch depends on no teacher, so that its result holds for others.
+    own = inputs if settings.needs_search else inputs.without_teacher()
+    targets: tuple[CellTarget, ...] = ()
+    if settings.init == "inherited":
+        assert config.dna is not None
+        assert isinstance(inputs, SearchInputs)
+        targets = tuple(cell_targets(config.dna, folder, inputs))
+    return [
+        RetrainSpec(
+            name=(name := retrain_unit(architecture, seed)),
+            folder=folder.unit(name),
+            inputs=own,
+            architecture=architecture,
+            config=settings.training,
+            training_seed=seed,
+            targets=targets,
+        )
+        for seed in settings.training_seeds
+    ]
+
+
+def retrain_units(specs: Sequence[RetrainSpec], inputs: UnitInputs) -> Iterator[Unit]:
+    """The units of the trainings."""
+    for spec in specs:
+        macs = inputs.space.cost(spec.architecture).num_macs
+        # A training step costs three forward passes.
+        yield Unit(spec, cost=3.0 * spec.config.train.epochs * inputs.summary.num_train * macs)
+
+
+def stitch_spec(
+    config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs, architectures: Sequence[str]
+) -> StitchSpec:
+    """What measures the trained blocks of the architectures, put together."""
+    assert config.dna is not None
+    return StitchSpec(
+        name=STITCHED,
+        folder=folder.unit(STITCHED),
+        inputs=inputs,
+        architectures=tuple(architectures),
+        targets=tuple(cell_targets(config.dna, folder, inputs)),
+    )

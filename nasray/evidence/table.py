@@ -1,0 +1,82 @@
+"""The table of the networks that were trained for real: what was said of each, and what became of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.ranking import ARCHITECTURE, SCORE
+from analysis.sums import sum_columns
+from search_spaces.architecture import Architecture
+from search_spaces.atomic_file import replacing
+from search_spaces.rating_table import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
+from search_spaces.space import SearchSpace
+from trainables.block_distillation.stitch import STITCHED_ACCURACY
+from trainables.inputs import UnitInputs
+from trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
+
+SWAP_IN_SCORE = "swap_in_score"
+DEPTH = "depth"
+ACCURACY, ACCURACIES = "accuracy", "accuracies"
+_NO_LAYER = "skip"
+
+
+def evidence_table(
+    networks: pd.DataFrame,
+    trainings: Mapping[str, Sequence[RetrainSpec]],
+    tables: Sequence[pd.DataFrame],
+    stitched: pd.DataFrame | None,
+    inputs: UnitInputs,
+) -> pd.DataFrame:
+    """A row per network of which all trainings are done.
+
+    Columns: `architecture`, `group`, `score` and `swap_in_score` (sums of the ratings, lower is better; missing where
+    there is no rating), `num_params`, `num_macs`, `depth` (layers that do something; missing for cells), `accuracies`
+    on the test images per training seed, 0 to 1, `accuracy` (their mean), and `stitched_accuracy` on the held-out
+    images (missing where it was not measured).
+
+    Args:
+        networks: The architectures with their groups.
+        trainings: The specs of each architecture's trainings.
+        tables: The ratings of each block; none: nothing is rated.
+        stitched: Stitched accuracies by architecture, if measured.
+        inputs: What the networks are built from.
+    """
+    names = [name for name in networks[ARCHITECTURE] if all(spec.is_done for spec in trainings[name])]
+    frame = networks[networks[ARCHITECTURE].isin(names)].reset_index(drop=True)
+    said = [sum_columns(name, tables, [RATING, SWAP_IN]) if tables else {} for name in names]
+    frame[SCORE] = _floats(values.get(RATING) for values in said)
+    frame[SWAP_IN_SCORE] = _floats(values.get(SWAP_IN) for values in said)
+    costs = [inputs.space.cost(name) for name in names]
+    frame[NUM_PARAMS] = np.array([cost.num_params for cost in costs], np.int64)
+    frame[NUM_MACS] = np.array([cost.num_macs for cost in costs], np.int64)
+    chain = isinstance(inputs.space, SearchSpace)
+    frame[DEPTH] = pd.array([_depth(name) if chain else None for name in names], "Int64")
+    frame[ACCURACIES] = [
+        [float(read_retrained(spec.folder)[TEST_ACCURACY]) for spec in trainings[name]] for name in names
+    ]
+    frame[ACCURACY] = _floats(np.mean(values) for values in frame[ACCURACIES])
+    measured = (
+        {}
+        if stitched is None
+        else dict(zip(stitched[ARCHITECTURE], stitched[STITCHED_ACCURACY], strict=True))
+    )
+    frame[STITCHED_ACCURACY] = _floats(measured.get(name) for name in names)
+    return frame
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write the table, whole or not at all."""
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def _depth(architecture: str) -> int:
+    """Number of layers that are not left out."""
+    candidates = Architecture.parse(architecture).candidates
+    return sum(name != _NO_LAYER for candidate in candidates for name in candidate.operations)
+
+
+def _floats(values: object) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], np.float64)  # type: ignore[attr-defined]

@@ -1,0 +1,50 @@
+"""The evidence as a person reads it on the terminal."""
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from analysis.agreement import sentence
+from nasray.evidence.evidence import Evidence
+from nasray.evidence.networks import GROUP, SAMPLE
+from nasray.evidence.table import ACCURACIES, ACCURACY
+from nasray.ranking_view import quantity
+from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
+
+
+def print_evidence(evidence: Evidence, console: Console) -> None:
+    """Print the accuracies of the networks that were chosen by name, and how far the ranking agrees with all."""
+    networks = evidence.networks
+    if not len(networks):
+        return
+    table = Table(title="Trained for real, tested on the test images", title_justify="left", box=None)
+    for heading in ("why", "accuracy", "params", "macs"):
+        table.add_column(heading, justify="left" if heading == "why" else "right")
+    table.add_column("architecture", overflow="fold")
+    for row in networks[networks[GROUP] != SAMPLE].to_dict("records"):
+        table.add_row(
+            str(row[GROUP]),
+            _accuracy(row),
+            quantity(row[NUM_PARAMS]),
+            quantity(row[NUM_MACS]),
+            str(row["architecture"]),
+        )
+    if table.row_count:
+        console.print(table)
+    sampled = networks[networks[GROUP] == SAMPLE]
+    if len(sampled):
+        console.print(_range(sampled), soft_wrap=True)
+    if evidence.agreement is not None:
+        console.print(sentence(evidence.agreement), soft_wrap=True)
+
+
+def _accuracy(row: dict) -> str:
+    """The mean over the training seeds, and by how much the farthest of them differs."""
+    values = row[ACCURACIES]
+    spread = max(abs(value - row[ACCURACY]) for value in values)
+    return f"{row[ACCURACY]:.4f}" if len(values) == 1 else f"{row[ACCURACY]:.4f} ± {spread:.4f}"
+
+
+def _range(sampled: pd.DataFrame) -> str:
+    low, high = sampled[ACCURACY].min(), sampled[ACCURACY].max()
+    return f"{len(sampled)} more, sampled over the whole range of scores, reach {low:.4f} to {high:.4f}."

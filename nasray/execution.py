@@ -1,0 +1,75 @@
+"""Running units: those whose results are missing, in one schedule, shown and tracked."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Self
+
+from rich.console import Console
+
+from nasray.config import ExperimentConfig
+from nasray.live_view import LiveView
+from nasray.plan import still_to_do
+from nasray.run_folder import RunFolder
+from nasray.schedule import DriverCallback, Unit, check_resources, ray_cluster, run_schedule
+from nasray.tracking import Tracker, TrackTrials
+
+
+class SearchFailedError(RuntimeError):
+    """Units of the search failed; what the others left is kept, and the same command goes on from there."""
+
+
+class Execution:
+    """Runs units of an experiment, in a Ray cluster that is joined when the first ones run and left at the end.
+
+    Attributes:
+        num_units_run: How many units ran; the others' results were there already.
+    """
+
+    def __init__(
+        self, config: ExperimentConfig, folder: RunFolder, tracker: Tracker, console: Console
+    ) -> None:
+        self.num_units_run = 0
+        self._config, self._folder, self._tracker, self._console = config, folder, tracker, console
+        self._cluster = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cluster.close()
+
+    def run_missing(self, units: Sequence[Unit], targets: Sequence[Unit]) -> None:
+        """Run what is missing for the targets' results to be there.
+
+        Raises:
+            SearchFailedError: Some failed; the message gives the reasons.
+        """
+        to_run, done = still_to_do(units, targets)
+        self._tracker.catch_up(unit.spec for unit in units if unit.name in done)
+        if not to_run:
+            return
+        self._folder.record_environment(self._config.seed)
+        if not self.num_units_run:
+            self._cluster.enter_context(ray_cluster(self._config.resources))
+        self.num_units_run += len(to_run)
+        with LiveView(to_run, self._console) as view:
+            self._run(to_run, done, [view, TrackTrials(self._tracker)])
+
+    def _run(self, units: Sequence[Unit], done: set[str], callbacks: Sequence[DriverCallback]) -> None:
+        """Run the units in one schedule.
+
+        Raises:
+            SearchFailedError: Some failed; the message gives the reasons.
+        """
+        resources = self._config.resources
+        check_resources(units, resources)
+        failures = run_schedule(units, done, resources, self._folder.tune, callbacks)
+        unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]
+        if unfinished and not failures:
+            failures = dict.fromkeys(unfinished, "it did not run to its end")
+        if failures:
+            reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
+            raise SearchFailedError(
+                f"{len(failures)} of {len(units)} units failed; the others' results are kept in "
+                f"{self._folder.path}:\n{reasons}"
+            )

@@ -1,0 +1,64 @@
+import json
+
+import pandas as pd
+
+from analysis.report.evidence import section
+from analysis.run import load_run
+
+
+def test_the_figures_are_those_of_the_file(full_run):
+    figures = json.loads((full_run / "agreement.json").read_text())
+    scatters, forest, table = section(load_run(full_run)).parts
+    assert len(scatters.charts) == 6
+    assert len(forest.charts) >= 2
+    by_name = {row[0].text: row for row in table.rows}
+    one = figures["predictors"]["score"]["kendall_tau"]
+    shown = f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]".replace("-", "−")  # noqa: RUF001
+    assert by_name["score"][1].text == shown
+    assert set(by_name) >= {
+        "score",
+        "swap-in score",
+        "stitched accuracy",
+        "parameters",
+        "MACs",
+        "random order",
+    }
+
+
+def test_the_noise_ceiling_is_a_line_where_there_are_seeds(full_run, new_run):
+    assert "noise ceiling" in section(load_run(full_run)).parts[1].charts[0].markup()
+    run = new_run()
+    run.ratings()
+    run.agreement(seeds=1)
+    assert "noise ceiling" not in section(load_run(run.path)).parts[1].charts[0].markup()
+
+
+def test_points_tell_their_architecture(full_run):
+    page = section(load_run(full_run)).parts[0].charts[0].markup()
+    assert all(text in page for text in load_run(full_run).agreement["architecture"])
+
+
+def test_too_few_networks_are_shown_but_not_judged(new_run):
+    run = new_run()
+    run.ratings()
+    run.agreement(num=5)
+    (run.path / "agreement.json").write_text("null")
+    built = section(load_run(run.path))
+    assert "too few" in built.lead
+    assert len(built.parts) == 1
+    networks = pd.read_parquet(run.path / "agreement.parquet")
+    networks.head(1).to_parquet(run.path / "agreement.parquet")
+    assert section(load_run(run.path)) is None
+
+
+def test_networks_without_a_score_are_left_out_of_its_chart(new_run):
+    run = new_run()
+    run.ratings()
+    run.agreement()
+    networks = pd.read_parquet(run.path / "agreement.parquet")
+    networks.loc[0, "score"] = None
+    networks["stitched_accuracy"] = float("nan")
+    networks.to_parquet(run.path / "agreement.parquet")
+    scatters = section(load_run(run.path)).parts[0]
+    assert len(scatters.charts) == 5
+    assert networks["architecture"].iloc[0] not in scatters.charts[0].markup()

@@ -1,0 +1,66 @@
+import copy
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from search_spaces.mbconv import digits
+from trainables.data import DataConfig, load_data
+from trainables.retrain.config import TrainConfig
+from trainables.retrain.kept_epochs import KeptEpochs, epoch_weights
+from trainables.retrain.step import SupervisedTraining
+from trainables.trainable import DamagedCheckpointError
+from trainables.training import ComputeConfig, train_epoch
+
+COMPUTE = ComputeConfig(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load_data(DataConfig(num_train_images=64, num_held_out_images=40), seed=0)
+
+
+@pytest.fixture
+def training(images, tmp_path):
+    def build(**settings):
+        space = digits((1, 8, 8), 10)
+        torch.manual_seed(0)
+        config = TrainConfig(epochs=3, batch_size=32, **settings)
+        model = space.build(space.smallest())
+        return model, KeptEpochs(model, images, config, COMPUTE, seed=0, folder=tmp_path)
+
+    return build
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}], ids=["weights", "average"])
+def test_each_epochs_weights_stay(training, settings, tmp_path):
+    _, method = training(**settings)
+    for epoch in range(3):
+        train_epoch(method, epoch)
+        kept = load_file(epoch_weights(tmp_path, epoch + 1))
+        assert all(torch.equal(value, kept[name]) for name, value in method.trained.state_dict().items())
+    first, last = (load_file(epoch_weights(tmp_path, epoch)) for epoch in (1, 3))
+    assert any(not torch.equal(value, last[name]) for name, value in first.items())
+
+
+def test_a_checkpoint_goes_with_its_files(training, tmp_path):
+    _, method = training()
+    for epoch in range(2):
+        train_epoch(method, epoch)
+    state = copy.deepcopy(method.state_dict())
+    _, resumed = training()
+    resumed.load_state_dict(state)
+    assert resumed.state_dict()["num_kept"] == 2
+    epoch_weights(tmp_path, 1).unlink()
+    with pytest.raises(DamagedCheckpointError, match=r"\[1\] are missing"):
+        training()[1].load_state_dict(state)
+
+
+def test_a_checkpoint_of_a_training_that_kept_nothing_is_none(training, images):
+    model, method = training()
+    plain = SupervisedTraining(model, images, TrainConfig(epochs=3, batch_size=32), COMPUTE, seed=0)
+    train_epoch(plain, 0)
+    with pytest.raises(DamagedCheckpointError, match="all are missing"):
+        method.load_state_dict(plain.state_dict())
+    train_epoch(method, 0)
+    plain.load_state_dict(method.state_dict())

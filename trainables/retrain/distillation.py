@@ -1,0 +1,107 @@
+"""What a teacher adds to the training of a network: its answers, and its features behind each block.
+
+Source: the answers are those of Hinton et al. (arXiv 1503.02531), added to the labels' loss with a weight of their own.
+The features are compared as in the search of blocks, by the mean squared error over the variance of each of the
+teacher's channels; 1x1 convolutions beside the network, which are dropped at the end, see to widths that differ [our
+reading]. The teacher in steps is PocketNet's (Boutros et al., arXiv 2108.10710): the student's epoch e learns from the
+teacher of its epoch e; where their numbers of epochs differ, from the one as far on [our reading].
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.network import Network
+from trainables.block_distillation.metrics import distillation_loss
+from trainables.cutting import CutTeacher
+from trainables.retrain.config import DistillationConfig
+from trainables.sd_darts import votes
+
+TeacherOfEpoch = Callable[[int], CutTeacher]
+"""Gives the teacher of the student's epoch, from 0, on the student's device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a batch gives.
+
+    Attributes:
+        logits: The student's, [B, num_classes].
+        loss: What is added to the labels' loss, a scalar.
+        distances: The parts of the loss before they are weighted, detached scalars by name.
+    """
+
+    logits: Tensor
+    loss: Tensor
+    distances: dict[str, Tensor]
+
+
+class Distillation:
+    """The teacher of a training.
+
+    Attributes:
+        adapters: Per block, from the student's width to the teacher's; trained beside the student.
+    """
+
+    def __init__(self, adapters: nn.ModuleList, teacher: TeacherOfEpoch, config: DistillationConfig) -> None:
+        self.adapters = adapters
+        self._teacher_of, self._config = teacher, config
+        self._teacher: CutTeacher | None = None
+
+    def start_epoch(self, epoch: int) -> None:
+        """Begin an epoch, counted from 0."""
+        self._teacher = self._teacher_of(epoch)
+
+    def __call__(self, student: Network, images: Tensor) -> Taught:
+        """The student's answer to images [B, C, H, W], and how far it is from the teacher of this epoch."""
+        assert self._teacher is not None
+        features = list(accumulate(student.blocks, lambda maps, block: block(maps), initial=images))[1:]
+        logits = student.head(features[-1])
+        up_to = len(features) + (self._config.logits > 0)
+        with torch.no_grad():
+            _, *targets = self._teacher.features(images, up_to=up_to)
+        terms: dict[str, tuple[float, Tensor]] = {}
+        if self._config.logits:
+            terms["logit_distance"] = self._config.logits, self._logit_distance(logits, targets[-1])
+        if self._config.features:
+            terms["feature_distance"] = self._config.features, self._feature_distance(features, targets)
+        loss = torch.stack([weight * distance for weight, distance in terms.values()]).sum()
+        return Taught(logits, loss, {name: distance.detach() for name, (_, distance) in terms.items()})
+
+    def state_dict(self) -> dict[str, Any]:
+        """The adapters' weights; the teacher follows from the epoch."""
+        return self.adapters.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.adapters.load_state_dict(state)
+
+    def _logit_distance(self, logits: Tensor, target: Tensor) -> Tensor:
+        """temperature² KL(teacher || student), the mean over the batch."""
+        probabilities = (target / self._config.temperature).softmax(dim=-1)
+        return votes.distillation(probabilities, logits, self._config.temperature)
+
+    def _feature_distance(self, features: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """The normalised squared error, the mean over the blocks."""
+        distances = [
+            distillation_loss(adapter(maps), target, "normalized_mse")
+            for adapter, maps, target in zip(self.adapters, features, targets, strict=False)
+        ]
+        return torch.stack(distances).mean()
+
+
+def build_adapters(student_widths: Sequence[int], teacher_widths: Sequence[int]) -> nn.ModuleList:
+    """Per block a 1x1 convolution where the widths differ, nothing where they agree."""
+    return nn.ModuleList(
+        nn.Identity() if own == taught else nn.Conv2d(own, taught, 1)
+        for own, taught in zip(student_widths, teacher_widths, strict=True)
+    )
+
+
+def teacher_epoch(epoch: int, num_epochs: int, num_teacher_epochs: int) -> int:
+    """The teacher's epoch, from 1, that is as far on as the student's `epoch`, from 0; the last one meets the last."""
+    return -(-(epoch + 1) * num_teacher_epochs // num_epochs)

@@ -1,0 +1,55 @@
+"""The teacher of a retraining: the trained one of the search, or what it was after each of its epochs."""
+
+from search_spaces.architecture import Architecture
+from trainables.cutting import CutTeacher
+from trainables.inputs import SearchInputs
+from trainables.retrain.config import DistillationConfig
+from trainables.retrain.distillation import Distillation, TeacherOfEpoch, build_adapters, teacher_epoch
+from trainables.teacher_unit import TeacherResult
+
+
+def build_distillation(
+    inputs: SearchInputs, architecture: Architecture, config: DistillationConfig, num_epochs: int
+) -> Distillation:
+    """What the search's teacher adds to the training of `architecture` for `num_epochs`.
+
+    Raises:
+        ValueError: The teacher tells other classes apart, or has no epochs to learn from.
+        FileNotFoundError: The teacher is not finished.
+    """
+    num_classes, of_data = inputs.teacher.num_classes, inputs.images.num_classes
+    if config.logits and num_classes not in (None, of_data):
+        raise ValueError(
+            f"distillation of logits needs a teacher of the data's {of_data} classes, got one of {num_classes}: "
+            "set distillation.logits=0 and distillation.features, or take another teacher"
+        )
+    result = TeacherResult.read(inputs.teacher_folder)
+    widths = [candidate.width for candidate in architecture.candidates]
+    adapters = build_adapters(widths, [shape[0] for shape in result.feature_shapes[1:]])
+    teacher = _in_steps(inputs, result, num_epochs) if config.multi_step else _trained(inputs, result)
+    return Distillation(inputs.compute.place_module(adapters, inputs.device), teacher, config)
+
+
+def _trained(inputs: SearchInputs, result: TeacherResult) -> TeacherOfEpoch:
+    """Gives the trained teacher in every epoch."""
+    teacher = _placed(inputs, result.load(inputs))
+    return lambda _epoch: teacher
+
+
+def _in_steps(inputs: SearchInputs, result: TeacherResult, num_epochs: int) -> TeacherOfEpoch:
+    """Gives the teacher of its own epoch, which must have been kept."""
+    train = inputs.teacher.train
+    if train is None:
+        raise ValueError(
+            "distillation.multi_step needs a teacher that the search trains, got no teacher.train: give it, or set "
+            "distillation.multi_step=false"
+        )
+    num_teacher_epochs = train.epochs
+    return lambda epoch: _placed(
+        inputs, result.load(inputs, epoch=teacher_epoch(epoch, num_epochs, num_teacher_epochs))
+    )
+
+
+def _placed(inputs: SearchInputs, teacher: CutTeacher) -> CutTeacher:
+    """The teacher on the device."""
+    return inputs.compute.place_module(teacher, inputs.device)
