@@ -34,7 +34,7 @@ format: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	$(BIN)/python benchmarks/ranking.py
-	$(BIN)/python benchmarks/block_truth.py
+	$(BIN)/python benchmarks/ranking_truth.py
 	$(BIN)/python benchmarks/sd_darts_teachers.py
 	$(BIN)/python benchmarks/sd_darts_step.py
 

@@ -21,10 +21,9 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
     )
     costs = [name for name in ranking.columns if name not in _NO_COSTS]
     table.add_column("rank", justify="right")
-    table.add_column("score", justify="right")
+    table.add_column("score", justify="right", no_wrap=True)
     for name in costs:
         table.add_column(name.removeprefix("num_"), justify="right")
-    table.add_column("better", justify="right")
     table.add_column(f"in top {NUM_LIKELY}", justify="right")
     table.add_column("group", justify="right")
     table.add_column("architecture", overflow="fold")
@@ -33,7 +32,6 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
             str(row["rank"]),
             _score(row),
             *(quantity(row[name]) for name in costs),
-            f"{row[SHARE_BETTER]:.2g}",
             "" if math.isnan(row[TOP_PROBABILITY]) else f"{row[TOP_PROBABILITY]:.2f}",
             str(row[GROUP]),
             str(row["architecture"]),

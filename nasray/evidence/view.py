@@ -19,7 +19,7 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
         return
     table = Table(title="Trained for real, tested on the test images", title_justify="left", box=None)
     for heading in ("why", "accuracy", "params", "macs"):
-        table.add_column(heading, justify="left" if heading == "why" else "right")
+        table.add_column(heading, justify="left" if heading == "why" else "right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
     for row in networks[networks[GROUP] != SAMPLE].to_dict("records"):
         table.add_row(

@@ -34,6 +34,7 @@ def test_the_worked_example_runs_as_written(tmp_path):
     example(tmp_path)
     (commands,) = [text.strip().splitlines() for text in blocks("sh") if "my_search.yaml --dry-run" in text]
     shorter = ["searches.0.epochs=1", "teacher.train.epochs=2", "resources.address=local"]
+    shorter += ["retrain.top=1", "retrain.sample=3", "retrain.train.epochs=1"]
     for command in commands:
         arguments = command.split()[1:]
         if arguments[0] == "search":
@@ -90,3 +91,7 @@ def test_the_parts_of_configs_are_parts_of_configs(tmp_path):
     assert config.sd_darts == SdDartsConfig(epochs=20), "the settings that it names are the defaults"
     path.write_text(find_config("digits").read_text() + swept)
     assert load_config(path).sweep.unit == "block_1/3x24"
+    (evidence,) = [text for text in blocks("yaml") if text.startswith("retrain:")]
+    digits = find_config("digits").read_text()
+    path.write_text(digits[: digits.index("retrain:")] + evidence)
+    assert load_config(path).retrain.training_seeds == (0, 1)
