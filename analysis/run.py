@@ -196,9 +196,7 @@ def unit_kind(unit: str) -> str:
 
 def _summarise(run: Run) -> dict[str, Any]:
     figures = run.agreement_figures
-    accuracies = (
-        None if run.retrained is None else run.retrained.groupby("architecture")["test_accuracy"].mean()
-    )
+    networks = run.agreement
     row = {
         "name": run.name,
         "space": run.space,
@@ -206,8 +204,8 @@ def _summarise(run: Run) -> dict[str, Any]:
         "seed": run.config["seed"],
         "num_architectures": run.num_architectures,
         "best_score": None if run.ranking is None else run.ranking["score"].iloc[0],
-        "best_accuracy": None if accuracies is None else accuracies.max(),
-        "num_networks": None if accuracies is None else len(accuracies),
+        "best_accuracy": None if networks is None else networks["accuracy"].max(),
+        "num_networks": None if networks is None else len(networks),
     }
     if figures is not None:
         row |= {f"tau_{name}": one["kendall_tau"]["value"] for name, one in figures["predictors"].items()}
@@ -236,7 +234,18 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except ValueError as error:
+        raise _damaged(path, error) from error
 
 
 def _read_parquet(path: Path) -> pd.DataFrame | None:
-    return pd.read_parquet(path) if path.is_file() else None
+    try:
+        return pd.read_parquet(path) if path.is_file() else None
+    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} must be a whole file, but reading it failed ({error}): remove it and run the search's command again"
+    )

@@ -10,6 +10,7 @@ scores, and one training seed's accuracies against the other's.
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,12 @@ import nasray
 from analysis.agreement import agreement
 from analysis.ratings import load_ratings
 from analysis.sums import sum_columns
+from nasray.evidence.plan import stitch_spec
+from nasray.plan import unit_inputs
+from nasray.run_folder import RunFolder
 from search_spaces.architecture import Architecture
+from trainables.block_distillation.stitch import read_stitched
+from trainables.units import run_unit
 
 DNA: dict[str, Any] = {"method": "dna", "epochs": 10, "batch_size": 64, "lr": 0.01}
 # What differs from `DNA`.
@@ -36,6 +42,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "noise to signal": {"rating": {"metric": "noise_to_signal"}},
 }
 SCORES = {"rating": "score", "swap_in": "swap_in_score"}
+BASELINES = {"num_macs", "num_params", "depth", "random"}
+STITCHED = {"default"}  # the arms of which all networks are stitched, a minute each
 MEASURES = ("kendall_tau", "kendall_tau_matched_depth", "kendall_tau_matched_macs")
 
 
@@ -46,14 +54,17 @@ def main() -> None:
     figures: dict[str, list[dict[str, Any]]] = {}
     for arm in arguments.arms.split(",") if arguments.arms else ARMS:
         for seed in range(arguments.seeds):
-            ratings = _search(arm, seed, arguments.root)
-            found = agreement(truth.join(_scores(truth.index, ratings)).reset_index(), num_resamples=1)
-            for predictor in SCORES.values():
+            run = _search(arm, seed, arguments.root)
+            predictions = truth.join(_scores(truth.index, load_ratings(run)))
+            if arm in STITCHED:
+                predictions = predictions.join(_stitch(run, tuple(truth.index)))
+            found = agreement(predictions.reset_index(), num_resamples=1)
+            for predictor in found["predictors"].keys() - BASELINES:
                 figures.setdefault(f"{arm}, {predictor}", []).append(found["predictors"][predictor])
     print(f"{'':<38}{'tau':>14}{'equal depth':>14}{'alike MACs':>14}{'regret of 1':>16}")
-    for name, rows in figures.items():
+    for name, rows in sorted(figures.items()):
         _print_row(name, rows)
-    for name in ("num_macs", "num_params", "depth"):
+    for name in sorted(BASELINES):
         _print_row(name, [found["predictors"][name]])
     print(f"one training seed against the other: {found['noise_ceiling']['kendall_tau']['value']:.3f}")
 
@@ -71,8 +82,8 @@ def _truth() -> pd.DataFrame:
     return truth
 
 
-def _search(arm: str, seed: int, root: str) -> list[pd.DataFrame]:
-    """The ratings of a search, which is not run again where it is done."""
+def _search(arm: str, seed: int, root: str) -> Path:
+    """The folder of a search, which is not run again where it is done."""
     config = {
         "name": f"{arm.replace(' ', '_')}_{seed}",
         "seed": seed,
@@ -84,7 +95,17 @@ def _search(arm: str, seed: int, root: str) -> list[pd.DataFrame]:
         "retrain": None,
         "storage": {"root": root},
     }
-    return load_ratings(nasray.search(config).folder)
+    return nasray.search(config).folder
+
+
+def _stitch(run: Path, architectures: tuple[str, ...]) -> pd.DataFrame:
+    """The accuracies of the architectures as put together from the search's trained blocks."""
+    folder = RunFolder(run)
+    config = folder.read_config()
+    spec = stitch_spec(config, folder, unit_inputs(config, folder), architectures)
+    for _ in run_unit(spec):
+        pass
+    return read_stitched(spec.folder).set_index("architecture")
 
 
 def _scores(architectures: pd.Index, ratings: list[pd.DataFrame]) -> pd.DataFrame:

@@ -137,6 +137,10 @@ class ExperimentConfig(BaseModel):
                 "retrain.init: inherited and retrain.distillation must go with a search of the method dna, whose "
                 "blocks and teacher they use"
             )
+        if self.retrain is not None and self.dna is not None and self.retrain.top > self.ranking.top:
+            raise ValueError(
+                f"retrain.top must be at most ranking.top, {self.ranking.top}, got {self.retrain.top}"
+            )
         taught = None if self.retrain is None else self.retrain.distillation
         if taught is not None and taught.multi_step and (self.teacher is None or self.teacher.train is None):
             raise ValueError(

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from nasray.config import ExperimentConfig
 from nasray.config_file import load_config
-from nasray.evidence.evidence import Evidence, evidence_metrics, gather_evidence
+from nasray.evidence.evidence import Evidence, drop_evidence, evidence_metrics, gather_evidence
 from nasray.execution import Execution
 from nasray.export.export import export_network
 from nasray.found import found_architecture
@@ -110,6 +110,8 @@ def search(
             if EVIDENCE in chosen:
                 architecture = None if found is None else found["architecture"].iloc[0]
                 evidence = gather_evidence(resolved, folder, inputs, ranking, architecture, execution)
+            elif resolved.retrain is None:
+                drop_evidence(folder)
         result = SearchResult(
             folder=folder.path,
             ranking=ranking,
@@ -162,23 +164,38 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
 
 
 def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
-    """The run's ranking; made anew unless it is there, proved, and made from the same tables, budgets and length."""
+    """The run's ranking; made anew unless it is there, proved, and made from the same tables, budgets and settings.
+
+    What was gathered for another ranking goes with it.
+    """
     settings = config.ranking
     inputs = ranking_inputs(folder.path, config.budgets, settings.top, settings.num_resamples)
-    found = read_json(folder.certificate)
-    if found is not None and found["proved"] and found["inputs"] == inputs and folder.ranking.exists():
-        ranking = pd.read_parquet(folder.ranking)
-        ranking.attrs["num_feasible"] = {bound: int(text) for bound, text in found["num_feasible"].items()}
-        ranking.attrs["certificate"] = {
-            key: value for key, value in found.items() if key not in ("inputs", "num_feasible")
-        }
-        return ranking
+    stored = _stored_ranking(folder, inputs)
+    if stored is not None:
+        return stored
     folder.certificate.unlink(missing_ok=True)
+    drop_evidence(folder)
     ranking = rank_run(
         folder.path, config.budgets, settings.top, settings.time_limit_seconds, settings.num_resamples
     )
     write_ranking(ranking, folder.ranking)
     write_json(folder.certificate, certificate(ranking, inputs))
+    return ranking
+
+
+def _stored_ranking(folder: RunFolder, inputs: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The ranking that is there, if it is whole, proved, and made from these inputs."""
+    found = read_json(folder.certificate)
+    if found is None or not found["proved"] or found["inputs"] != inputs:
+        return None
+    try:
+        ranking = pd.read_parquet(folder.ranking)
+    except (OSError, ValueError):  # gone or damaged; Arrow's errors are ValueErrors
+        return None
+    ranking.attrs["num_feasible"] = {bound: int(text) for bound, text in found["num_feasible"].items()}
+    ranking.attrs["certificate"] = {
+        key: value for key, value in found.items() if key not in ("inputs", "num_feasible")
+    }
     return ranking
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,13 @@ def rank_run(
     How far the held-out images tell the architectures apart is said by `score_se`, the score's standard error; by
     `group`, the same number for neighbours that cannot be told from the first among them; and by `top_probability`,
     the share of `num_resamples` rankings of all architectures, each with the held-out batches weighed otherwise, in
-    which this one is among the NUM_LIKELY best (missing without resamples, or where the ranking is not proved). See
-    `analysis.uncertainty`.
+    which this one is among the NUM_LIKELY best (missing without resamples, where the ranking is not proved, or where no
+    time is left). See `analysis.uncertainty`.
 
     Raises:
         ValueError: The run has no ratings, or the budgets cannot be met.
     """
+    started = time.monotonic()
     _check_complete(run)
     tables = load_ratings(run)
     ranking = top_architectures(tables, dict(budgets), top, time_limit_seconds=time_limit_seconds)
@@ -55,9 +57,15 @@ def rank_run(
     ranking[SCORE_SE] = score_errors(ranking, tables)
     ranking[GROUP] = tie_groups(ranking, tables)
     ranking[TOP_PROBABILITY] = math.nan
-    if proved and num_resamples:
+    left = None if time_limit_seconds is None else started + time_limit_seconds - time.monotonic()
+    if proved and num_resamples and (left is None or left > 0):
         ranking[TOP_PROBABILITY] = top_probabilities(
-            tables, dict(budgets), list(ranking[ARCHITECTURE]), NUM_LIKELY, num_resamples=num_resamples
+            tables,
+            dict(budgets),
+            list(ranking[ARCHITECTURE]),
+            NUM_LIKELY,
+            num_resamples=num_resamples,
+            time_limit_seconds=left,
         )
     ranking.attrs["num_feasible"] = {"lower": feasible.lower, "upper": feasible.upper}
     return ranking

@@ -18,6 +18,7 @@ import psutil
 from nasray.config import ExperimentConfig
 from nasray.config_file import dump_config, load_config
 from search_spaces.atomic_file import write_json, write_text
+from trainables.retrain.config import RetrainConfig
 
 _RECORDED_PACKAGES = ("nasray", "ray", "torch", "torchvision", "optuna", "pandas", "mlflow", "numpy", "scipy")
 
@@ -170,10 +171,15 @@ class RunFolder:
             yield
 
 
-def retrain_unit(architecture: str, training_seed: int) -> str:
-    """Name of the unit that trains an architecture for real; its text would be too long for a folder's name."""
-    digest = hashlib.sha256(architecture.encode()).hexdigest()[:12]
-    return f"retrain/{digest}/seed_{training_seed}"
+def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int) -> str:
+    """Name of the unit that trains an architecture for real, in a folder of its own for each way of training.
+
+    The texts themselves would be too long for folders' names.
+    """
+    digests = [
+        hashlib.sha256(text.encode()).hexdigest() for text in (architecture, settings.model_dump_json())
+    ]
+    return f"retrain/{digests[0][:12]}/{digests[1][:6]}_seed_{training_seed}"
 
 
 def describe_environment(seed: int) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class Tracker:
     def __init__(self, config: ExperimentConfig, folder: RunFolder) -> None:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars would stand amid our output
+        os.environ.setdefault(
+            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"
+        )  # bars would stand amid our output
         uri = tracking_uri(config)
         if uri.startswith("sqlite"):
             config.storage.root.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from trainables.feature_units import (
 from trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec, run_retrain, run_retrain_found
 from trainables.sd_darts.trainable import SdDartsSpec, run_sd_darts
 from trainables.teacher_unit import TeacherSpec, run_teacher
-from trainables.trainable import Metrics, mark_done
+from trainables.trainable import DONE, Metrics, mark_done
 
 Spec = (
     TeacherSpec
@@ -61,6 +61,8 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
     if spec.is_done:
         return
     spec.folder.mkdir(parents=True, exist_ok=True)
+    # A unit of other inputs may have been done here: from now on its results are no longer whole.
+    (spec.folder / DONE).unlink(missing_ok=True)
     history = []
     for metrics in _RUN[type(spec)](spec):
         history.append({key: value for key, value in metrics.items() if key != "replayed"})

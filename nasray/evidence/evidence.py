@@ -1,7 +1,6 @@
 """The evidence from a finished search: networks are trained for real, and the ranking is held to them."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +10,11 @@ from analysis.agreement import agreement
 from analysis.ranking import ARCHITECTURE, SCORE
 from analysis.ratings import load_ratings
 from nasray.config import ExperimentConfig
-from nasray.evidence.config import EvidenceConfig
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
 from nasray.evidence.table import ACCURACY, evidence_table, write_table
 from nasray.execution import Execution
-from nasray.run_folder import RunFolder
+from nasray.run_folder import RunFolder, read_json
 from nasray.schedule import Unit
 from search_spaces.atomic_file import write_json
 from trainables.block_distillation.stitch import StitchSpec, read_stitched
@@ -68,25 +66,33 @@ def gather_evidence(
     assert settings is not None
     tables = load_ratings(folder.path) if ranking is not None else []
     networks = choose_networks(settings, ranking, tables, found, budgets=config.budgets, seed=config.seed)
+    asked = {*networks[ARCHITECTURE], *chosen}
     networks = _with_chosen(networks, [*chosen, *_trained(folder)])
     trainings = {
         name: retrain_specs(settings, config, folder, inputs, name) for name in networks[ARCHITECTURE]
     }
-    wanted = networks[(networks[GROUP] != CHOSEN) | networks[ARCHITECTURE].isin(list(chosen))][ARCHITECTURE]
-    specs = [spec for name in wanted for spec in trainings[name]]
+    kept = [name in asked or all(spec.is_done for spec in trainings[name]) for name in networks[ARCHITECTURE]]
+    networks = networks[kept].reset_index(drop=True)
+    specs = [spec for name in networks[ARCHITECTURE] for spec in trainings[name]]
     units = list(retrain_units(specs, inputs))
-    stitching = _stitching(settings, config, folder, inputs, ranking, list(networks[ARCHITECTURE]))
+    stitching = _stitching(config, folder, inputs, ranking, networks[ARCHITECTURE])
     if stitching is not None:
         units.append(Unit(stitching))
+    drop_evidence(folder)
     try:
         execution.run_missing(units, units)
     finally:
-        stitched = read_stitched(stitching.folder) if stitching is not None and stitching.is_done else None
-        table = evidence_table(networks, trainings, tables, stitched, inputs)
+        table = evidence_table(networks, trainings, tables, _stitched(stitching), inputs)
         evidence = Evidence(table, _agreement(table, config.seed))
         write_table(table, folder.agreement)
         write_json(folder.agreement_figures, evidence.agreement)
     return evidence
+
+
+def drop_evidence(folder: RunFolder) -> None:
+    """Remove table and figures, which belong to another ranking, or to other trainings; these themselves stay."""
+    folder.agreement.unlink(missing_ok=True)
+    folder.agreement_figures.unlink(missing_ok=True)
 
 
 def _with_chosen(networks: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
@@ -97,24 +103,41 @@ def _with_chosen(networks: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
 
 def _trained(folder: RunFolder) -> Iterator[str]:
     """The architectures of all trainings that are in the folder, in the order of their paths."""
-    for path in sorted(folder.unit("retrain").glob(f"*/seed_*/{RETRAINED}")):
-        yield json.loads(path.read_text(encoding="utf-8"))["architecture"]
+    for path in sorted(folder.unit("retrain").glob(f"*/*/{RETRAINED}")):
+        if (content := read_json(path)) is not None:  # a damaged one counts as none
+            yield content["architecture"]
 
 
 def _stitching(
-    settings: EvidenceConfig,
     config: ExperimentConfig,
     folder: RunFolder,
     inputs: UnitInputs,
     ranking: pd.DataFrame | None,
-    architectures: Sequence[str],
+    architectures: Iterable[str],
 ) -> StitchSpec | None:
     """What puts the trained blocks together, where there are any and the teacher's classes are the data's."""
-    if not settings.stitched or ranking is None or not isinstance(inputs, SearchInputs):
+    wanted = config.retrain is not None and config.retrain.stitched
+    if not wanted or ranking is None or not isinstance(inputs, SearchInputs):
         return None
     if inputs.teacher.num_classes not in (None, inputs.summary.num_classes):
         return None
-    return stitch_spec(config, folder, inputs, architectures)
+    return stitch_spec(config, folder, inputs, sorted(architectures))
+
+
+def _stitched(stitching: StitchSpec | None) -> pd.DataFrame | None:
+    """The stitched accuracies, if they are measured.
+
+    Raises:
+        ValueError: Their file is damaged.
+    """
+    if stitching is None or not stitching.is_done:
+        return None
+    try:
+        return read_stitched(stitching.folder)
+    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+        raise ValueError(
+            f"{stitching.folder} must hold a whole table ({error}): remove the folder and run the same command again"
+        ) from error
 
 
 def _agreement(table: pd.DataFrame, seed: int) -> dict[str, Any] | None:
@@ -124,13 +147,14 @@ def _agreement(table: pd.DataFrame, seed: int) -> dict[str, Any] | None:
 
 
 def evidence_metrics(evidence: Evidence) -> dict[str, float]:
-    """The figures to compare searches by: the accuracy of the first network, and the agreement of each predictor.
+    """The figures to compare searches by: the accuracy of the ranking's first, and the agreement of each predictor.
 
     Not the best accuracy of all: that would owe something to the test images that choose it.
     """
     metrics = {}
-    if len(evidence.networks):
-        metrics["first_accuracy"] = float(evidence.networks[ACCURACY][0])
+    networks = evidence.networks
+    if len(networks) and networks[GROUP][0] == TOP:
+        metrics["first_accuracy"] = float(networks[ACCURACY][0])
     if evidence.agreement is not None:
         for name, figures in evidence.agreement["predictors"].items():
             metrics[f"kendall_tau_{name}"] = figures["kendall_tau"]["value"]

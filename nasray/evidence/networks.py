@@ -34,12 +34,13 @@ def choose_networks(
     groups: dict[str, Sequence[str]] = {}
     if ranking is not None:
         groups[TOP] = list(ranking[ARCHITECTURE][: config.top])
-    if found is not None:
-        groups[FOUND] = [found]
     if ranking is not None and config.sample:
         groups[SAMPLE] = list(
             sample_by_score(tables, config.sample, budgets=budgets, seed=seed)[ARCHITECTURE]
         )
+    # Last: what another search finds must not change of which networks the agreement is told.
+    if found is not None:
+        groups[FOUND] = [found]
     rows = [(name, group) for group, names in groups.items() for name in names]
     frame = pd.DataFrame(rows, columns=[ARCHITECTURE, GROUP], dtype=str)
     return frame.drop_duplicates(ARCHITECTURE, ignore_index=True)

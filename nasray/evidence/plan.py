@@ -32,7 +32,7 @@ def retrain_specs(
         targets = tuple(cell_targets(config.dna, folder, inputs))
     return [
         RetrainSpec(
-            name=(name := retrain_unit(architecture, seed)),
+            name=(name := retrain_unit(architecture, settings.training, seed)),
             folder=folder.unit(name),
             inputs=own,
             architecture=architecture,

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from analysis.ranking import ARCHITECTURE, SCORE
 from analysis.sums import sum_columns
-from search_spaces.architecture import Architecture
 from search_spaces.atomic_file import replacing
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
 from search_spaces.space import SearchSpace
@@ -19,7 +20,6 @@ from trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrai
 SWAP_IN_SCORE = "swap_in_score"
 DEPTH = "depth"
 ACCURACY, ACCURACIES = "accuracy", "accuracies"
-_NO_LAYER = "skip"
 
 
 def evidence_table(
@@ -51,8 +51,8 @@ def evidence_table(
     costs = [inputs.space.cost(name) for name in names]
     frame[NUM_PARAMS] = np.array([cost.num_params for cost in costs], np.int64)
     frame[NUM_MACS] = np.array([cost.num_macs for cost in costs], np.int64)
-    chain = isinstance(inputs.space, SearchSpace)
-    frame[DEPTH] = pd.array([_depth(name) if chain else None for name in names], "Int64")
+    space = inputs.space if isinstance(inputs.space, SearchSpace) else None
+    frame[DEPTH] = pd.array([_depth(space, name) if space else None for name in names], "Int64")
     frame[ACCURACIES] = [
         [float(read_retrained(spec.folder)[TEST_ACCURACY]) for spec in trainings[name]] for name in names
     ]
@@ -72,10 +72,12 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(temporary, index=False)
 
 
-def _depth(architecture: str) -> int:
-    """Number of layers that are not left out."""
-    candidates = Architecture.parse(architecture).candidates
-    return sum(name != _NO_LAYER for candidate in candidates for name in candidate.operations)
+def _depth(space: SearchSpace, architecture: str) -> int:
+    """Number of layers that do something; a `skip` that changes width or size is a layer."""
+    with torch.device("meta"):
+        network = space.build(architecture)
+    layers = [layer for block in network.blocks for layer in block.children()]
+    return sum(not isinstance(layer, nn.Identity) for layer in layers) - len(space.stem)
 
 
 def _floats(values: object) -> np.ndarray:

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from analysis.run import load_run
 from nasray.config import ExperimentConfig
+from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs
 from nasray.export.card import CardFacts, model_card
 from nasray.export.check import check_export
@@ -37,7 +38,7 @@ def export_network(
     Args:
         run: The run's folder.
         architecture: ID or genotype; None: the one with the best mean accuracy on the held-out images.
-        output: The folder to make; None: `exports/<digest of the architecture>_seed_<seed>/<format>` in the run's.
+        output: The folder to make; None: `exports/<architecture>_<training>_seed_<seed>/<format>` in the run's, by digests.
         format: "torch", one readable Python file; "torch.export", a program for any number of images; or "onnx".
         seed: Which training of the architecture; None: the one with the best accuracy on the held-out images.
 
@@ -50,9 +51,11 @@ def export_network(
     """
     check_format(format)
     folder = RunFolder(run.absolute())
-    config = folder.read_config()
+    folder.read_config()  # tells what is no run
+    # The folder may have been moved since.
+    config = load_config(folder.config, [f"storage.root={folder.path.parent}"])
     trainings = choose_retrained(folder, architecture, seed)
-    place = f"{trainings[0].digest}_seed_{trainings[0].seed}"
+    place = f"{trainings[0].digest}_{trainings[0].folder.name}"
     output = (output or folder.path / "exports" / place / format).absolute()
     if output.exists():
         raise ValueError(f"the output must not be there yet, but {output} is: remove it or give another")

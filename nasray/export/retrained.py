@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from analysis.run import load_run
 from nasray.run_folder import RunFolder, read_json
 from trainables.retrain.trainable import HELD_OUT_ACCURACY, NETWORK, RETRAINED, TEST_ACCURACY
 from trainables.trainable import read_done
@@ -39,6 +40,11 @@ class Retrained:
         """What stands for the architecture in names of folders."""
         return self.folder.parent.name
 
+    @property
+    def settings(self) -> str:
+        """What stands for the way of training in names of folders."""
+        return self.folder.name.partition("_")[0]
+
     def load_weights(self, network: nn.Module) -> None:
         """Give a network of this architecture the trained weights.
 
@@ -56,36 +62,53 @@ class Retrained:
 
 
 def choose_retrained(folder: RunFolder, architecture: str | None, seed: int | None) -> list[Retrained]:
-    """All trainings of one architecture, the one that goes out first: that with the best held-out accuracy.
+    """The trainings of one architecture in one way, the one that goes out first: that with the best held-out accuracy.
 
     Test images are for the last word and choose nothing.
 
     Args:
         folder: The run's folder.
-        architecture: Which; None: the one with the best held-out accuracy, averaged over its seeds.
+        architecture: Which; None: of the networks of the run's evidence, the one with the best held-out accuracy,
+            averaged over its seeds.
         seed: Which training; None: see above.
 
     Raises:
         ValueError: There is no such training.
     """
-    by_architecture = defaultdict(list)
-    for one in _read_all(folder):
-        by_architecture[one.architecture].append(one)
-    if architecture is None and by_architecture:
-        architecture = max(
-            by_architecture, key=lambda text: fmean(one.held_out_accuracy for one in by_architecture[text])
-        )
-    trainings = by_architecture.get(architecture or "", [])
-    if not trainings:
+    trained = _read_all(folder)
+    if architecture is None:
+        names = _evidence(folder)
+        wanted = [one for one in trained if names is None or one.architecture in names]
+    else:
+        wanted = [one for one in trained if one.architecture == architecture]
+    if not wanted:
         raise ValueError(
             f"an architecture must be trained for real before it is exported; in {folder.path} "
             + (f"{architecture} is not" if architecture else "none is")
             + f": nasray retrain {folder.path} --architecture '{architecture or 'ID'}'"
         )
-    if seed is not None and seed not in {one.seed for one in trainings}:
-        seeds = ", ".join(str(one.seed) for one in trainings)
-        raise ValueError(f"seed must be one that {architecture} was trained with, {seeds}, got {seed}")
-    return sorted(trainings, key=lambda one: (one.seed != seed, -one.held_out_accuracy, one.seed))
+    # Trained for longer, say, a network may stand there twice.
+    alike = defaultdict(list)
+    for one in wanted:
+        alike[one.architecture, one.settings].append(one)
+    with_seed = [group for group in alike.values() if seed is None or seed in {one.seed for one in group}]
+    if not with_seed:
+        seeds = ", ".join(map(str, sorted({one.seed for one in wanted})))
+        raise ValueError(
+            f"seed must be one that {architecture or 'a network'} was trained with, {seeds}, got {seed}"
+        )
+    best = max(with_seed, key=lambda group: fmean(one.held_out_accuracy for one in group))
+    return sorted(best, key=lambda one: (one.seed != seed, -one.held_out_accuracy, one.seed))
+
+
+def _evidence(folder: RunFolder) -> set[str] | None:
+    """The architectures of the run's evidence; None where there is none.
+
+    Raises:
+        ValueError: Its file is damaged.
+    """
+    networks = load_run(folder.path).agreement
+    return None if networks is None or not len(networks) else set(networks["architecture"])
 
 
 def _read_all(folder: RunFolder) -> list[Retrained]:

@@ -48,7 +48,7 @@ def searched(ray_of_two, tiny_in, tmp_path_factory):
 
 
 def test_a_search_ends_with_evidence(searched):
-    _, result = searched
+    plain, result = searched
     networks = result.evidence.networks
     assert list(networks["group"]) == ["top"] * 2 + ["sample"] * 4
     assert list(networks["architecture"][:2]) == list(result.ranking["architecture"][:2])
@@ -58,8 +58,9 @@ def test_a_search_ends_with_evidence(searched):
     assert networks["accuracy"].between(0, 1).all()
     assert networks["stitched_accuracy"].between(0, 1).all()
     assert networks["swap_in_score"].gt(0).all()
+    settings = load_config(plain).retrain.training
     assert units(result.folder) == sorted(
-        retrain_unit(name, seed) for name in networks["architecture"] for seed in (0, 1)
+        retrain_unit(name, settings, seed) for name in networks["architecture"] for seed in (0, 1)
     )
     stored = pd.read_parquet(result.folder / "agreement.parquet")
     pd.testing.assert_frame_equal(stored.drop(columns="accuracies"), networks.drop(columns="accuracies"))
@@ -103,6 +104,11 @@ def test_what_is_chosen_by_name_joins_the_table(searched):
     again = search(plain)
     assert again.num_units_run == 0
     pd.testing.assert_frame_equal(again.evidence.networks, evidence.networks)
+    longer = retrain(result.folder, [name], ["retrain.train.epochs=2", "retrain.training_seeds=[5]"])
+    assert list(longer.networks["architecture"]) == [name]
+    assert len(longer.networks["accuracies"][0]) == 1
+    stored = pd.read_parquet(result.folder / "agreement.parquet")
+    assert list(stored["accuracy"]) == list(evidence.networks["accuracy"]), "the evidence stays as it was"
 
     with pytest.raises(ValueError, match="block 0"):
         retrain(result.folder, ["1x99:mb3k3/2x16:sep3,sep3"])
@@ -110,6 +116,20 @@ def test_what_is_chosen_by_name_joins_the_table(searched):
         retrain(result.folder, [name], ["searches.0.epochs=7"])
     with pytest.raises(ValueError, match="must be the folder of a run"):
         retrain(result.folder / "nowhere", [name])
+    with pytest.raises(ValueError, match=r"retrain\.top says which networks make the evidence"):
+        retrain(result.folder, [name], ["retrain.top=1"])
+    with pytest.raises(ValueError, match="were not kept: run `nasray search`"):
+        retrain(result.folder, [name], ["retrain.distillation={multi_step: true}"])
+
+
+def test_another_ranking_takes_its_evidence_with_it(searched):
+    plain, result = searched
+    search(plain, ["ranking.top=7"], stages=["ranking"])
+    assert not (result.folder / "agreement.parquet").exists()
+    assert not (result.folder / "agreement.json").exists()
+    again = search(plain)
+    assert again.num_units_run == 0
+    assert len(again.evidence.networks) == 7
 
 
 def test_inherited_weights_and_a_teacher(with_evidence):
@@ -117,7 +137,9 @@ def test_inherited_weights_and_a_teacher(with_evidence):
     result = search(plain)
     (row,) = result.evidence.networks.itertuples()
     assert result.evidence.agreement is None
-    folder = RunFolder(result.folder).unit(retrain_unit(row.architecture, 3))
+    folder = RunFolder(result.folder).unit(
+        retrain_unit(row.architecture, load_config(plain).retrain.training, 3)
+    )
     assert read_done(folder)["history"][0]["epoch"] == 1
 
 

@@ -1,4 +1,5 @@
 import ast
+import hashlib
 import itertools
 import json
 import re
@@ -10,11 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nasray.export.export import export_network
-from nasray.run_folder import retrain_unit
 
 from .conftest import CHAIN, SPACES
 
 CHAIN_ID = SPACES["chain"][1]
+# Torch's exporters take their time: one kind of network in every run of the tests, the others in `make test-all`.
+ONE_FAST = [pytest.param(name, marks=[] if name == "chain" else pytest.mark.slow) for name in SPACES]
 
 
 def run_card(folder):
@@ -24,6 +26,13 @@ def run_card(folder):
     ending = "\nprint(tuple((probabilities if 'probabilities' in vars() else logits).shape))"
     command = [sys.executable, "-B", "-c", blocked + code + ending]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def trained_file(run, architecture, seed, name):
+    """A file of the one training of an architecture with a seed."""
+    digest = hashlib.sha256(architecture.encode()).hexdigest()[:12]
+    [path] = (run / "units" / "retrain" / digest).glob(f"*_seed_{seed}/{name}")
+    return path
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -49,14 +58,14 @@ def test_a_python_file_that_needs_no_nasray(of_each_space, space, tmp_path):
         assert subprocess.run(command, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", ONE_FAST)
 def test_a_program_for_any_number_of_images(of_each_space, space, tmp_path):
     folder = export_network(of_each_space(space), output=tmp_path / "network", format="torch.export")
     assert {path.name for path in folder.iterdir()} == {"model.pt2", "weights.safetensors", "README.md"}
     assert run_card(folder) == "(4, 10)\n"
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", ONE_FAST)
 def test_an_onnx_file_for_any_number_of_images(of_each_space, space, tmp_path):
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
@@ -175,7 +184,7 @@ def test_held_out_images_choose_architecture_and_seed(trained, tmp_path):
     run = trained(CHAIN, CHAIN_ID, other, seeds=(0, 1))
     held_out = {}
     for architecture, seed in itertools.product((CHAIN_ID, other), (0, 1)):
-        path = run / "units" / retrain_unit(architecture, seed) / "retrained.json"
+        path = trained_file(run, architecture, seed, "retrained.json")
         recorded = json.loads(path.read_text())
         held_out[architecture, seed] = recorded["held_out_accuracy"]
         # The test images say the contrary.
@@ -188,7 +197,7 @@ def test_held_out_images_choose_architecture_and_seed(trained, tmp_path):
     assert f"| {seed} (this one) |" in card
     given = export_network(run, other, tmp_path / "given", seed=1)
     assert "| 1 (this one) |" in (given / "README.md").read_text()
-    weights = load_file(run / "units" / retrain_unit(other, 1) / "network.safetensors")
+    weights = load_file(trained_file(run, other, 1, "network.safetensors"))
     exported = load_file(given / "weights.safetensors")
     assert weights.keys() == exported.keys()
     assert all(torch.equal(weights[name], exported[name]) for name in weights)
@@ -217,7 +226,7 @@ def test_without_any_training(trained):
 
 def test_damaged_weights_leave_no_folder(trained, tmp_path):
     run = trained(CHAIN, CHAIN_ID)
-    path = run / "units" / retrain_unit(CHAIN_ID, 0) / "network.safetensors"
+    path = trained_file(run, CHAIN_ID, 0, "network.safetensors")
     weights, output = load_file(path), tmp_path / "out" / "network"
     # A file that can be read: only the recorded accuracy can tell.
     save_file(weights | {"head.4.weight": weights["head.4.weight"].flip(0)}, path)
