@@ -26,12 +26,13 @@ from analysis.kendall import (
     spearman_rhos,
 )
 
-RANDOM = "random"
+RANDOM, COMBINED = "random", "combined"
 # What predicts accuracies, and whether a higher value promises a higher one.
 _RISES = {
     "score": False,
     "swap_in_score": False,
     "stitched_accuracy": True,
+    COMBINED: True,
     "num_params": True,
     "num_macs": True,
     "depth": True,
@@ -87,6 +88,8 @@ def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 200
     apart. Their intervals are of 95%, over networks like these: whole networks are drawn again, with replacement.
     The random order's value is 0, what is to be expected of it; its interval holds 95% of random orders.
 
+    `combined` is the mean of the ranks, among these networks, that their score and their stitched accuracy give them.
+
     - `kendall_tau_top_decile`: among the networks whose accuracy reaches the 90th percentile; None if fewer than 5.
     - `kendall_tau_matched_macs`, `kendall_tau_matched_depth`: over the pairs of networks that are alike, so that none
       wins by its size: with MACs within 10% of each other, with equal depth. Pairs and not bins, at whose edges
@@ -115,6 +118,7 @@ def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 200
     """
     rated = networks[_is_known(networks, "score")]
     _check(networks, len(rated), num_resamples)
+    networks = _with_combined(networks)
     draws = _Draws(num_resamples, seed)
     num_seeds = int(networks["accuracies"].map(len).min())
     predictors = {}
@@ -162,6 +166,15 @@ def _check(networks: pd.DataFrame, num_rated: int, num_resamples: int) -> None:
         )
     if num_resamples < 1:
         raise ValueError(f"num_resamples must be at least 1, got {num_resamples}")
+
+
+def _with_combined(networks: pd.DataFrame) -> pd.DataFrame:
+    """The networks with the mean rank by score and by stitched accuracy, higher is better, where both are known."""
+    if "stitched_accuracy" not in networks:
+        return networks
+    known = networks[networks["score"].notna() & networks["stitched_accuracy"].notna()]
+    ranks = (known["stitched_accuracy"].rank() + known["score"].rank(ascending=False)) / 2
+    return networks.assign(**{COMBINED: ranks})
 
 
 def _is_known(networks: pd.DataFrame, name: str) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ _PREDICTORS = {
     "score": "score",
     "swap_in_score": "swap-in score",
     "stitched_accuracy": "stitched accuracy",
+    "combined": "score and stitched",
     "num_params": "parameters",
     "num_macs": "MACs",
     "depth": "depth",
@@ -28,7 +29,7 @@ _AXES = {
     "stitched_accuracy": "accuracy of the trained blocks put together",
     "depth": "depth, in layers",
 }
-_OWN = ("score", "swap_in_score", "stitched_accuracy")
+_OWN = ("score", "swap_in_score", "stitched_accuracy", "combined")
 _GROUPS = {
     "top": ("best of the ranking", "ranked", "circle"),
     "sample": ("spread over all scores", "all-marks", "square"),

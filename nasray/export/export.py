@@ -38,7 +38,7 @@ def export_network(
     Args:
         run: The run's folder.
         architecture: ID or genotype; None: the one with the best mean accuracy on the held-out images.
-        output: The folder to make; None: `exports/<architecture>_<training>_seed_<seed>/<format>` in the run's, by digests.
+        output: The folder to make; None: `exports/<digest>_<training>_seed_<seed>/<format>` in the run's.
         format: "torch", one readable Python file; "torch.export", a program for any number of images; or "onnx".
         seed: Which training of the architecture; None: the one with the best accuracy on the held-out images.
 

@@ -44,10 +44,10 @@ def networks(rng):
 
 def test_values_are_those_of_scipy_turned_so_that_higher_is_better(networks):
     figures = agreement(networks, num_resamples=200)
-    assert tuple(figures["predictors"]) == PREDICTORS
+    assert tuple(name for name in figures["predictors"] if name != "combined") == PREDICTORS
     assert (figures["num_networks"], figures["num_seeds"]) == (60, 2)
     for name, one in figures["predictors"].items():
-        if name == "random":
+        if name in ("random", "combined"):
             continue
         sign = -1 if name in ("score", "swap_in_score") else 1
         values = sign * networks[name].to_numpy(float)
@@ -237,3 +237,18 @@ def test_what_is_not_enough_is_refused(networks):
         agreement(networks.assign(accuracy=[np.nan] + [0.5] * 59))
     with pytest.raises(ValueError, match="num_resamples must be at least 1, got 0"):
         agreement(networks, num_resamples=0)
+
+
+def test_score_and_stitched_accuracy_are_combined_by_their_ranks(rng):
+    quality = rng.random(40)
+    networks = networks_of(quality, -quality + 0.3 * rng.standard_normal(40), rng, noise=0.001)
+    networks["stitched_accuracy"] = quality + 0.3 * rng.standard_normal(40)
+    networks.loc[3, "stitched_accuracy"] = np.nan
+    found = agreement(networks, num_resamples=50)["predictors"]
+    known = networks.drop(index=3)
+    ranks = stats.rankdata(known["stitched_accuracy"]) + stats.rankdata(-known["score"])
+    expected = stats.kendalltau(ranks, known["accuracy"]).statistic
+    assert found["combined"]["kendall_tau"]["value"] == pytest.approx(expected)
+    assert found["combined"]["kendall_tau"]["value"] > found["score"]["kendall_tau"]["value"]
+    alone = agreement(networks.drop(columns="stitched_accuracy"), num_resamples=50)["predictors"]
+    assert "combined" not in alone
