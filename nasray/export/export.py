@@ -54,6 +54,9 @@ def export_network(
     folder.read_config()  # tells what is no run
     # The folder may have been moved since.
     config = load_config(folder.config, [f"storage.root={folder.path.parent}"])
+    inputs = unit_inputs(config, folder)
+    if architecture is not None:
+        inputs.space.cost(architecture)  # tells what is not of the space
     trainings = choose_retrained(folder, architecture, seed)
     place = f"{trainings[0].digest}_{trainings[0].folder.name}"
     output = (output or folder.path / "exports" / place / format).absolute()
@@ -63,25 +66,31 @@ def export_network(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
         written = Path(temporary) / output.name
         written.mkdir()
-        _write(format, trainings, config, folder, written)
+        _write(format, trainings, config, folder, inputs, written)
         written.rename(output)
     return output
 
 
 def _write(
-    form: Format, trainings: Sequence[Retrained], config: ExperimentConfig, folder: RunFolder, output: Path
+    form: Format,
+    trainings: Sequence[Retrained],
+    config: ExperimentConfig,
+    folder: RunFolder,
+    inputs: UnitInputs,
+    output: Path,
 ) -> None:
     """Fill an empty folder, and check it.
 
     Raises:
         ValueError: The format does not suit the network, or the check failed.
     """
-    inputs, chosen = unit_inputs(config, folder), trainings[0]
+    chosen = trainings[0]
     given = preprocessing_of(inputs.images)
     recording = record(lambda: inputs.space.build(chosen.architecture), given.input_shape)
     chosen.load_weights(recording.network)
     packages = write_model(form, chosen.architecture, recording, given, output)
     save_file(recording.network.state_dict(), output / WEIGHTS)
+    (output / WEIGHTS).chmod(0o644)  # for others than the one who wrote it
     checked = check_export(output, recording.network, inputs.images.held_out, chosen.held_out_accuracy)
     facts = CardFacts(
         form=form,
