@@ -1,42 +1,48 @@
-"""Axes: from values to places along a chart's side, and ticks at round numbers."""
+"""Axes: what a chart's side spans, and where matplotlib puts its ticks."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.report.numerals import decimal, power_of_ten, quantity, superscript
+from matplotlib import ticker
+from matplotlib.axes import Axes
+
+from analysis.report.numerals import power_of_ten, superscript
 
 _MARGIN = 0.04  # left free at both ends, as a share of the values' range
 _NUM_TICKS = 6
+_LONGEST_NAME = 27
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis of a chart.
+    """One axis of one chart.
 
     Attributes:
         label: What it shows, with its unit, and which end is better.
         low: The value at its beginning.
-        high: The value at its end, above `low`.
-        ticks: Values with their texts.
-        log: Whether equal ratios take equal lengths; `low` is then positive.
+        high: The value at its end.
+        locator: Finds where ticks stand.
+        formatter: Gives their texts.
+        scale: "linear", or "log": equal ratios take equal lengths.
+        names: The whole texts of an axis whose ticks are names.
     """
 
     label: str
     low: float
     high: float
-    ticks: tuple[tuple[float, str], ...]
-    log: bool = False
+    locator: ticker.Locator
+    formatter: ticker.Formatter
+    scale: str = "linear"
+    names: tuple[str, ...] = ()
 
-    def share(self, value: float) -> float:
-        """How far along the axis `value` stands, from 0 at `low` to 1 at `high`; NaN where it has no place."""
-        if not self.log:
-            return (value - self.low) / (self.high - self.low)
-        return math.log(value / self.low) / math.log(self.high / self.low) if value > 0 else math.nan
-
-    def nearest(self, value: float) -> float:
-        """The value on the axis that is nearest to `value`."""
-        return min(max(value, min(self.low, self.high)), max(self.low, self.high))
+    def put_on(self, axes: Axes, side: str) -> None:
+        """Make the axis of this side, "x" or "y", show this."""
+        axes.set(**{f"{side}scale": self.scale, f"{side}lim": (self.low, self.high)})
+        axis = {"x": axes.xaxis, "y": axes.yaxis}[side]
+        axis.set_major_locator(self.locator)
+        axis.set_major_formatter(self.formatter)
+        axis.minorticks_off()
 
 
 def linear(label: str, values: Iterable[float], *, low: float | None = None, whole: bool = False) -> Axis:
@@ -50,43 +56,38 @@ def linear(label: str, values: Iterable[float], *, low: float | None = None, who
     """
     finite = [float(value) for value in values if math.isfinite(value)] or [0.0]
     smallest, largest = min(finite), max(finite)
-    margin = _MARGIN * (largest - smallest) or 0.02 * abs(largest) or 0.5
-    low = smallest - margin if low is None else low
-    high = max(largest + margin, low + margin)
-    return Axis(label, low, high, _round_ticks(low, high, whole=whole))
+    margin = _MARGIN * (largest - smallest) or (not whole and 0.02 * abs(largest)) or 0.5
+    low, high = smallest - margin if low is None else low, largest + margin
+    locator = ticker.MaxNLocator(_NUM_TICKS, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=2 - whole)
+    return Axis(label, low, high, locator, _formatter(max(abs(low), abs(high))))
 
 
 def logarithmic(label: str, values: Iterable[float]) -> Axis:
     """An axis in powers of ten around all positive `values`."""
     positive = [float(value) for value in values if 0 < value < math.inf] or [1.0]
-    low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
-    high = max(high, low + 1)
-    step = -(-(high - low) // _NUM_TICKS)
-    ticks = tuple(
-        (10.0**power, str(10**power) if 0 <= power <= 2 else f"10{superscript(power)}")
-        for power in range(low, high + 1, step)
-    )
-    return Axis(label, 10.0**low, 10.0**high, ticks, log=True)
+    low, high = min(positive), max(2 * max(positive), 10 * min(positive))
+    locator = ticker.LogLocator(numticks=_NUM_TICKS + 1)
+    return Axis(label, low, high, locator, ticker.FuncFormatter(_power), "log")
 
 
 def names(label: str, texts: Sequence[str]) -> Axis:
     """An axis with a place for each text, at 0, 1, and so on; as a vertical axis it begins at the top."""
-    ticks = tuple((float(place), text) for place, text in enumerate(texts))
-    return Axis(label, len(texts) - 0.4, -0.6, ticks)
+    shown = [text if len(text) <= _LONGEST_NAME else "…" + text[1 - _LONGEST_NAME :] for text in texts]
+    places, formatter = ticker.FixedLocator(range(len(texts))), ticker.FixedFormatter(shown)
+    return Axis(label, len(texts) - 0.4, -0.6, places, formatter, names=tuple(texts))
 
 
-def _round_ticks(low: float, high: float, *, whole: bool) -> tuple[tuple[float, str], ...]:
-    """Multiples of 1, 2 or 5 times a power of ten, six of them at most, with as many digits as they need."""
-    rough = (high - low) / _NUM_TICKS
-    rough = max(rough, 1.0) if whole else rough
-    size = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * size for factor in (1, 2, 5, 10) if factor * size >= rough * 0.999)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    places = [
-        number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    ]
-    if max(abs(low), abs(high)) >= 10_000:
-        return tuple((place, quantity(place)) for place in places)
-    if digits > 4:
-        return tuple((place, power_of_ten(place)) for place in places)
-    return tuple((place, decimal(place, digits)) for place in places)
+def _formatter(largest: float) -> ticker.Formatter:
+    """With as many digits as the ticks need, or for very large and very small numbers with their size."""
+    if largest >= 10_000:
+        return ticker.EngFormatter(sep="")
+    if largest < 0.001:
+        return ticker.FuncFormatter(lambda value, _: power_of_ten(value))
+    plain = ticker.ScalarFormatter(useOffset=False)
+    plain.set_scientific(False)
+    return plain
+
+
+def _power(value: float, _: int | None) -> str:
+    exponent = round(math.log10(value))
+    return str(10**exponent) if 0 <= exponent <= 2 else f"10{superscript(exponent)}"

@@ -32,7 +32,7 @@ def section(run: Run) -> Section | None:
             [_groups_chart(block, frame) for block, frame in blocks],
             [
                 Key("middle half", "all", "area"),
-                Key("candidate", "ranked"),
+                Key("candidate", "ranked clear"),
                 Key("best of its group", "found", "diamond"),
             ],
         )
@@ -63,11 +63,13 @@ def _groups_chart(block: int, frame: pd.DataFrame) -> Chart:
         ratings = group[RATING].to_numpy()
         least, lower, middle, upper, most = np.percentile(ratings, [5, 25, 50, 75, 95])
         tip = f"{name}: {len(group):,} candidates, median {decimal(middle, 4)}"
-        chart.segment((least, most), (place, place), "whisker")
+        chart.line((least, most), (place, place), "whisker")
         chart.box((lower, upper), (place - _HALF_HEIGHT, place + _HALF_HEIGHT), "all", tip=tip)
         if len(group) <= _MOST_MARKED:
-            chart.points(ratings.tolist(), [place] * len(group), "ranked", tips=_tips(group), radius=1.6)
-        chart.segment((middle, middle), (place - _HALF_HEIGHT, place + _HALF_HEIGHT), "median", tip=tip)
+            chart.points(
+                ratings.tolist(), [place] * len(group), "ranked clear", tips=_tips(group), radius=1.6
+            )
+        chart.line((middle, middle), (place - _HALF_HEIGHT, place + _HALF_HEIGHT), "median", tip=tip)
         best = group.nsmallest(1, RATING)
         chart.points(best[RATING].tolist(), [place], "found", tips=_tips(best), shape="diamond", radius=3)
     return chart
@@ -87,7 +89,7 @@ def _groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _swap_in_chart(block: int, frame: pd.DataFrame) -> Chart:
     x = linear("rating (lower is better)", frame[RATING])
     chart = Chart(f"Block {block}", x, linear("swap-in rating (lower is better)", frame[SWAP_IN]))
-    draw_cloud(chart, frame, RATING, SWAP_IN, "ranked", _tips)
+    draw_cloud(chart, frame, RATING, SWAP_IN, "ranked clear", _tips)
     return chart
 
 

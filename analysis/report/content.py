@@ -14,7 +14,7 @@ class Key:
 
     Attributes:
         text: What the mark stands for.
-        role: The mark's class in the style sheet.
+        role: What the mark is, in words of the palette.
         shape: "circle", "diamond", "square", "triangle", "triangle-down", "line" or "area".
     """
 

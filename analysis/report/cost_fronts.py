@@ -59,7 +59,7 @@ def _score_figure(run: Run) -> Figure | None:
         [_score_chart(run, run.ranking, run.tables, references, cost) for cost in COSTS],
         [
             Key("best within a budget", "front", "line"),
-            Key("ranked", "ranked"),
+            Key("ranked", "ranked clear"),
             *([Key("found by SD-DARTS", "found", "diamond")] if run.found is not None else []),
             *([Key("trained for real", "trained", "square")] if trained(run) is not None else []),
             Key("largest of the space", "reference", "triangle"),
@@ -79,7 +79,7 @@ def _score_chart(
     chart = Chart(
         "", linear(COSTS[cost], every[cost], low=0), linear("score (lower is better)", every[SCORE]), MEDIUM
     )
-    draw_cloud(chart, ranking, cost, SCORE, "ranked", _tips)
+    draw_cloud(chart, ranking, cost, SCORE, "ranked clear", _tips)
     if len(front):
         chart.line(front[cost].tolist(), front[SCORE].tolist(), "front")
         chart.points(front[cost].tolist(), front[SCORE].tolist(), "front", tips=_tips(front), radius=2.6)
@@ -131,7 +131,7 @@ def _accuracy_chart(run: Run, networks: pd.DataFrame, teacher: float | None, cos
     front = pareto_front(networks, cost)
     chart.line(front[cost].tolist(), front["accuracy"].tolist(), "front")
     for x, bottom, top in zip(networks[cost], low, high, strict=True):
-        chart.segment((x, x), (bottom, top), "trained")
+        chart.line((x, x), (bottom, top), "trained")
     is_found = networks[ARCHITECTURE].isin([] if run.found is None else run.found[ARCHITECTURE])
     for frame, role, shape in (
         (networks[~is_found], "trained", "square"),

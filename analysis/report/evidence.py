@@ -31,8 +31,8 @@ _AXES = {
 }
 _OWN = ("score", "swap_in_score", "stitched_accuracy", "combined")
 _GROUPS = {
-    "top": ("best of the ranking", "ranked", "circle"),
-    "sample": ("spread over all scores", "all-marks", "square"),
+    "top": ("best of the ranking", "ranked clear", "circle"),
+    "sample": ("spread over all scores", "reference", "square"),
     "found": ("found by SD-DARTS", "found", "diamond"),
     "chosen": ("chosen by hand", "trained", "triangle"),
 }
@@ -82,7 +82,7 @@ def _scatter(networks: pd.DataFrame, predictor: str) -> Chart:
         y,
     )
     for x, low, high in zip(networks[predictor], lows, highs, strict=True):
-        chart.segment((x, x), (low, high), "error")
+        chart.line((x, x), (low, high), "error")
     for group, (_, role, shape) in _GROUPS.items():
         own = networks[networks["group"] == group]
         tips = [
@@ -126,13 +126,13 @@ def _intervals(predictors: dict[str, Any], tau: str, title: str, ceiling: dict[s
     )
     if ceiling is not None:
         one = ceiling["kendall_tau"]
-        chart.box((one["low"], one["high"]), (-1.0, len(rows)), "trained", opacity=0.15)
+        chart.box((one["low"], one["high"]), (-1.0, len(rows)), "trained faint")
         chart.along(one["value"], "trained", tip=f"noise ceiling {_interval(one)}")
     chart.along(0.0, "zero")
     for place, name in enumerate(rows):
         one, role = predictors[name][tau], "ranked" if name in _OWN else "reference"
         tip = f"{name}: {_interval(one)}"
-        chart.segment((one["low"], one["high"]), (place, place), f"{role} bold", tip=tip)
+        chart.line((one["low"], one["high"]), (place, place), f"{role} bold", tip=tip)
         chart.points([one["value"]], [place], role, tips=[tip], radius=4.5)
     return chart
 

@@ -1,6 +1,7 @@
 """The report: one page that holds a run's results and needs nothing else, neither files nor a network."""
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -64,6 +65,7 @@ def write_report(run_path: Path, output: Path | None = None) -> Path:
         conclusions=conclusions(run),
         sections=sections,
         swatch=swatch,
+        new_id=map(str, count()).__next__,
         style=Markup(_own_text("style.css")),
         script=Markup(_own_text("page.js")),
     )

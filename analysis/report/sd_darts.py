@@ -8,7 +8,7 @@ from analysis.report.axis import linear, names
 from analysis.report.chart import Chart, rows_size
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table
 from analysis.report.numerals import decimal, with_error
-from analysis.report.series import series_role
+from analysis.report.palette import series_role
 from analysis.run import Run
 
 _MEASURED = {
@@ -121,14 +121,14 @@ def _found_figure(space: str, study: pd.DataFrame, roles: dict[str, str]) -> Fig
             f"{arm}, seed {row['seed']}: {decimal(row['test_accuracy'], 4)}\n{row[ARCHITECTURE]}"
             for row in own.to_dict("records")
         ]
-        chart.segment(
+        chart.line(
             (mean - error, mean + error),
             (place, place),
             f"{role} bold",
             tip=f"{arm}: {with_error(mean, error, 4)}",
         )
         chart.points(own["test_accuracy"].tolist(), [place] * len(own), role, tips=tips, radius=3)
-        chart.segment((mean, mean), (place - 0.3, place + 0.3), f"{role} bold")
+        chart.line((mean, mean), (place - 0.3, place + 0.3), f"{role} bold")
     return Figure(
         f"What was found: {space}",
         "A point per seed; the upright stroke is the mean, the lying one leads one standard error to each side.",

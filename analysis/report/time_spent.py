@@ -6,7 +6,7 @@ from analysis.report.axis import linear, names
 from analysis.report.chart import Chart, rows_size
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table
 from analysis.report.numerals import duration
-from analysis.report.series import series_role
+from analysis.report.palette import series_role
 from analysis.run import Run
 
 _NUM_SHOWN = 30

@@ -8,7 +8,7 @@ from analysis.report.axis import linear
 from analysis.report.chart import Chart
 from analysis.report.content import Figure, Key, Section
 from analysis.report.numerals import decimal
-from analysis.report.series import NUM_COLOURS, series_role
+from analysis.report.palette import NUM_COLOURS, series_role
 from analysis.run import Run
 
 _MOST_LINES = 60

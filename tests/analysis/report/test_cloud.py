@@ -16,12 +16,12 @@ def drawn(num):
 
 
 def test_few_points_are_drawn_one_by_one():
-    assert drawn(MOST_POINTS).count("<circle") == MOST_POINTS
+    assert drawn(MOST_POINTS).count("<title>tip</title>") == MOST_POINTS
 
 
 def test_many_points_are_counted():
     page = drawn(200_000)
-    assert "<circle" not in page
+    assert ">tip</title>" not in page
     assert len(page) < 500_000
     told = [int(part.split(" here")[0].replace(",", "")) for part in page.split("<title>") if " here" in part]
     assert sum(told) == 200_000

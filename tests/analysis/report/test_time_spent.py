@@ -19,7 +19,7 @@ def test_only_the_longest_are_drawn(new_run):
         run.done(f"retrain/{number:012x}/seed_0", [{"epoch": 1, "seconds": float(number + 1)}])
     figure, _ = section(load_run(run.path)).parts
     page = figure.charts[0].markup()
-    assert page.count("<rect") == 30
+    assert page.count(" epochs</title>") == 30
     assert f"{20:012x}" in page
     assert f"{19:012x}" not in page
 

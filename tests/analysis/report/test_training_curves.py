@@ -1,3 +1,4 @@
+from analysis.report.palette import look
 from analysis.report.training_curves import section
 from analysis.run import load_run
 
@@ -22,7 +23,8 @@ def test_many_curves_are_a_band(new_run):
         )
     (figure,) = section(load_run(run.path)).parts
     page = figure.charts[0].markup()
-    assert page.count("<polyline") == page.count("<polygon") == 1
+    assert page.count(f"opacity: {look('faint')['alpha']}") == 1
+    assert page.count(f"stroke: {look('s0')['color']}") == 1
     assert len(figure.legend) == 2
 
 
