@@ -125,8 +125,8 @@ class Chart:
         right = 1 - _RIGHT / width
         self._figure.text(right, 6 / height, x.label, horizontalalignment="right")
         labels = self._axes.get_yticklabels()
-        left = 9 + max(label.get_window_extent().width for label in labels)
-        left = min(left / width, _MOST_LEFT)
+        longest = max((label.get_window_extent().width for label in labels), default=0.0)
+        left = min((9 + longest) / width, _MOST_LEFT)
         self._figure.subplots_adjust(left, _BOTTOM / height, right, 1 - top / height)
         for label, name in zip(labels, y.names, strict=False):
             self._tell(label, [name if name != label.get_text() else ""])
