@@ -43,7 +43,7 @@ _BASELINES = {
     "depth": "depth",
     RANDOM: "a random order",
 }
-_FEWEST_NETWORKS = 4
+FEWEST_NETWORKS = 4
 _FEWEST_IN_DECILE = 5
 _FEWEST_PAIRS = 10
 _ALIKE_MACS = 0.1
@@ -124,7 +124,7 @@ def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 200
     predictors = {}
     for name in _RISES:
         known = networks[_is_known(networks, name)]
-        if len(known) >= _FEWEST_NETWORKS:
+        if len(known) >= FEWEST_NETWORKS:
             predictors[name] = _figures(known, _oriented(known, name), draws)
     predictors[RANDOM] = _figures(networks, None, draws)
     return {
@@ -154,9 +154,9 @@ def sentence(figures: dict[str, Any]) -> str:
 
 
 def _check(networks: pd.DataFrame, num_rated: int, num_resamples: int) -> None:
-    if num_rated < _FEWEST_NETWORKS:
+    if num_rated < FEWEST_NETWORKS:
         raise ValueError(
-            f"at least {_FEWEST_NETWORKS} networks must be rated and trained to tell how far the ratings agree, got"
+            f"at least {FEWEST_NETWORKS} networks must be rated and trained to tell how far the ratings agree, got"
             f" {num_rated}; train more, for instance of a larger retrain.sample"
         )
     unknown = int((~_is_known(networks, "accuracy")).sum())

@@ -24,7 +24,7 @@ from nasray.run_folder import RunFolder, read_json
 from nasray.sd_darts_plan import SD_DARTS, study_runs
 from nasray.study import study_table
 from nasray.tracking import Tracker
-from search_spaces.atomic_file import replacing, write_json
+from search_spaces.atomic_file import write_json, write_parquet
 from trainables.inputs import UnitInputs
 
 RANKING, EVIDENCE = "ranking", "evidence"
@@ -98,13 +98,10 @@ def search(
         with Execution(resolved, folder, tracker, console) as execution:
             try:
                 execution.run_missing(units, targets)
-            finally:
-                study = _tabulate(
-                    resolved, folder, inputs, chosen
-                )  # also of the runs that ended well, if others failed
-            ranking = (
-                rank_again(resolved, folder) if resolved.dna and {RANKING, EVIDENCE} & set(chosen) else None
-            )
+            finally:  # if some runs failed, those that ended well are tabulated all the same
+                study = _tabulate(resolved, folder, inputs, chosen)
+            ranked = resolved.dna is not None and {RANKING, EVIDENCE} & set(chosen)
+            ranking = rank_again(resolved, folder) if ranked else None
             found = _find(resolved, folder, wanted, rating_tables(plan))
             evidence = None
             if EVIDENCE in chosen:
@@ -207,8 +204,7 @@ def _find(
         return None
     rated = len(tables) > 0 and all(path.exists() for path in tables)
     found = found_architecture(config, folder, ranked=rated)
-    with replacing(folder.found) as temporary:
-        found.to_parquet(temporary, index=False)
+    write_parquet(folder.found, found)
     return found
 
 
@@ -219,8 +215,7 @@ def _tabulate(
     if SD_DARTS not in stages or config.study is None:
         return None
     table = study_table(list(study_runs(config, folder, inputs)))
-    with replacing(folder.study) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_parquet(folder.study, table)
     return table
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -35,6 +37,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file as a whole, readable and with its keys in their given order."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame as a parquet file as a whole, without its index."""
+    with replacing(path) as temporary:
+        frame.to_parquet(temporary, index=False)
 
 
 def _umask() -> int:

@@ -18,10 +18,10 @@ from trainables.inputs import SearchInputs, UnitSpec
 from trainables.retrain.config import TrainConfig
 from trainables.retrain.kept_epochs import KeptEpochs, epoch_weights, epochs_folder
 from trainables.retrain.step import SupervisedTraining
-from trainables.retrain.weights import save_weights
 from trainables.seeding import seed_global_generators
 from trainables.teacher import build_teacher, fingerprint
 from trainables.trainable import Metrics, train
+from trainables.weights import save_weights
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "teacher.json"

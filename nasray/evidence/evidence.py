@@ -6,22 +6,20 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.agreement import agreement
+from analysis.agreement import FEWEST_NETWORKS, agreement
 from analysis.ranking import ARCHITECTURE, SCORE
 from analysis.ratings import load_ratings
 from nasray.config import ExperimentConfig
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
-from nasray.evidence.table import ACCURACY, evidence_table, write_table
+from nasray.evidence.table import ACCURACY, evidence_table
 from nasray.execution import Execution
 from nasray.run_folder import RunFolder, read_json
 from nasray.schedule import Unit
-from search_spaces.atomic_file import write_json
+from search_spaces.atomic_file import write_json, write_parquet
 from trainables.block_distillation.stitch import StitchSpec, read_stitched
 from trainables.inputs import SearchInputs, UnitInputs
 from trainables.retrain.trainable import RETRAINED
-
-_FEWEST_NETWORKS = 4  # of which an agreement says anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def gather_evidence(
     finally:
         table = evidence_table(networks, trainings, tables, _stitched(stitching), inputs)
         evidence = Evidence(table, _agreement(table, config.seed))
-        write_table(table, folder.agreement)
+        write_parquet(folder.agreement, table)
         write_json(folder.agreement_figures, evidence.agreement)
     return evidence
 
@@ -143,7 +141,7 @@ def _stitched(stitching: StitchSpec | None) -> pd.DataFrame | None:
 def _agreement(table: pd.DataFrame, seed: int) -> dict[str, Any] | None:
     """The figures over the best and the sampled networks: those found in other ways were not chosen for them."""
     rated = table[table[GROUP].isin([TOP, SAMPLE]) & table[SCORE].notna()]
-    return agreement(rated, seed=seed) if len(rated) >= _FEWEST_NETWORKS else None
+    return agreement(rated, seed=seed) if len(rated) >= FEWEST_NETWORKS else None
 
 
 def evidence_metrics(evidence: Evidence) -> dict[str, float]:

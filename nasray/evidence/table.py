@@ -1,7 +1,6 @@
 """The table of the networks that were trained for real: what was said of each, and what became of it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ from torch import nn
 
 from analysis.ranking import ARCHITECTURE, SCORE
 from analysis.sums import sum_columns
-from search_spaces.atomic_file import replacing
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
 from search_spaces.space import SearchSpace
 from trainables.block_distillation.stitch import STITCHED_ACCURACY
@@ -64,12 +62,6 @@ def evidence_table(
     )
     frame[STITCHED_ACCURACY] = _floats(measured.get(name) for name in names)
     return frame
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write the table, whole or not at all."""
-    with replacing(path) as temporary:
-        table.to_parquet(temporary, index=False)
 
 
 def _depth(space: SearchSpace, architecture: str) -> int:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nasray.schedule import FAILURE
 from nasray.sweeps.config import SweepConfig
 from nasray.sweeps.unit import SweepFolder, override
-from search_spaces.atomic_file import replacing, write_text
+from search_spaces.atomic_file import write_parquet, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,7 @@ def write_results(
     table: pd.DataFrame, sweep: SweepConfig, best: Sequence[FrozenTrial], folder: SweepFolder
 ) -> None:
     """Leave the table of the trials, and the best ones' values and overrides."""
-    with replacing(folder.trials) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_parquet(folder.trials, table)
     settings = [
         {
             "trial": trial.number,

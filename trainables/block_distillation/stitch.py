@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
-from search_spaces.atomic_file import replacing
+from search_spaces.atomic_file import write_parquet
 from trainables.accuracy import accuracy
 from trainables.batch_norm import calibrate
 from trainables.block_data import BlockData, Pair
@@ -76,8 +76,7 @@ def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
     found = dict(stitching.accuracies(list(architectures.values()), _calibration_images(spec)))
     accuracies = [found[architectures[text]] for text in spec.architectures]
     frame = pd.DataFrame({ARCHITECTURE: spec.architectures, STITCHED_ACCURACY: accuracies})
-    with replacing(spec.folder / STITCHED) as temporary:
-        frame.to_parquet(temporary, index=False)
+    write_parquet(spec.folder / STITCHED, frame)
     yield {"num_stitched": len(frame)}
 
 

@@ -6,11 +6,10 @@ from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from search_spaces import rating_table
-from search_spaces.atomic_file import replacing
 from trainables.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
 from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.block_distillation.rate import CandidateRater, Rating, ratings_frame
@@ -23,6 +22,7 @@ from trainables.inputs import SearchInputs, UnitSpec
 from trainables.seeding import seed_global_generators
 from trainables.teacher_unit import TeacherResult
 from trainables.trainable import Metrics, train
+from trainables.weights import save_weights
 
 
 class CellTarget(BaseModel):
@@ -104,10 +104,7 @@ def run_block(spec: BlockSpec) -> Iterator[Metrics]:
         supernet, data, target.config, block=target.block, seed=inputs.seed, name=spec.name
     )
     yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)
-    with replacing(target.weights) as temporary:
-        save_file(
-            {name: value.contiguous().cpu() for name, value in supernet.state_dict().items()}, temporary
-        )
+    save_weights(supernet, target.weights)
     if spec.rate:
         rater = _rater(inputs, target, supernet, data)
         _write_ratings(inputs, target, supernet, rater.rate(rater.subtrees()), target.table)

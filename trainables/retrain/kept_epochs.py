@@ -8,9 +8,9 @@ from torch import nn
 from trainables.data import ImageData
 from trainables.retrain.config import TrainConfig
 from trainables.retrain.step import SupervisedTraining
-from trainables.retrain.weights import save_weights
 from trainables.trainable import DamagedCheckpointError
 from trainables.training import ComputeConfig
+from trainables.weights import save_weights
 
 _NUM_KEPT = "num_kept"
 

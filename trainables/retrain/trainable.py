@@ -17,10 +17,10 @@ from trainables.retrain.config import RetrainConfig, TrainConfig
 from trainables.retrain.inheritance import inherit
 from trainables.retrain.step import SupervisedTraining
 from trainables.retrain.teaching import build_distillation
-from trainables.retrain.weights import save_weights
 from trainables.sd_darts.trainable import Found, SdDartsSpec
 from trainables.seeding import seed_global_generators
 from trainables.trainable import Metrics, train
+from trainables.weights import save_weights
 
 NETWORK = "network.safetensors"
 RETRAINED = "retrained.json"
