@@ -27,16 +27,19 @@ from analysis.kendall import (
 )
 
 RANDOM, COMBINED = "random", "combined"
+SCORE, SWAP_IN_SCORE, CALIBRATED = "score", "swap_in_score", "calibrated"
 # What predicts accuracies, and whether a higher value promises a higher one.
 _RISES = {
-    "score": False,
-    "swap_in_score": False,
+    SCORE: False,
+    SWAP_IN_SCORE: False,
+    CALIBRATED: False,
     "stitched_accuracy": True,
     COMBINED: True,
     "num_params": True,
     "num_macs": True,
     "depth": True,
 }
+_SCORES = {SCORE: "score", SWAP_IN_SCORE: "swap-in score"}
 _BASELINES = {
     "num_params": "the number of parameters",
     "num_macs": "the number of MACs",
@@ -80,7 +83,9 @@ class _Draws:
         return draw_orders(num_networks, self.num_resamples, np.random.default_rng(self.seed))
 
 
-def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 2000) -> dict[str, Any]:
+def agreement(
+    networks: pd.DataFrame, *, by: str = SCORE, seed: int = 0, num_resamples: int = 2000
+) -> dict[str, Any]:
     """Rank correlations and regrets of all predictors, and whether the score beats the trivial ones.
 
     Predictors are turned so that a higher correlation is better. Each is held to the networks that it is known of, and
@@ -89,6 +94,7 @@ def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 200
     The random order's value is 0, what is to be expected of it; its interval holds 95% of random orders.
 
     `combined` is the mean of the ranks, among these networks, that their score and their stitched accuracy give them.
+    `calibrated` must come from weights that have not seen the network, see `analysis.calibration`.
 
     - `kendall_tau_top_decile`: among the networks whose accuracy reaches the 90th percentile; None if fewer than 5.
     - `kendall_tau_matched_macs`, `kendall_tau_matched_depth`: over the pairs of networks that are alike, so that none
@@ -99,13 +105,16 @@ def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 200
       of tied networks those taken are random, and the regret is what is then to be expected.
     - `noise_ceiling`: how far the order by one training agrees with that by another, over all pairs of seeds. An
       accuracy that is a mean over several seeds can be predicted better than that.
-    - `verdict`: the score's tau minus that of the trivial predictor whose tau is highest, over the networks with a
-      score; "undecided" if its interval holds 0. That the best is picked after the fact makes it harder to beat.
+    - `verdict`: the tau of the score that is ranked by (`predictor`) minus that of the trivial predictor whose tau is
+      highest, over the networks with that score; "undecided" if its interval holds 0. That the best is picked after the
+      fact makes it harder to beat.
 
     Args:
         networks: A row per network with the columns `score` and `accuracy`, `accuracies` (one per training seed), and
-            of the other predictors those that are known: `swap_in_score`, `stitched_accuracy`, `num_params`,
-            `num_macs`, `depth`.
+            of the other predictors those that are known: `swap_in_score`, `calibrated`, `stitched_accuracy`,
+            `num_params`, `num_macs`, `depth`.
+        by: Which score is held to the trivial predictors, that by which architectures are ranked: "score" or
+            "swap_in_score".
         seed: Decides resamples and random orders.
         num_resamples: How many.
 
@@ -116,7 +125,7 @@ def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 200
     Raises:
         ValueError: If fewer than four networks have a score, an accuracy is missing, or there are no resamples.
     """
-    rated = networks[_is_known(networks, "score")]
+    rated = networks[_is_known(networks, by)]
     _check(networks, len(rated), num_resamples)
     networks = _with_combined(networks)
     draws = _Draws(num_resamples, seed)
@@ -132,19 +141,20 @@ def agreement(networks: pd.DataFrame, *, seed: int = 0, num_resamples: int = 200
         "num_seeds": num_seeds,
         "predictors": predictors,
         "noise_ceiling": _noise_ceiling(networks, num_seeds, draws) if num_seeds > 1 else None,
-        "verdict": _verdict(rated, draws),
+        "verdict": _verdict(rated, by, draws),
     }
 
 
 def sentence(figures: dict[str, Any]) -> str:
     """What `agreement` gave, in one sentence: whether the score orders networks better than the best trivial one."""
     verdict, difference = figures["verdict"], figures["verdict"]["difference"]
-    tau = figures["predictors"]["score"]["kendall_tau"]["value"]
+    predictor = verdict.get("predictor", SCORE)  # runs from before there was a choice do not say
+    name, tau = _SCORES[predictor], figures["predictors"][predictor]["kendall_tau"]["value"]
     number, baseline = figures["num_networks"], _BASELINES[verdict["best_baseline"]]
     finding = {
-        "better": f"The score orders {number} networks better than {baseline} does, the best trivial baseline",
-        "worse": f"The score orders {number} networks worse than {baseline} does, the best trivial baseline",
-        "undecided": f"With only {number} networks, the score cannot be told apart from {baseline},"
+        "better": f"The {name} orders {number} networks better than {baseline} does, the best trivial baseline",
+        "worse": f"The {name} orders {number} networks worse than {baseline} does, the best trivial baseline",
+        "undecided": f"With only {number} networks, the {name} cannot be told apart from {baseline},"
         " the best trivial baseline",
     }[verdict["outcome"]]
     return (
@@ -172,8 +182,8 @@ def _with_combined(networks: pd.DataFrame) -> pd.DataFrame:
     """The networks with the mean rank by score and by stitched accuracy, higher is better, where both are known."""
     if "stitched_accuracy" not in networks:
         return networks
-    known = networks[networks["score"].notna() & networks["stitched_accuracy"].notna()]
-    ranks = (known["stitched_accuracy"].rank() + known["score"].rank(ascending=False)) / 2
+    known = networks[networks[SCORE].notna() & networks["stitched_accuracy"].notna()]
+    ranks = (known["stitched_accuracy"].rank() + known[SCORE].rank(ascending=False)) / 2
     return networks.assign(**{COMBINED: ranks})
 
 
@@ -214,19 +224,20 @@ def _figures(networks: pd.DataFrame, values: Values | None, draws: _Draws) -> di
 
 def _kendall(truth: Pairs, values: Values | None, draws: _Draws, counted: Pairs | None = None) -> Interval:
     if values is None:
-        return _interval(0.0, random_taus(draws.orders(len(truth)), truth, counted))
+        return interval(0.0, random_taus(draws.orders(len(truth)), truth, counted))
     taus = kendall_taus(order_signs(values), truth, draws.weights(len(truth)), counted)
-    return _interval(taus[0], taus[1:])
+    return interval(taus[0], taus[1:])
 
 
 def _spearman(truth: Pairs, values: Values | None, draws: _Draws) -> Interval:
     if values is None:
-        return _interval(0.0, random_rhos(draws.orders(len(truth)), truth))
+        return interval(0.0, random_rhos(draws.orders(len(truth)), truth))
     rhos = spearman_rhos(order_signs(values), truth, draws.weights(len(truth)))
-    return _interval(rhos[0], rhos[1:])
+    return interval(rhos[0], rhos[1:])
 
 
-def _interval(value: float, resampled: Values) -> Interval:
+def interval(value: float, resampled: Values) -> Interval:
+    """A value with the ends of its interval of 95% by what resamples gave, [R]."""
     low, high = np.quantile(resampled, [0.025, 0.975])
     return {"value": float(value), "low": float(low), "high": float(high)}
 
@@ -270,10 +281,10 @@ def _noise_ceiling(networks: pd.DataFrame, num_seeds: int, draws: _Draws) -> dic
     weights = draws.weights(len(networks))
     truths = [order_signs(of_seed) for of_seed in accuracies.T]
     taus = np.mean([kendall_taus(*pair, weights) for pair in itertools.combinations(truths, 2)], axis=0)
-    return {"kendall_tau": _interval(taus[0], taus[1:])}
+    return {"kendall_tau": interval(taus[0], taus[1:])}
 
 
-def _verdict(rated: pd.DataFrame, draws: _Draws) -> dict[str, Any]:
+def _verdict(rated: pd.DataFrame, by: str, draws: _Draws) -> dict[str, Any]:
     """Whether the score is better than the best of the trivial predictors that are known of all rated networks."""
     truth, weights = order_signs(rated["accuracy"].to_numpy(np.float64)), draws.weights(len(rated))
 
@@ -283,7 +294,7 @@ def _verdict(rated: pd.DataFrame, draws: _Draws) -> dict[str, Any]:
     known = [name for name in _BASELINES if name != RANDOM and _is_known(rated, name).all()]
     baselines = {name: taus(name) for name in known} | {RANDOM: np.zeros(len(weights))}
     best = max(baselines, key=lambda name: baselines[name][0])
-    differences = taus("score") - baselines[best]
-    interval = _interval(differences[0], differences[1:])
-    outcome = "better" if interval["low"] > 0 else "worse" if interval["high"] < 0 else "undecided"
-    return {"best_baseline": best, "difference": interval, "outcome": outcome}
+    differences = taus(by) - baselines[best]
+    difference = interval(differences[0], differences[1:])
+    outcome = "better" if difference["low"] > 0 else "worse" if difference["high"] < 0 else "undecided"
+    return {"predictor": by, "best_baseline": best, "difference": difference, "outcome": outcome}

@@ -1,24 +1,30 @@
-"""The ratings of a run, joined to one table per block."""
+"""The ratings of a run, joined to one table per block, with the candidates' latencies where these are measured."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from search_spaces import rating_table
+from search_spaces.rating_table import CANDIDATE, IN_CHANNELS
 
+LATENCY = "latency"  # folder of the tables of latencies in the run's
+LATENCY_FIGURES = "latency.json"  # written last: without it, the tables may be of two measurements
+LATENCY_MS = "latency_ms"
 _BLOCK = re.compile(r"block_(0|[1-9][0-9]*)")
 
 
 def load_ratings(folder: Path) -> list[pd.DataFrame]:
     """The checked ratings below a run's folder, one table per block: the block's cells in the order of their names.
 
-    They stand in `ratings/block_<k>/<cell>.parquet`, for the blocks from 0 on.
+    They stand in `ratings/block_<k>/<cell>.parquet`, for the blocks from 0 on. Where latencies are measured, see
+    `has_latencies`, they have the column `latency_ms`.
 
     Raises:
         FileNotFoundError: If the folder has no ratings.
         ValueError: If a block or its ratings are missing, a file is damaged or not a table of ratings, or a
-            candidate stands in several.
+            candidate stands in several; or a candidate has no latency where others have.
     """
     ratings = Path(folder) / "ratings"
     if not ratings.is_dir():
@@ -33,7 +39,52 @@ def load_ratings(folder: Path) -> list[pd.DataFrame]:
     missing = sorted(set(range(blocks[-1])) - set(blocks))
     if missing:
         raise ValueError(f"{ratings} must have every block up to {blocks[-1]}, it lacks {missing}")
-    return [_load_block(ratings / f"block_{block}") for block in blocks]
+    tables = [_load_block(ratings / f"block_{block}") for block in blocks]
+    if not has_latencies(folder):
+        return tables
+    return [_with_latencies(table, Path(folder), block) for block, table in enumerate(tables)]
+
+
+def has_latencies(folder: Path) -> bool:
+    """Whether a whole measurement of latencies is in a run's folder; a part of one counts as none."""
+    return (Path(folder) / LATENCY / LATENCY_FIGURES).is_file()
+
+
+def check_budgets_known(folder: Path, budgets: Mapping[str, float]) -> None:
+    """Refuse a budget of latency where none is measured.
+
+    Raises:
+        ValueError: There is such a budget and no measurement.
+    """
+    if LATENCY_MS in budgets and not has_latencies(folder):
+        raise ValueError(
+            f"a budget of {LATENCY_MS} needs latencies, {folder} has none: measure them first, by `nasray latency "
+            f"{folder}`"
+        )
+
+
+def _with_latencies(table: pd.DataFrame, folder: Path, block: int) -> pd.DataFrame:
+    """The table with the measured latency of each row."""
+    place = folder / LATENCY / f"block_{block}"
+    try:
+        parts = [pd.read_parquet(path) for path in sorted(place.glob("*.parquet"))]
+        latencies = pd.concat(parts)[[CANDIDATE, IN_CHANNELS, LATENCY_MS]]
+    except (OSError, ValueError, KeyError) as error:  # Arrow's errors are ValueErrors
+        raise ValueError(f"{place} must hold the latencies of a block: {error}; {_again(folder)}") from error
+    if latencies.duplicated([CANDIDATE, IN_CHANNELS]).any():
+        raise ValueError(f"{place} must hold one latency of a candidate, it holds several; {_again(folder)}")
+    joined = table.merge(latencies, "left", [CANDIDATE, IN_CHANNELS])
+    missing = joined.loc[joined[LATENCY_MS].isna(), CANDIDATE]
+    if len(missing):
+        raise ValueError(
+            f"{place} must hold the latency of every candidate, it lacks {len(missing)} of {len(joined)}, the first "
+            f"{missing.iloc[0]}; {_again(folder)}"
+        )
+    return joined
+
+
+def _again(folder: Path) -> str:
+    return f"measure anew by `nasray latency {folder}`, or remove {folder / LATENCY}"
 
 
 def _load_block(folder: Path) -> pd.DataFrame:

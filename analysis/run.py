@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from analysis.counting import count_feasible
+from analysis.criterion import BY_SCORE, tables_by
 from analysis.ratings import load_ratings
 from search_spaces import rating_table
+from search_spaces.plain_yaml import parse_yaml
 
 CURVE_COLUMNS = ("unit", "kind", "epoch", "metric", "value")
 _RETRAINED = "retrain"
@@ -31,7 +32,11 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved config."""
-        return yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        path = self.path / "config.yaml"
+        try:
+            return parse_yaml(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise _damaged(path, error) from error
 
     @property
     def name(self) -> str:
@@ -71,11 +76,11 @@ class Run:
 
     @cached_property
     def tables(self) -> list[pd.DataFrame] | None:
-        """The ratings as a table per block, as `analysis.ranking` takes them; None until all cells are rated."""
+        """A table per block, its ratings those that the run is ranked by; None until all cells are rated."""
         expected = _read_json(self.path / "ratings" / "tables.json") or []
         if not expected or not all((self.path / name).is_file() for name in expected):
             return None
-        return load_ratings(self.path)
+        return tables_by(self.config.get("ranking", {}).get("by", BY_SCORE), load_ratings(self.path))
 
     @cached_property
     def ratings(self) -> pd.DataFrame | None:
@@ -120,6 +125,21 @@ class Run:
     def agreement_figures(self) -> dict[str, Any] | None:
         """How far each predictor agrees with the accuracies: what `analysis.agreement.agreement` gives."""
         return _read_json(self.path / "agreement.json")
+
+    @cached_property
+    def calibration(self) -> dict[str, Any] | None:
+        """The weights of blocks that these networks give, and whether they help; see `analysis.calibration`."""
+        return _read_json(self.path / "calibration.json")
+
+    @cached_property
+    def additivity(self) -> pd.DataFrame | None:
+        """A row per set of blocks swapped into the teacher: what they do `together`, `alone`, and the `alone_sum`."""
+        return _read_parquet(self.path / "additivity.parquet")
+
+    @cached_property
+    def additivity_figures(self) -> dict[str, Any] | None:
+        """How far sum and together agree, by blocks such as "0+2": what `analysis.additivity.additivity` gives."""
+        return _read_json(self.path / "additivity.json")
 
     @cached_property
     def curves(self) -> pd.DataFrame | None:

@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Sampler:
+class ChainSampler:
     """Draws chains by the sums of a value of their rows.
 
     Attributes:
@@ -39,7 +39,7 @@ class _Sampler:
     completions: list[Numbers]
 
     @classmethod
-    def of(cls, chain: Chain, values: Sequence[NDArray[np.float64]], cell: float) -> "_Sampler":
+    def of(cls, chain: Chain, values: Sequence[NDArray[np.float64]], cell: float) -> "ChainSampler":
         """The sampler by `values`, one per row of each block, on a grid with cells of that size."""
         grid = ScoreGrid.lay(chain, values, cell)
         return cls(grid, list(grid.completions(np.dtype(np.float64)))[::-1])
@@ -81,9 +81,9 @@ class _Strata:
 
     chain: Chain
     edges: NDArray[np.float64]
-    by_score: _Sampler
-    by_price: _Sampler
-    by_cost: _Sampler
+    by_score: ChainSampler
+    by_price: ChainSampler
+    by_cost: ChainSampler
     priced_limits: float
 
     @classmethod
@@ -96,9 +96,9 @@ class _Strata:
         return cls(
             chain=chain,
             edges=np.linspace(best, worst, num + 1),
-            by_score=_Sampler.of(chain, ratings, cell),
-            by_price=_Sampler.of(chain, list(map(np.add, ratings, costs)), cell),
-            by_cost=_Sampler.of(chain, costs, cell),
+            by_score=ChainSampler.of(chain, ratings, cell),
+            by_price=ChainSampler.of(chain, list(map(np.add, ratings, costs)), cell),
+            by_cost=ChainSampler.of(chain, costs, cell),
             priced_limits=float(multipliers @ chain.limits),
         )
 

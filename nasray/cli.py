@@ -1,9 +1,13 @@
 """The console command `nasray`: its arguments, and what it says of mistakes."""
 
 import argparse
+import ipaddress
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -15,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parse(arguments)
     error_console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        return parsed.run(parsed)
+        with _ended_by_sigterm() as received:
+            return parsed.run(parsed)
     except (ValueError, OSError) as error:
         error_console.print(f"nasray: {error}", style="red")
         return USAGE_ERROR
@@ -26,7 +31,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILURE
     except KeyboardInterrupt:
         error_console.print("nasray: interrupted; the same command goes on from here")
-        return 130
+        return 128 + (received[0] if received else signal.SIGINT)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[list[int]]:
+    """Within, SIGTERM ends a command as Ctrl-C does; yields a list that holds its number once it came.
+
+    What waits in Ray's C++ may turn any exception of a handler into KeyboardInterrupt, so it is one from the start.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -61,22 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.set_defaults(run=_search)
 
-    rank = commands.add_parser("rank", help="rank the architectures of a finished run again, in seconds")
-    rank.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
-    rank.add_argument("--max-params", type=float, help="at most so many parameters, such as 5e6")
-    rank.add_argument("--max-macs", type=float, help="at most so many multiply-accumulates, such as 400e6")
-    rank.add_argument("--top", type=int, default=1000, help="how many architectures (default: 1000)")
-    rank.add_argument(
-        "--time-limit", type=float, metavar="S", help="stop after so many seconds, proved or not"
-    )
-    rank.add_argument(
-        "--resamples",
-        type=int,
-        default=100,
-        help="rankings that tell how sure this one is; 0 for none (default: 100)",
-    )
-    rank.add_argument("--output", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
-    rank.set_defaults(run=_rank)
+    _add_rank(commands)
+    _add_latency(commands)
 
     retrain = commands.add_parser("retrain", help="train architectures of a finished run for real")
     retrain.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
@@ -91,6 +101,15 @@ def _parser() -> argparse.ArgumentParser:
         "overrides", nargs="*", metavar="a.b=value", help="changes to the config's section retrain"
     )
     retrain.set_defaults(run=_retrain)
+
+    additivity = commands.add_parser(
+        "additivity", help="measure whether blocks act one by one, as a sum of ratings supposes"
+    )
+    additivity.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    additivity.add_argument(
+        "--pairs", type=int, default=30, metavar="N", help="candidates drawn per pair of blocks (default: 30)"
+    )
+    additivity.set_defaults(run=_additivity)
 
     report = commands.add_parser("report", help="write a run's report page")
     report.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
@@ -111,10 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
-    sweep = commands.add_parser("sweep", help="search for the settings of one unit, such as a block's cell")
-    sweep.add_argument("config", nargs="?", metavar="CONFIG", help="as for search, with a section `sweep`")
-    sweep.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
-    sweep.set_defaults(run=_sweep)
+    _add_sweep_and_baselines(commands)
 
     inspect = commands.add_parser("inspect", help="look at a teacher or a search space")
     things = inspect.add_subparsers(required=True, metavar="THING")
@@ -134,6 +150,75 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(run=_ui)
     return parser
+
+
+def _add_rank(commands: Any) -> None:
+    rank = commands.add_parser("rank", help="rank the architectures of a finished run again, in seconds")
+    rank.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    rank.add_argument("--max-params", type=float, help="at most so many parameters, such as 5e6")
+    rank.add_argument("--max-macs", type=float, help="at most so many multiply-accumulates, such as 400e6")
+    rank.add_argument(
+        "--max-latency-ms", type=float, help="at most so many milliseconds, as `nasray latency` measured"
+    )
+    rank.add_argument(
+        "--by",
+        choices=("score", "swap_in", "calibrated"),
+        help="sum of the ratings, of those inside the teacher, or weighted by block as trained networks say"
+        " (default: the config's ranking.by)",
+    )
+    rank.add_argument("--top", type=int, default=1000, help="how many architectures (default: 1000)")
+    rank.add_argument(
+        "--time-limit", type=float, metavar="S", help="stop after so many seconds, proved or not"
+    )
+    rank.add_argument(
+        "--resamples",
+        type=int,
+        default=100,
+        help="rankings that tell how sure this one is; 0 for none (default: 100)",
+    )
+    rank.add_argument("--output", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
+    rank.set_defaults(run=_rank)
+
+
+def _add_latency(commands: Any) -> None:
+    latency = commands.add_parser(
+        "latency", help="measure the candidates' latency on this machine, to rank under a budget of it"
+    )
+    latency.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    latency.add_argument("--device", choices=("cpu", "cuda"), help="(default: the config's compute.device)")
+    latency.add_argument("--batch", type=int, default=1, help="images at once (default: 1)")
+    latency.add_argument(
+        "--repeats", type=int, default=30, help="how often each thing is timed, at least (default: 30)"
+    )
+    latency.set_defaults(run=_latency)
+
+
+def _add_sweep_and_baselines(commands: Any) -> None:
+    """The commands that search by other means than the search itself."""
+    sweep = commands.add_parser("sweep", help="search for the settings of one unit, such as a block's cell")
+    sweep.add_argument("config", nargs="?", metavar="CONFIG", help="as for search, with a section `sweep`")
+    sweep.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
+    sweep.set_defaults(run=_sweep)
+
+    baselines = commands.add_parser(
+        "baselines", help="search a finished run's space by other strategies, which train networks for real"
+    )
+    baselines.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    baselines.add_argument(
+        "--strategies",
+        metavar="S,S",
+        help="of random, evolution, tpe, nsga2, halving, ranking (default: all)",
+    )
+    baselines.add_argument(
+        "--trainings", type=int, default=20, help="what each may spend, in whole trainings (default: 20)"
+    )
+    baselines.add_argument(
+        "--batch", type=int, default=4, help="trainings that are asked for at once (default: 4)"
+    )
+    baselines.add_argument(
+        "overrides", nargs="*", metavar="a.b=value", help="changes to the config's section retrain.train"
+    )
+    baselines.set_defaults(run=_baselines)
 
 
 def _config_arguments(parsed: argparse.Namespace) -> tuple[str | None, list[str]]:
@@ -181,6 +266,30 @@ def _retrain(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _baselines(parsed: argparse.Namespace) -> int:
+    from nasray.baselines import baselines  # noqa: PLC0415
+    from nasray.baselines_view import print_baselines  # noqa: PLC0415
+    from nasray.strategies.strategy import strategy_settings  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False)
+    strategies = parsed.strategies.split(",") if parsed.strategies else None
+    settings = strategy_settings(trainings=parsed.trainings, batch=parsed.batch)
+    found = baselines(
+        parsed.run_folder, parsed.overrides, strategies=strategies, settings=settings, console=console
+    )
+    print_baselines(found, console)
+    return 0
+
+
+def _additivity(parsed: argparse.Namespace) -> int:
+    from nasray.additivity import measure_additivity  # noqa: PLC0415
+    from nasray.additivity_view import print_additivity  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False)
+    print_additivity(measure_additivity(parsed.run_folder, parsed.pairs, console=console), console)
+    return 0
+
+
 def _export(parsed: argparse.Namespace) -> int:
     from nasray.export.export import export_network  # noqa: PLC0415
 
@@ -198,17 +307,34 @@ def _report(parsed: argparse.Namespace) -> int:
 
 
 def _rank(parsed: argparse.Namespace) -> int:
-    from nasray.rank import rank_run, read_budgets, write_ranking  # noqa: PLC0415
+    from nasray.rank import rank_run, read_budgets, read_criterion, write_ranking  # noqa: PLC0415
     from nasray.ranking_view import print_ranking  # noqa: PLC0415
 
-    given = {"num_params": parsed.max_params, "num_macs": parsed.max_macs}
+    given = {
+        "num_params": parsed.max_params,
+        "num_macs": parsed.max_macs,
+        "latency_ms": parsed.max_latency_ms,
+    }
     budgets = read_budgets(parsed.run_folder) | {
         name: limit for name, limit in given.items() if limit is not None
     }
-    ranking = rank_run(parsed.run_folder, budgets, parsed.top, parsed.time_limit, parsed.resamples)
+    by = parsed.by or read_criterion(parsed.run_folder)
+    ranking = rank_run(parsed.run_folder, budgets, parsed.top, parsed.time_limit, parsed.resamples, by)
     if parsed.output is not None:
         write_ranking(ranking, parsed.output)
     print_ranking(ranking, Console(highlight=False, markup=False))
+    return 0
+
+
+def _latency(parsed: argparse.Namespace) -> int:
+    from nasray.latency import measure_latency  # noqa: PLC0415
+    from nasray.latency_view import print_latency  # noqa: PLC0415
+    from trainables.latency.meter import LatencySettings  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False)
+    settings = LatencySettings(batch_size=parsed.batch, num_repeats=parsed.repeats)
+    figures = measure_latency(parsed.run_folder, settings, parsed.device, console=console)
+    print_latency(figures, parsed.run_folder, console)
     return 0
 
 
@@ -224,8 +350,19 @@ def _ui(parsed: argparse.Namespace) -> int:
     from nasray.config_file import load_config  # noqa: PLC0415
     from nasray.tracking import start_ui  # noqa: PLC0415
 
+    if not _is_loopback(parsed.host):
+        warning = f"nasray: whoever reaches {parsed.host}:{parsed.port} can read, change and delete all runs"
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(warning, style="yellow")
     start_ui(load_config(*_config_arguments(parsed)), parsed.host, parsed.port)
     return 0
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether what listens on this address can be reached from this machine alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # another name
+        return False
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """The config of an experiment: the configs of its parts, joined."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from analysis.criterion import BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.evidence.config import EvidenceConfig
 from nasray.mistakes import described
 from nasray.study_config import StudyConfig, merged
@@ -28,6 +31,8 @@ class RankingConfig(BaseModel):
             is needed only where few different ratings meet tight budgets, or blocks are dozens.
         num_resamples: How many rankings, each with the held-out batches weighed otherwise, tell how probably an
             architecture is among the best; 0: this is not told.
+        by: What architectures are ranked by: "score", the sum of their blocks' ratings, or "swap_in", that of the
+            ratings inside the teacher.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +40,7 @@ class RankingConfig(BaseModel):
     top: int = Field(default=1000, ge=1)
     time_limit_seconds: float | None = Field(default=None, gt=0)
     num_resamples: int = Field(default=100, ge=0)
+    by: Criterion = BY_SCORE
 
 
 class ResourcesConfig(BaseModel):
@@ -61,13 +67,14 @@ class StorageConfig(BaseModel):
     """Where runs and features lie; on a cluster, a folder that all nodes see.
 
     Attributes:
-        root: The run's folder is `root/<name>`.
+        root: The run's folder is `root/<name>`. Not given: what NASRAY_STORAGE says, as a cluster's file sets it on its
+            nodes, else "runs".
         features: Folder of the feature cache, shared by all runs; None: `root/features`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    root: Path = Path("runs")
+    root: Path = Field(default_factory=lambda: Path(os.environ.get("NASRAY_STORAGE") or "runs"))
     features: Path | None = None
 
 
@@ -83,6 +90,16 @@ class TrackingConfig(BaseModel):
 
     uri: str | None = None
     experiment: str = "nasray"
+
+    @field_validator("uri")
+    @classmethod
+    def _holds_no_password(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).password is not None:
+            raise ValueError(
+                "must hold no password, since the config is kept beside the results, got one: set MLFLOW_TRACKING_URI, "
+                "or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, in the environment instead"
+            )
+        return value
 
 
 SearchConfig = BlockDistillationConfig | SdDartsConfig
@@ -114,7 +131,7 @@ class ExperimentConfig(BaseModel):
     ranking: RankingConfig = RankingConfig()
     compute: ComputeConfig = ComputeConfig()
     resources: ResourcesConfig = ResourcesConfig()
-    storage: StorageConfig = StorageConfig()
+    storage: StorageConfig = Field(default_factory=StorageConfig)
     tracking: TrackingConfig = TrackingConfig()
     sweep: SweepConfig | None = None
 
@@ -132,6 +149,10 @@ class ExperimentConfig(BaseModel):
             raise ValueError("teacher must be given for a search of the method dna, got none")
         if self.dna is None and self.budgets:
             raise ValueError("budgets must go with a search of the method dna, whose ranking keeps them")
+        if self.dna is not None and self.ranking.by == BY_SWAP_IN and not self.dna.rating.swap_in_images:
+            raise ValueError(
+                "ranking.by: swap_in must go with ratings inside the teacher: set rating.swap_in_images above 0"
+            )
         if self.retrain is not None and self.dna is None and self.retrain.needs_search:
             raise ValueError(
                 "retrain.init: inherited and retrain.distillation must go with a search of the method dna, whose "

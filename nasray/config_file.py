@@ -4,19 +4,18 @@ import copy
 import difflib
 import importlib.resources
 import json
-import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nasray.config import ExperimentConfig
-from nasray.mistakes import described
+from nasray.mistakes import described, shortened
+from search_spaces.plain_yaml import dump_yaml, parse_yaml
 
 DEFAULT_CONFIG = "digits"
 
@@ -68,21 +67,7 @@ def shipped_configs() -> dict[str, Path]:
 
 def dump_config(config: ExperimentConfig) -> str:
     """The config as YAML, every default written out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-
-
-class _Loader(yaml.SafeLoader):
-    """Numbers of YAML 1.2, where PyYAML follows 1.1, to which 5e6 is a text; and no dates, which JSON has not."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - as the base class has it
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+    return dump_yaml(config.model_dump(mode="json"))
 
 
 def _plain(source: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -94,9 +79,9 @@ def _plain(source: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        plain = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} must be YAML: {error}") from None
+        plain = parse_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # what is not UTF-8 is one, too
+        raise ValueError(f"{path} must be plain YAML: {error}") from None
     if not isinstance(plain, dict):
         raise ValueError(f"{path} must hold keys and values, got {type(plain).__name__}")
     return plain
@@ -108,9 +93,11 @@ def _override(plain: dict[str, Any], override: str) -> None:
     if not sign or not key:
         raise ValueError(f"an override must have the form a.b=value, got {override!r}")
     try:
-        value = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"the value of {key} must be YAML, got {text!r}: {error}") from None
+        value = parse_yaml(text)
+    except ValueError as error:
+        raise ValueError(
+            f"the value of {shortened(key)} must be plain YAML, got {shortened(text)}: {error}"
+        ) from None
     *path, last = key.split(".")
     place: Any = plain
     for part in path:
@@ -132,7 +119,7 @@ def _enter(place: Any, part: str, key: str) -> Any:
 
 
 def _position(values: list[Any], part: str, key: str) -> int:
-    if not part.isdigit() or int(part) >= len(values):
+    if not part.isdecimal() or int(part) >= len(values):
         raise ValueError(f"{key} must name a position from 0 to {len(values) - 1} in the list, got {part!r}")
     return int(part)
 

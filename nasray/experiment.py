@@ -17,6 +17,7 @@ from nasray.evidence.evidence import Evidence, drop_evidence, evidence_metrics, 
 from nasray.execution import Execution
 from nasray.export.export import export_network
 from nasray.found import found_architecture
+from nasray.latency import check_measured
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables
 from nasray.rank import certificate, rank_run, ranking_inputs, write_ranking
 from nasray.resolve import resolve
@@ -87,6 +88,8 @@ def search(
     chosen = _check_stages(stages, resolved)
     _ = inputs.images  # missing files are an error here, not on every node
     folder.check(resolved)
+    if {RANKING, EVIDENCE} & set(chosen):
+        check_measured(resolved, folder)
     with folder.locked():
         plan = plan_search(resolved, folder, inputs)
         folder.claim(resolved, rating_tables(plan))
@@ -163,17 +166,23 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
 def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     """The run's ranking; made anew unless it is there, proved, and made from the same tables, budgets and settings.
 
-    What was gathered for another ranking goes with it.
+    What was gathered for another ranking, or compared with it, goes with it.
     """
     settings = config.ranking
-    inputs = ranking_inputs(folder.path, config.budgets, settings.top, settings.num_resamples)
+    inputs = ranking_inputs(folder.path, config.budgets, settings.top, settings.num_resamples, settings.by)
     stored = _stored_ranking(folder, inputs)
     if stored is not None:
         return stored
-    folder.certificate.unlink(missing_ok=True)
+    for path in (folder.certificate, folder.baselines, folder.baseline_trainings):
+        path.unlink(missing_ok=True)
     drop_evidence(folder)
     ranking = rank_run(
-        folder.path, config.budgets, settings.top, settings.time_limit_seconds, settings.num_resamples
+        folder.path,
+        config.budgets,
+        settings.top,
+        settings.time_limit_seconds,
+        settings.num_resamples,
+        settings.by,
     )
     write_ranking(ranking, folder.ranking)
     write_json(folder.certificate, certificate(ranking, inputs))
@@ -190,6 +199,7 @@ def _stored_ranking(folder: RunFolder, inputs: Mapping[str, Any]) -> pd.DataFram
     except (OSError, ValueError):  # gone or damaged; Arrow's errors are ValueErrors
         return None
     ranking.attrs["num_feasible"] = {bound: int(text) for bound, text in found["num_feasible"].items()}
+    ranking.attrs["by"] = found["inputs"]["by"]
     ranking.attrs["certificate"] = {
         key: value for key, value in found.items() if key not in ("inputs", "num_feasible")
     }
@@ -197,7 +207,7 @@ def _stored_ranking(folder: RunFolder, inputs: Mapping[str, Any]) -> pd.DataFram
 
 
 def _find(
-    config: ExperimentConfig, folder: RunFolder, stages: Collection[str], tables: Sequence[Path]
+    config: ExperimentConfig, folder: RunFolder, stages: Collection[str], tables: Collection[Path]
 ) -> pd.DataFrame | None:
     """What the one SD-DARTS search found, with its place if all candidates are rated; also as a file."""
     if config.sd_darts is None or SD_DARTS not in stages or config.study is not None:
@@ -223,7 +233,10 @@ def _outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
     """The files of what this launch gave."""
     parts = ((result.ranking, folder.ranking), (result.found, folder.found), (result.study, folder.study))
     paths = [path for part, path in parts if part is not None]
-    return paths if result.evidence is None else [*paths, folder.agreement, folder.agreement_figures]
+    if result.evidence is None:
+        return paths
+    paths += [folder.agreement, folder.agreement_figures]
+    return paths if result.evidence.calibration is None else [*paths, folder.calibration]
 
 
 def _result_metrics(result: SearchResult) -> dict[str, float]:

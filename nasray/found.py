@@ -3,8 +3,8 @@
 import pandas as pd
 
 from analysis.place import place_of
-from analysis.ratings import load_ratings
 from nasray.config import ExperimentConfig
+from nasray.rank import ranked_tables
 from nasray.run_folder import RunFolder
 from nasray.sd_darts_plan import SD_DARTS
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
@@ -32,7 +32,8 @@ def found_architecture(config: ExperimentConfig, folder: RunFolder, *, ranked: b
         NUM_MACS: found.num_macs,
     }
     if ranked:
-        place = place_of(found.architecture, load_ratings(folder.path), (), config.budgets)
+        tables = ranked_tables(folder.path, config.ranking.by)
+        place = place_of(found.architecture, tables, (), config.budgets)
         row |= {"score": None, "num_better": None, "num_better_at_most": None, "within_budgets": None}
         if place is not None:
             row |= {

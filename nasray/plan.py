@@ -60,10 +60,18 @@ def plan_search(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs)
     return plan
 
 
-def rating_tables(plan: Mapping[str, Sequence[Unit]]) -> list[Path]:
-    """The tables of ratings that the search leaves."""
+def rating_tables(plan: Mapping[str, Sequence[Unit]]) -> dict[Path, int]:
+    """The tables of ratings that the search leaves, and how many rows each has."""
     specs = (unit.spec for unit in plan.get(RATINGS, ()))
-    return sorted({spec.target.table for spec in specs if isinstance(spec, BlockSpec)})
+    rows = {spec.target.table: _num_rows(spec) for spec in specs if isinstance(spec, BlockSpec)}
+    return dict(sorted(rows.items()))
+
+
+def _num_rows(spec: BlockSpec) -> int:
+    """A row per candidate of the cell and width at which it may be entered."""
+    space, block = spec.inputs.space, spec.target.block
+    cells = {cell.name: cell for cell in space.blocks[block].cells}
+    return len(space.entry_widths(block)) * cells[spec.target.cell].num_candidates
 
 
 def still_to_do(units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:

@@ -6,19 +6,24 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
-import yaml
 
+from analysis.calibration import FEWEST_NETWORKS, block_weights
 from analysis.counting import count_feasible
+from analysis.criterion import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion, tables_by, weighted_tables
 from analysis.ranking import ARCHITECTURE, top_architectures
-from analysis.ratings import load_ratings
+from analysis.ratings import LATENCY, check_budgets_known, load_ratings
 from analysis.uncertainty import score_errors, tie_groups, top_probabilities
 from search_spaces.atomic_file import replacing
+from search_spaces.plain_yaml import parse_yaml
+from search_spaces.rating_table import CELL
 
 SHARE_BETTER = "share_better"
 SCORE_SE, GROUP, TOP_PROBABILITY = "score_se", "group", "top_probability"
+CALIBRATION = "calibration.json"
+_WRITE_ANEW = "run the search again with the command that started it, which writes it anew"
 NUM_LIKELY = 10  # the best, of which `top_probability` tells
 
 
@@ -28,6 +33,7 @@ def rank_run(
     top: int,
     time_limit_seconds: float | None = None,
     num_resamples: int = 100,
+    by: Criterion | Literal["calibrated"] = BY_SCORE,
 ) -> pd.DataFrame:
     """The best architectures of a run under budgets, best first; proved, unless the time ran out.
 
@@ -41,12 +47,16 @@ def rank_run(
     which this one is among the NUM_LIKELY best (missing without resamples, where the ranking is not proved, or where no
     time is left). See `analysis.uncertainty`.
 
+    All of this is of the score that is ranked by: the sum of the ratings ("score"), of the ratings inside the teacher
+    ("swap_in"), or of the ratings with the weights that trained networks give ("calibrated"). The attribute `by` holds
+    which.
+
     Raises:
-        ValueError: The run has no ratings, or the budgets cannot be met.
+        ValueError: The run has no ratings, or none of that kind, or weights of no use; the budgets cannot be met.
     """
     started = time.monotonic()
-    _check_complete(run)
-    tables = load_ratings(run)
+    check_budgets_known(run, budgets)
+    tables = ranked_tables(run, by)
     ranking = top_architectures(tables, dict(budgets), top, time_limit_seconds=time_limit_seconds)
     if not len(ranking):
         raise ValueError("the time limit must be long enough to find one architecture: raise it")
@@ -68,27 +78,88 @@ def rank_run(
             time_limit_seconds=left,
         )
     ranking.attrs["num_feasible"] = {"lower": feasible.lower, "upper": feasible.upper}
+    ranking.attrs["by"] = by
     return ranking
 
 
-def _check_complete(run: Path) -> None:
-    """Refuse a run whose search is not finished: what it lacks might be the best."""
+def ranked_tables(run: Path, by: Criterion | Literal["calibrated"]) -> list[pd.DataFrame]:
+    """The ratings of a run, one table per block, with the values that are ranked by as `rating`.
+
+    Raises:
+        ValueError: The run has no ratings of that kind, or weights of no use.
+    """
+    tables = _complete_tables(run)
+    if by == BY_CALIBRATED:
+        return weighted_tables(tables, block_weights(_calibration(run)))
+    return tables_by(by, tables)
+
+
+def _calibration(run: Path) -> dict[str, Any]:
+    """The figures of the run's calibration."""
     try:
-        tables = json.loads((run / "ratings" / "tables.json").read_text(encoding="utf-8"))
+        return json.loads((run / CALIBRATION).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            f"a ranking by {BY_CALIBRATED} needs weights that are fitted to at least {FEWEST_NETWORKS} trained "
+            f"networks of the ranking and the sample, {run} has no {CALIBRATION}: raise retrain.sample and search "
+            "again, or rank by score"
+        ) from None
+    except ValueError as error:
+        raise ValueError(
+            f"{run / CALIBRATION} must be whole JSON ({error}): search again to write it anew"
+        ) from error
+
+
+def _complete_tables(run: Path) -> list[pd.DataFrame]:
+    """All ratings of a run whose search is finished: what it lacks might be the best.
+
+    Raises:
+        ValueError: Something is missing.
+    """
+    expected = _expected_rows(run)
+    missing = [name for name in expected if not (run / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{run} must have all its tables of ratings, but {len(missing)} of {len(expected)} are missing, the first "
+            f"{missing[0]}: finish the search with the command that started it"
+        )
+    tables = load_ratings(run)
+    rows = {
+        f"ratings/block_{block}/{cell}.parquet": int(number)
+        for block, table in enumerate(tables)
+        for cell, number in table[CELL].value_counts().items()
+    }
+    for name in sorted(rows.keys() | expected.keys()):
+        if rows.get(name) != expected.get(name):
+            raise ValueError(
+                f"{run}/{name} must have {expected.get(name, 0)} rows of ratings of its cell, got {rows.get(name, 0)}: "
+                "remove the file and run the search again with the command that started it"
+            )
+    return tables
+
+
+def _expected_rows(run: Path) -> dict[str, int]:
+    """The tables of ratings that the run's search leaves, and how many rows each has.
+
+    Raises:
+        ValueError: The folder is not a run's, or its search leaves none.
+    """
+    path = run / "ratings" / "tables.json"
+    try:
+        expected = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(
             f"RUN must be the folder of a run, with ratings/tables.json; {run} has none"
         ) from None
-    if not tables:
+    except ValueError as error:
+        raise ValueError(f"{path} must be whole JSON ({error}): {_WRITE_ANEW}") from None
+    if not isinstance(expected, dict) or not all(isinstance(rows, int) for rows in expected.values()):
+        raise ValueError(f"{path} must hold a number of rows per table: {_WRITE_ANEW}")
+    if not expected:
         raise ValueError(
             f"{run} must hold a search of the method dna, which rates all candidates; it has none"
         )
-    missing = [name for name in tables if not (run / name).is_file()]
-    if missing:
-        raise ValueError(
-            f"{run} must have all its tables of ratings, but {len(missing)} of {len(tables)} are missing, the first "
-            f"{missing[0]}: finish the search with the command that started it"
-        )
+    return expected
 
 
 def write_ranking(ranking: pd.DataFrame, path: Path) -> None:
@@ -121,11 +192,19 @@ def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def ranking_inputs(run: Path, budgets: Mapping[str, float], top: int, num_resamples: int) -> dict[str, Any]:
-    """What a ranking is made from: the budgets, its length, its resamples, and the digest of each table of ratings."""
-    tables = sorted((run / "ratings").rglob("*.parquet"))
+def ranking_inputs(
+    run: Path, budgets: Mapping[str, float], top: int, num_resamples: int, by: Criterion = BY_SCORE
+) -> dict[str, Any]:
+    """What a ranking is made from: budgets, length, resamples, criterion, and each table of ratings or latencies."""
+    tables = [path for place in ("ratings", LATENCY) for path in sorted((run / place).rglob("*.parquet"))]
     digests = {str(path.relative_to(run)): file_digest(path) for path in tables}
-    return {"budgets": dict(budgets), "top": top, "num_resamples": num_resamples, "tables": digests}
+    return {
+        "budgets": dict(budgets),
+        "top": top,
+        "num_resamples": num_resamples,
+        "by": by,
+        "tables": digests,
+    }
 
 
 def file_digest(path: Path) -> str:
@@ -139,8 +218,37 @@ def read_budgets(run: Path) -> dict[str, float]:
     Raises:
         ValueError: The folder is not a run's.
     """
+    budgets = _read_config(run).get("budgets", {})
+    numbers = isinstance(budgets, dict) and all(
+        isinstance(limit, int | float) and not isinstance(limit, bool) for limit in budgets.values()
+    )
+    if not numbers:
+        raise ValueError(f"{run}/config.yaml must have a number per budget, got {budgets!r}")
+    return dict(budgets)
+
+
+def read_criterion(run: Path) -> Criterion:
+    """What the run's config ranks by.
+
+    Raises:
+        ValueError: The folder is not a run's.
+    """
+    ranking = _read_config(run).get("ranking", {})
+    criterion = ranking.get("by", BY_SCORE) if isinstance(ranking, dict) else None
+    if criterion not in (BY_SCORE, BY_SWAP_IN):
+        raise ValueError(
+            f"{run}/config.yaml must have a group ranking with by: {BY_SCORE} or {BY_SWAP_IN}, got {ranking!r}"
+        )
+    return criterion
+
+
+def _read_config(run: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        config = parse_yaml((run / "config.yaml").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {run} has none") from None
-    return dict(config["budgets"])
+    except ValueError as error:
+        raise ValueError(f"{run}/config.yaml must be plain YAML: {error}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{run}/config.yaml must hold keys and values, got {type(config).__name__}")
+    return config

@@ -8,22 +8,27 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from analysis.criterion import BY_CALIBRATED, BY_SWAP_IN
+from analysis.ratings import LATENCY_MS
 from nasray.rank import GROUP, NUM_LIKELY, SCORE_SE, SHARE_BETTER, TOP_PROBABILITY
 
 _SHOWN = 10
+_OTHER_SCORES = {BY_SWAP_IN: "swap-in score", BY_CALIBRATED: "calibrated score"}
+_HEADINGS = {LATENCY_MS: "ms"}
 _NO_COSTS = ("rank", "architecture", "score", SHARE_BETTER, SCORE_SE, TOP_PROBABILITY, GROUP)
 
 
 def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
     """Print the first architectures, and what is proved of all of them."""
-    table = Table(
-        title=f"Best {min(_SHOWN, len(ranking))} of {len(ranking)} ranked", title_justify="left", box=None
-    )
+    title = f"Best {min(_SHOWN, len(ranking))} of {len(ranking)} ranked"
+    if ranking.attrs["by"] in _OTHER_SCORES:
+        title += f" by {_OTHER_SCORES[ranking.attrs['by']]}"
+    table = Table(title=title, title_justify="left", box=None)
     costs = [name for name in ranking.columns if name not in _NO_COSTS]
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right", no_wrap=True)
     for name in costs:
-        table.add_column(name.removeprefix("num_"), justify="right")
+        table.add_column(_HEADINGS.get(name, name.removeprefix("num_")), justify="right")
     table.add_column(f"in top {NUM_LIKELY}", justify="right")
     table.add_column("group", justify="right")
     table.add_column("architecture", overflow="fold")
@@ -46,11 +51,11 @@ def _score(row: Mapping[Any, Any]) -> str:
 
 
 def quantity(value: float) -> str:
-    """A count in three digits: 1,234 as 1.23k, 5,300,000 as 5.3M."""
+    """A number in three digits: 1,234 as 1.23k, 5,300,000 as 5.3M, 0.97768 as 0.978."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:.3g}{unit}"
-    return f"{value:g}"
+    return f"{value:.3g}"
 
 
 def _proof(ranking: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +17,7 @@ import psutil
 
 from nasray.config import ExperimentConfig
 from nasray.config_file import dump_config, load_config
+from nasray.rank import CALIBRATION
 from search_spaces.atomic_file import write_json, write_text
 from trainables.retrain.config import RetrainConfig
 
@@ -89,6 +90,31 @@ class RunFolder:
         return self.path / "agreement.json"
 
     @property
+    def calibration(self) -> Path:
+        """The weights of blocks that these networks give, and whether they help."""
+        return self.path / CALIBRATION
+
+    @property
+    def additivity(self) -> Path:
+        """What blocks swapped into the teacher together do, beside the sum of what each does."""
+        return self.path / "additivity.parquet"
+
+    @property
+    def additivity_figures(self) -> Path:
+        """How far these agree."""
+        return self.path / "additivity.json"
+
+    @property
+    def baselines(self) -> Path:
+        """What other strategies chose at equal cost."""
+        return self.path / "baselines.parquet"
+
+    @property
+    def baseline_trainings(self) -> Path:
+        """Each of their trainings."""
+        return self.path / "baselines_trainings.parquet"
+
+    @property
     def report(self) -> Path:
         """The report page."""
         return self.path / "report.html"
@@ -118,7 +144,7 @@ class RunFolder:
 
     @property
     def tables(self) -> Path:
-        """Which tables of ratings belong to the run, written before they are."""
+        """Which tables of ratings belong to the run, with how many rows; written before they are."""
         return self.ratings / "tables.json"
 
     def check(self, config: ExperimentConfig) -> None:
@@ -135,18 +161,18 @@ class RunFolder:
                     + "\n".join(f"  {line}" for line in differences)
                 )
 
-    def claim(self, config: ExperimentConfig, tables: Sequence[Path]) -> None:
+    def claim(self, config: ExperimentConfig, tables: Mapping[Path, int]) -> None:
         """Make the folder this config's, or check that it is.
 
         Args:
             config: The resolved config.
-            tables: The tables of ratings that the search will leave.
+            tables: The tables of ratings that the search will leave, and how many rows each will have.
 
         Raises:
             ValueError: It belongs to another config; the message names the differences.
         """
         self.check(config)
-        write_json(self.tables, [str(path.relative_to(self.path)) for path in tables])
+        write_json(self.tables, {str(path.relative_to(self.path)): rows for path, rows in tables.items()})
         write_text(self.config, dump_config(config))
 
     def record_environment(self, seed: int) -> None:

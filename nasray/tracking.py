@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
@@ -239,10 +240,22 @@ class TrackTrials(DriverCallback):
 
 
 def start_ui(config: ExperimentConfig, host: str, port: int) -> None:
-    """Serve MLflow's UI on the config's runs, in place of this process."""
-    address = ["--host", host, "--port", str(port)]
-    command = ["-m", "mlflow", "ui", "--backend-store-uri", tracking_uri(config), *address]
-    os.execv(sys.executable, [sys.executable, *command])
+    """Serve MLflow's UI on the config's runs, in place of this process.
+
+    Raises:
+        ValueError: The runs are on a server, which has a UI of its own.
+    """
+    uri = tracking_uri(config)
+    server = urlsplit(uri)
+    if server.scheme in ("http", "https"):
+        raise ValueError(
+            f"the runs must lie in a file or a database to be shown, but they are on a server: open "
+            f"{server.scheme}://{server.netloc.rpartition('@')[2]}{server.path} in a browser"
+        )
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = (
+        uri  # as an argument all of the machine's users could read its password
+    )
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)])
 
 
 def _method(spec: Training) -> str:

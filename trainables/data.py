@@ -36,7 +36,7 @@ class DataConfig(BaseModel):
 
     source: str = "digits"
     root: Path | None = None
-    image_size: int | None = Field(default=None, ge=1)
+    image_size: int | None = Field(default=None, ge=1, le=2048)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     held_out_fraction: float = Field(default=0.1, gt=0, lt=1)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from trainables.block_distillation.additivity import AdditivitySpec, run_additivity
 from trainables.block_distillation.stitch import StitchSpec, run_stitch
 from trainables.block_distillation.trainable import (
     BlockSpec,
@@ -33,6 +34,7 @@ Spec = (
     | RatingSpec
     | RatingTableSpec
     | StitchSpec
+    | AdditivitySpec
     | SdDartsSpec
     | RetrainFoundSpec
     | RetrainSpec
@@ -46,6 +48,7 @@ _RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
     RatingSpec: run_rating,
     RatingTableSpec: run_rating_table,
     StitchSpec: run_stitch,
+    AdditivitySpec: run_additivity,
     SdDartsSpec: run_sd_darts,
     RetrainFoundSpec: run_retrain_found,
     RetrainSpec: run_retrain,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import additivity, calibration
 from analysis.agreement import sentence
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear, names
@@ -16,6 +17,7 @@ from analysis.run import Run
 _PREDICTORS = {
     "score": "score",
     "swap_in_score": "swap-in score",
+    "calibrated": "calibrated score",
     "stitched_accuracy": "stitched accuracy",
     "combined": "score and stitched",
     "num_params": "parameters",
@@ -26,10 +28,11 @@ _PREDICTORS = {
 _AXES = {
     "score": "score (lower is better)",
     "swap_in_score": "swap-in score (lower is better)",
+    "calibrated": "calibrated score, by weights from the other networks",
     "stitched_accuracy": "accuracy of the trained blocks put together",
     "depth": "depth, in layers",
 }
-_OWN = ("score", "swap_in_score", "stitched_accuracy", "combined")
+_OWN = ("score", "swap_in_score", "calibrated", "stitched_accuracy", "combined")
 _GROUPS = {
     "top": ("best of the ranking", "ranked clear", "circle"),
     "sample": ("spread over all scores", "reference", "square"),
@@ -56,6 +59,11 @@ def section(run: Run) -> Section | None:
     else:
         lead += f" {sentence(figures)}"
         parts += [_forest(figures), _table(figures)]
+    if run.calibration is not None:
+        lead += f" {calibration.sentence(run.calibration)}"
+    if run.additivity_figures is not None:
+        lead += f" {additivity.sentence(run.additivity_figures)}"
+        parts.append(_additivity(run.additivity_figures))
     return Section("agreement", "Agreement with accuracy", lead, parts)
 
 
@@ -163,6 +171,36 @@ def _table(figures: dict[str, Any]) -> Table:
         "Values with their 95% intervals; a dash stands where too few networks or pairs are alike. Regret@k is how "
         "much accuracy is lost by training only the k networks that the predictor puts first.",
         columns,
+        rows,
+    )
+
+
+def _additivity(figures: dict[str, dict[str, Any]]) -> Table:
+    """How well the sum of what blocks do alone tells what they do together."""
+    measures = {
+        "pearson": ("Pearson's r", "correlation of sum and together"),
+        "spearman": ("Spearman's ρ", "correlation of their orders"),  # noqa: RUF001
+        "kendall_tau": ("Kendall's τ", "correlation of their orders"),
+        "median_relative_error": ("median error", "|together − sum| / together"),  # noqa: RUF001
+        "median_ratio": ("together / sum", "median; below 1 where blocks make up for each other's errors"),
+    }
+    rows = [
+        [
+            Cell(blocks),
+            Cell(f"{one['num_swaps']:,}", one["num_swaps"]),
+            *(Cell(decimal(one[key], 2), math.nan if one[key] is None else one[key]) for key in measures),
+        ]
+        for blocks, one in figures.items()
+    ]
+    return Table(
+        "Do blocks act one by one?",
+        "A score that is a sum supposes it. Candidates stand in the teacher in the place of its own blocks, together "
+        "and each alone; what they do is how far the teacher's predictions on held-out images move.",
+        [
+            Column("blocks", "those that are swapped, from 0", "text"),
+            Column("swaps", "how many were drawn"),
+            *(Column(*pair) for pair in measures.values()),
+        ],
         rows,
     )
 

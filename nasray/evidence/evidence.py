@@ -6,8 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.agreement import FEWEST_NETWORKS, agreement
-from analysis.ranking import ARCHITECTURE, SCORE
+from analysis import calibration
+from analysis.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
+from analysis.criterion import BY_SCORE, BY_SWAP_IN, tables_by
+from analysis.ranking import ARCHITECTURE
 from analysis.ratings import load_ratings
 from nasray.config import ExperimentConfig
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
@@ -21,6 +23,9 @@ from trainables.block_distillation.stitch import StitchSpec, read_stitched
 from trainables.inputs import SearchInputs, UnitInputs
 from trainables.retrain.trainable import RETRAINED
 
+# What the agreement calls the score that is ranked by.
+_PREDICTORS = {BY_SCORE: SCORE, BY_SWAP_IN: SWAP_IN_SCORE}
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -29,10 +34,12 @@ class Evidence:
     Attributes:
         networks: See `evidence_table`.
         agreement: See `analysis.agreement.agreement`, over the best and the sampled ones; None where too few are rated.
+        calibration: See `analysis.calibration.Calibration`, over the same ones; None where they are too few.
     """
 
     networks: pd.DataFrame
-    agreement: dict[str, Any] | None
+    agreement: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
 
 
 def gather_evidence(
@@ -63,7 +70,8 @@ def gather_evidence(
     settings = config.retrain
     assert settings is not None
     tables = load_ratings(folder.path) if ranking is not None else []
-    networks = choose_networks(settings, ranking, tables, found, budgets=config.budgets, seed=config.seed)
+    ranked = tables_by(config.ranking.by, tables) if tables else []
+    networks = choose_networks(settings, ranking, ranked, found, budgets=config.budgets, seed=config.seed)
     asked = {*networks[ARCHITECTURE], *chosen}
     networks = _with_chosen(networks, [*chosen, *_trained(folder)])
     trainings = {
@@ -81,16 +89,18 @@ def gather_evidence(
         execution.run_missing(units, units)
     finally:
         table = evidence_table(networks, trainings, tables, _stitched(stitching), inputs)
-        evidence = Evidence(table, _agreement(table, config.seed))
-        write_parquet(folder.agreement, table)
+        evidence = _judge(table, tables, config)
+        write_parquet(folder.agreement, evidence.networks)
         write_json(folder.agreement_figures, evidence.agreement)
+        if evidence.calibration is not None:
+            write_json(folder.calibration, evidence.calibration)
     return evidence
 
 
 def drop_evidence(folder: RunFolder) -> None:
     """Remove table and figures, which belong to another ranking, or to other trainings; these themselves stay."""
-    folder.agreement.unlink(missing_ok=True)
-    folder.agreement_figures.unlink(missing_ok=True)
+    for path in (folder.agreement, folder.agreement_figures, folder.calibration):
+        path.unlink(missing_ok=True)
 
 
 def _with_chosen(networks: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
@@ -138,10 +148,19 @@ def _stitched(stitching: StitchSpec | None) -> pd.DataFrame | None:
         ) from error
 
 
-def _agreement(table: pd.DataFrame, seed: int) -> dict[str, Any] | None:
+def _judge(table: pd.DataFrame, tables: Sequence[pd.DataFrame], config: ExperimentConfig) -> Evidence:
     """The figures over the best and the sampled networks: those found in other ways were not chosen for them."""
-    rated = table[table[GROUP].isin([TOP, SAMPLE]) & table[SCORE].notna()]
-    return agreement(rated, seed=seed) if len(rated) >= FEWEST_NETWORKS else None
+    by = _PREDICTORS[config.ranking.by]
+    compared = table[GROUP].isin([TOP, SAMPLE])
+    figures, rated = None, compared & table[SCORE].notna()
+    if rated.sum() >= calibration.FEWEST_NETWORKS:
+        calibrated = calibration.calibrate(table[rated], tables, seed=config.seed)
+        figures = calibrated.figures
+        table = table.assign(**{CALIBRATED: pd.Series(calibrated.scores, table.index[rated])})
+    judged = table[compared & table[by].notna()]
+    if len(judged) < FEWEST_NETWORKS:
+        return Evidence(table, None, figures)
+    return Evidence(table, agreement(judged, by=by, seed=config.seed), figures)
 
 
 def evidence_metrics(evidence: Evidence) -> dict[str, float]:

@@ -4,7 +4,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.agreement import sentence
+from analysis import agreement, calibration
 from nasray.evidence.evidence import Evidence
 from nasray.evidence.networks import GROUP, SAMPLE
 from nasray.evidence.table import ACCURACIES, ACCURACY
@@ -35,7 +35,12 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
     if len(sampled):
         console.print(_range(sampled), soft_wrap=True)
     if evidence.agreement is not None:
-        console.print(sentence(evidence.agreement), soft_wrap=True)
+        console.print(agreement.sentence(evidence.agreement), soft_wrap=True)
+    if evidence.calibration is not None and evidence.calibration["helps"]:
+        console.print(
+            f"{calibration.sentence(evidence.calibration)} `nasray rank RUN --by calibrated` ranks by them.",
+            soft_wrap=True,
+        )
 
 
 def _accuracy(row: dict) -> str:

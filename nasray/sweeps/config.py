@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Value = bool | int | float | str | None
 
@@ -64,9 +64,11 @@ class SweepConfig(BaseModel):
     """A search for the settings of one unit of work.
 
     Attributes:
-        unit: The unit that each trial trains, such as "block_1/3x24" or "teacher".
+        unit: The unit that each trial trains, such as "block_1/3x24" or "teacher"; or an architecture that is trained
+            for real, as "retrain/2x16:mb3k3,skip/...".
         objectives: The metrics to minimise or maximise, of those that the unit reports; the last report counts. With
-            asha, of those that it reports after every epoch.
+            asha, of those that it reports after every epoch. None of the test images, which settings must not be
+            chosen by.
         domains: Where each key of the config is searched, by the key as in an override: "searches.0.lr".
         num_trials: Trials of all launches together, whether they ended well, were pruned, or failed.
         sampler: "tpe", "nsga2" or "random"; "auto": TPE for one objective, NSGA-II for several.
@@ -88,6 +90,17 @@ class SweepConfig(BaseModel):
     scheduler: Literal["none", "asha"] = "none"
     grace_epochs: int = Field(default=1, ge=1)
     reduction_factor: int = Field(default=3, ge=2)
+
+    @field_validator("objectives")
+    @classmethod
+    def _not_of_test_images(cls, value: dict[str, str]) -> dict[str, str]:
+        for metric in value:
+            if metric.startswith("test_"):
+                held_out = metric.replace("test_", "held_out_", 1)
+                raise ValueError(
+                    f"must leave the test images to the final evaluation, got {metric}: take {held_out}"
+                )
+        return value
 
     @model_validator(mode="after")
     def _asha_has_one_objective(self) -> "SweepConfig":

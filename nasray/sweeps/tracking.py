@@ -30,11 +30,11 @@ class TrackSweep(DriverCallback):
         if trial.trial_id in self._run_ids:
             return
         config = trial.config
-        spec = config["spec"]
+        unit = config["swept_unit"]
         self._run_ids[trial.trial_id] = self._tracker.open_run(
             config["name"],
-            {"kind": "sweep", "swept_unit": spec["name"]},
-            {"swept_unit": spec["name"], "seed": spec["inputs"]["seed"], **config["params"]},
+            {"kind": "sweep", "swept_unit": unit},
+            {"swept_unit": unit, "seed": config["spec"]["inputs"]["seed"], **config["params"]},
         )
         self._last_steps[trial.trial_id] = -1
 

@@ -65,7 +65,13 @@ class SweepTrials(OptunaSearch):
         name = f"sweep/{number}-{spec.fingerprint[:8]}"
         self._ot_trials[trial_id].set_user_attr(RUN_NAME, name)
         self._specs[trial_id], self._epochs[trial_id] = spec, 0
-        return {"spec": spec.model_dump(mode="json"), "trial": number, "name": name, "params": params}
+        return {
+            "spec": spec.model_dump(mode="json"),
+            "trial": number,
+            "name": name,
+            "swept_unit": self._unit.name,
+            "params": params,
+        }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Record the objective after an epoch.

@@ -8,14 +8,18 @@ from typing import Any
 
 from nasray.config import ExperimentConfig
 from nasray.config_file import load_config
-from nasray.plan import plan_search, unit_inputs
+from nasray.evidence.plan import retrain_specs
+from nasray.plan import TEACHER, plan_search, unit_inputs
 from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
 from nasray.sweeps.config import Domain, Value
 from nasray.tracking import Training
+from search_spaces.architecture import Architecture
 from search_spaces.suggestion import did_you_mean
 from trainables.inputs import UnitInputs
 from trainables.units import Spec, parse_spec
+
+_RETRAIN = "retrain/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class SweptUnit:
     """A unit of a run's plan, as it is under any overrides of the config.
 
     Attributes:
-        name: The unit's name.
+        name: The unit's name; of a training for real, "retrain/" and the architecture.
         config: The run's config, resolved.
         folder: The run's folder, where what the unit needs lies.
         inputs: What the run's units share.
@@ -96,8 +100,8 @@ class SweptUnit:
         trained = [name for name, unit in plan.items() if isinstance(unit.spec, Training)]
         if self.name not in trained:
             raise ValueError(
-                f"sweep.unit must be a unit that trains, of {', '.join(trained)}, got {self.name}"
-                + did_you_mean(self.name, trained)
+                f"sweep.unit must be a unit that trains, of {', '.join(trained)} and {_RETRAIN}<architecture>, got "
+                f"{self.name}" + did_you_mean(self.name, trained)
             )
         needed: list[Unit] = []
         found = list(plan[self.name].needs)
@@ -141,13 +145,43 @@ class SweptUnit:
         return plan[self.name]
 
     def _plan(self, overrides: Sequence[str] = ()) -> dict[str, Unit]:
-        """The run's units by name, as they would be under the overrides."""
+        """The run's units by name, as they would be under the overrides; also the training that is swept, if one is."""
         config = load_config(self.config.model_dump(mode="json"), overrides)
         inputs = unit_inputs(config, self.folder)
         if inputs == self.inputs:
             inputs = self.inputs  # whose data set is open already
         plan = plan_search(config, self.folder, inputs)
-        return {unit.name: unit for units in plan.values() for unit in units}
+        units = {unit.name: unit for units in plan.values() for unit in units}
+        if self.name.startswith(_RETRAIN):
+            units[self.name] = _training(self.name.removeprefix(_RETRAIN), config, self.folder, inputs)
+        return units
+
+
+def _training(architecture: str, config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) -> Unit:
+    """What trains an architecture for real with the first of the config's training seeds, and what that needs.
+
+    Raises:
+        ValueError: The config does not say how networks are trained, or the architecture is not of the space.
+    """
+    settings = config.retrain
+    if settings is None or config.study is not None:
+        raise ValueError(
+            f"sweep.unit may be {_RETRAIN}<architecture> only where the config has a section retrain and no study"
+        )
+    try:
+        inputs.space.cost(architecture)
+    except ValueError as error:
+        raise ValueError(
+            f"sweep.unit must name an architecture of the space behind {_RETRAIN}: {error}"
+        ) from None
+    spec = retrain_specs(settings, config, folder, inputs, architecture)[0]
+    needs: list[str] = []
+    if settings.needs_search:
+        needs.append(TEACHER)
+    if settings.init == "inherited":
+        candidates = Architecture.parse(architecture).candidates
+        needs += [f"block_{k}/{candidate.cell}" for k, candidate in enumerate(candidates)]
+    return Unit(spec, needs=tuple(needs))
 
 
 def override(key: str, value: Value) -> str:

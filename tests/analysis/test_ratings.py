@@ -1,8 +1,10 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.ratings import load_ratings
+from analysis.ratings import check_budgets_known, load_ratings
 from search_spaces import rating_table
 
 
@@ -69,3 +71,57 @@ def test_a_candidate_in_two_cells_is_refused(tmp_path):
     path.with_name("2x8.parquet").write_bytes(path.read_bytes())
     with pytest.raises(ValueError, match=r"block_0.*1x8:a must stand only once"):
         load_ratings(tmp_path)
+
+
+def write_latencies(run, block, cell, names):
+    path = run / "latency" / f"block_{block}" / f"{cell}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame({"candidate": [f"{cell}:{name}" for name in names], "in_channels": 3})
+    frame.assign(latency_ms=[float(ord(name)) for name in names]).to_parquet(path)
+    return path
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A run of two cells with latencies in another order than the ratings."""
+    for cell, names in (("1x16", ["b", "a"]), ("2x8", ["c"])):
+        write(tmp_path, 0, cell, names)
+        write_latencies(tmp_path, 0, cell, sorted(names))
+    (tmp_path / "latency" / "latency.json").write_text("{}")
+    return tmp_path
+
+
+def test_latencies_are_joined_where_they_are_measured(measured):
+    (table,) = load_ratings(measured)
+    assert table.columns.tolist() == [*rating_table.SCHEMA.names, "latency_ms"]
+    assert table["candidate"].tolist() == ["1x16:b", "1x16:a", "2x8:c"]
+    assert table["latency_ms"].tolist() == [98.0, 97.0, 99.0]
+
+
+def test_an_unfinished_measurement_counts_as_none(measured):
+    (measured / "latency" / "latency.json").unlink()
+    (table,) = load_ratings(measured)
+    assert "latency_ms" not in table
+    check_budgets_known(measured, {"num_params": 1})
+    with pytest.raises(
+        ValueError, match=r"needs latencies, .* has none: measure them first, by `nasray latency"
+    ):
+        check_budgets_known(measured, {"latency_ms": 1})
+
+
+@pytest.mark.parametrize("damage", ["rows", "file", "place", "twice", "bytes"])
+def test_a_measurement_of_something_else_is_refused(measured, damage):
+    place = measured / "latency" / "block_0"
+    path = place / "1x16.parquet"
+    if damage == "rows":
+        write_latencies(measured, 0, "1x16", ["a"])
+    elif damage == "file":
+        path.unlink()
+    elif damage == "place":
+        shutil.rmtree(place)
+    elif damage == "twice":
+        shutil.copy(path, place / "copy.parquet")
+    else:
+        path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"block_0 must hold .*latenc.*measure anew by `nasray latency"):
+        load_ratings(measured)

@@ -55,8 +55,28 @@ def test_the_script_goes_from_the_config_to_the_ranking(config_file, tmp_path):
     assert table["num_macs"].max() <= 30e3
 
 
+def stopped_search(arguments, signal_sent, cwd):
+    """Stop a search by a signal in the middle of a cell's training; returns its exit code and what it said."""
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job, as which these tests may run, ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
+    ) as search:
+        while search.poll() is None and not any(cwd.glob("runs/tiny/units/block_*/*/last.pt")):
+            time.sleep(0.05)
+        search.send_signal(signal_sent)
+        _, told = search.communicate(timeout=120)
+    return search.returncode, told
+
+
+INTERRUPTED = "nasray: interrupted; the same command goes on from here\n"
+
+
 def test_an_interrupted_search_ranks_nothing_and_goes_on(config_file, tmp_path):
-    """Ctrl-C in the middle of a cell's training: no ranking of what there is; the same command ends the search."""
+    """Ctrl-C: no ranking of what there is; the same command ends the search."""
     arguments = [
         "-m",
         "nasray.cli",
@@ -66,24 +86,25 @@ def test_an_interrupted_search_ranks_nothing_and_goes_on(config_file, tmp_path):
         "searches.0.epochs=150",
     ]
     folder = tmp_path / "runs" / "tiny"
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background job, as which these tests may run, ignores Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
-    ) as search:
-        while search.poll() is None and not any(folder.glob("units/block_*/*/last.pt")):
-            time.sleep(0.05)
-        search.send_signal(signal.SIGINT)
-        _, told = search.communicate(timeout=120)
-    assert search.returncode == 130, told
-    assert "interrupted; the same command goes on from here" in told
+    assert stopped_search(arguments, signal.SIGINT, tmp_path) == (130, INTERRUPTED)
     assert not (folder / "ranking.parquet").exists()
     assert main(["rank", str(folder)]) == 2
     assert run(*arguments, cwd=tmp_path).returncode == 0
     assert (folder / "ranking.parquet").exists()
+
+
+def test_sigterm_ends_a_search_as_ctrl_c_does(config_file, tmp_path):
+    """Without the C++ stack that Ray's own handler would print."""
+    arguments = [
+        "-m",
+        "nasray.cli",
+        "search",
+        config_file,
+        "resources.address=local",
+        "searches.0.epochs=150",
+    ]
+    assert stopped_search(arguments, signal.SIGTERM, tmp_path) == (143, INTERRUPTED)
+    assert not (tmp_path / "runs" / "tiny" / "ranking.parquet").exists()
 
 
 def test_rank_needs_neither_ray_nor_torch():

@@ -181,7 +181,7 @@ def test_all_mistakes_are_told_at_once():
 def test_a_file_that_is_not_a_config_is_told(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("name: [")
-    with pytest.raises(ValueError, match="must be YAML"):
+    with pytest.raises(ValueError, match="must be plain YAML"):
         load_config(path)
     path.write_text("- a\n- b")
     with pytest.raises(ValueError, match="must hold keys and values, got list"):
@@ -191,7 +191,7 @@ def test_a_file_that_is_not_a_config_is_told(tmp_path):
 def test_yaml_cannot_run_code(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(f"name: !!python/object/apply:pathlib.Path.touch [{tmp_path / 'touched'}]")
-    with pytest.raises(ValueError, match="must be YAML"):
+    with pytest.raises(ValueError, match="must be plain YAML"):
         load_config(path)
     assert not (tmp_path / "touched").exists()
 

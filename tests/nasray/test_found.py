@@ -23,7 +23,7 @@ def run(tiny):
         folder = RunFolder.of(config)
         space = unit_inputs(config, folder).space
         rng = np.random.default_rng(0)
-        names = []
+        names = {}
         for block in range(len(space.blocks)):
             table = space.candidate_table(block)
             ratings = rng.choice([0.1, 0.2, 0.3, 1 / 3], len(table))
@@ -35,7 +35,7 @@ def run(tiny):
             table["failure"] = np.where(lost, "it failed", None)
             for cell, rows in table.groupby("cell"):
                 rating_table.write(rows, folder.table(block, cell))
-                names.append(str(folder.table(block, cell).relative_to(folder.path)))
+                names[str(folder.table(block, cell).relative_to(folder.path))] = len(rows)
         (folder.ratings / "tables.json").write_text(json.dumps(names))
         unit = folder.unit("sd_darts")
         unit.mkdir(parents=True, exist_ok=True)

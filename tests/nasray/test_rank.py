@@ -4,7 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasray.rank import certificate, rank_run, ranking_inputs, read_budgets, write_ranking
+from analysis.calibration import calibrate
+from analysis.ratings import load_ratings
+from analysis.sums import sum_columns
+from nasray.rank import (
+    certificate,
+    rank_run,
+    ranked_tables,
+    ranking_inputs,
+    read_budgets,
+    read_criterion,
+    write_ranking,
+)
 from search_spaces import rating_table
 from search_spaces.mbconv import digits
 
@@ -14,15 +25,20 @@ def run(tmp_path):
     """A run's folder with made-up ratings of the digits' space."""
     space = digits((1, 8, 8), 10)
     rng = np.random.default_rng(0)
+    tables = {}
     for block in range(3):
         table = space.candidate_table(block)
         batches = rng.uniform(0.2, 0.8, (len(table), 4))
         table["rating"] = batches.mean(axis=1)
         table["rating_batches"] = list(batches)
+        swapped = rng.uniform(0.1, 0.9, (len(table), 4))
+        table["swap_in"] = swapped.mean(axis=1)
+        table["swap_in_batches"] = list(swapped)
         table["failure"] = None
         for cell, rows in table.groupby("cell"):
-            rating_table.write(rows, tmp_path / "ratings" / f"block_{block}" / f"{cell}.parquet")
-    tables = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.parquet"))
+            name = f"ratings/block_{block}/{cell}.parquet"
+            rating_table.write(rows, tmp_path / name)
+            tables[name] = len(rows)
     (tmp_path / "ratings" / "tables.json").write_text(json.dumps(tables))
     (tmp_path / "config.yaml").write_text("budgets: {num_params: 60000.0}\n")
     return tmp_path
@@ -86,3 +102,59 @@ def test_budgets_come_from_the_runs_config(run, tmp_path):
     assert read_budgets(run) == {"num_params": 60_000.0}
     with pytest.raises(ValueError, match="RUN must be the folder of a run"):
         read_budgets(tmp_path / "nowhere")
+
+
+def test_by_swap_in_the_order_is_that_of_the_second_rating(run):
+    everything = rank_run(run, {}, 23_868, num_resamples=0, by="swap_in")
+    tables = load_ratings(run)
+    for place in (0, 1, 5_000, 23_867):
+        row = everything.iloc[place]
+        assert row["score"] == pytest.approx(sum_columns(row["architecture"], tables, ["swap_in"])["swap_in"])
+    assert everything["score"].is_monotonic_increasing
+    assert everything.attrs["by"] == "swap_in"
+    assert everything.attrs["certificate"]["proved"]
+    assert ranking_inputs(run, {}, 10, 100, "swap_in") != ranking_inputs(run, {}, 10, 100)
+
+
+@pytest.fixture
+def trained(run):
+    """Made-up accuracies of 40 networks, for which the last block hardly counts."""
+    tables = load_ratings(run)
+    names = rank_run(run, {}, 23_868, num_resamples=0)["architecture"].iloc[::600]
+    weighted = [
+        table.assign(weighted=w * table["rating"]) for w, table in zip((2.0, 0.9, 0.1), tables, strict=True)
+    ]
+    accuracies = [0.9 - 0.1 * sum_columns(name, weighted, ["weighted"])["weighted"] for name in names]
+    return pd.DataFrame({"architecture": names.to_numpy(), "accuracy": accuracies})
+
+
+def test_by_calibrated_the_ranking_is_exact_where_that_helps(run, trained):
+    figures = calibrate(trained, load_ratings(run)).figures
+    (run / "calibration.json").write_text(json.dumps(figures))
+    ranking = rank_run(run, {"num_params": 60_000}, 50, num_resamples=10, by="calibrated")
+    assert ranking.attrs["certificate"]["proved"]
+    assert ranking["top_probability"].between(0, 1).all()
+    tables = ranked_tables(run, "calibrated")
+    scores = [sum_columns(name, tables, ["rating"])["rating"] for name in ranking["architecture"]]
+    assert list(ranking["score"]) == pytest.approx(scores)
+    assert list(ranking["architecture"]) != list(rank_run(run, {"num_params": 60_000}, 50)["architecture"])
+
+
+def test_calibrated_without_a_use_is_refused(run, trained):
+    with pytest.raises(
+        ValueError, match=r"at least 12 trained networks .* has no calibration\.json: raise retrain\.sample"
+    ):
+        rank_run(run, {}, 10, by="calibrated")
+    shuffled = trained.assign(accuracy=np.random.default_rng(0).permutation(trained["accuracy"]))
+    (run / "calibration.json").write_text(json.dumps(calibrate(shuffled, load_ratings(run)).figures))
+    with pytest.raises(ValueError, match=r"with 40 networks Kendall's τ is .* rank by score"):
+        rank_run(run, {}, 10, by="calibrated")
+    (run / "calibration.json").write_text("{")
+    with pytest.raises(ValueError, match=r"calibration\.json must be whole JSON"):
+        rank_run(run, {}, 10, by="calibrated")
+
+
+def test_the_criterion_comes_from_the_runs_config(run):
+    assert read_criterion(run) == "score"
+    (run / "config.yaml").write_text("ranking: {by: swap_in}\n")
+    assert read_criterion(run) == "swap_in"

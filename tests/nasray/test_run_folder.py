@@ -32,13 +32,13 @@ def test_a_folder_in_use_is_refused_and_free_when_its_process_is_gone(tmp_path):
 def test_a_claim_writes_the_config_and_the_tables_to_come(tiny):
     config = load_config(tiny())
     folder = RunFolder.of(config)
-    tables = [folder.table(0, "2x8"), folder.table(1, "2x16")]
+    tables = {folder.table(0, "2x8"): 4, folder.table(1, "2x16"): 9}
     folder.claim(config, tables)
     assert folder.read_config() == config
-    assert json.loads(folder.tables.read_text()) == [
-        "ratings/block_0/2x8.parquet",
-        "ratings/block_1/2x16.parquet",
-    ]
+    assert json.loads(folder.tables.read_text()) == {
+        "ratings/block_0/2x8.parquet": 4,
+        "ratings/block_1/2x16.parquet": 9,
+    }
     folder.claim(config, tables)
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -165,6 +167,17 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path, name, write, message
     write(tmp_path / name)
     with pytest.raises(ValueError, match=message):
         load_weights(Small(), tmp_path / name)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "touched",))
+
+    torch.save({"state_dict": Malicious()}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="must hold tensors alone"):
+        load_weights(Small(), tmp_path / "weights.pt")
+    assert not (tmp_path / "touched").exists()
 
 
 def test_the_fingerprint_follows_content_and_not_layout():

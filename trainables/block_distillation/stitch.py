@@ -8,7 +8,7 @@ Source: our own reading; DNA (arXiv 1911.13053) rates the blocks one by one.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Literal
 
@@ -22,6 +22,7 @@ from search_spaces.atomic_file import write_parquet
 from trainables.accuracy import accuracy
 from trainables.batch_norm import calibrate
 from trainables.block_data import BlockData, Pair
+from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.supernet import CellSupernet
 from trainables.block_distillation.trainable import CellTarget, load_supernet
 from trainables.inputs import SearchInputs, UnitSpec
@@ -72,8 +73,10 @@ def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
     for architecture in architectures.values():
         inputs.space.check(architecture)
     head = inputs.compute.place_module(teacher.load(inputs).pieces[-1], inputs.device)
-    stitching = Stitching(inputs, _load_supernets(spec, list(architectures.values())), head)
-    found = dict(stitching.accuracies(list(architectures.values()), _calibration_images(spec)))
+    supernets = load_supernets(inputs, spec.targets, cells_of(architectures.values()))
+    stitching = Stitching(inputs, supernets, head)
+    images = calibration_images(inputs, spec.targets[0].config.rating)
+    found = dict(stitching.accuracies(list(architectures.values()), images))
     accuracies = [found[architectures[text]] for text in spec.architectures]
     frame = pd.DataFrame({ARCHITECTURE: spec.architectures, STITCHED_ACCURACY: accuracies})
     write_parquet(spec.folder / STITCHED, frame)
@@ -131,15 +134,21 @@ class Stitching:
         return supernet.block(supernet.path(before, candidate.operations))
 
 
-def _load_supernets(spec: StitchSpec, architectures: Sequence[Architecture]) -> Supernets:
-    """The supernets of the cells that the architectures are made of."""
-    needed = {
+def cells_of(architectures: Iterable[Architecture]) -> set[tuple[int, str]]:
+    """The cells that architectures are made of: numbers of blocks with names of cells."""
+    return {
         (number, candidate.cell)
         for architecture in architectures
         for number, candidate in enumerate(architecture.candidates)
     }
-    targets = {(target.block, target.cell): target for target in spec.targets}
-    return {place: load_supernet(spec.inputs, targets[place]) for place in sorted(needed)}
+
+
+def load_supernets(
+    inputs: SearchInputs, targets: Sequence[CellTarget], cells: Iterable[tuple[int, str]]
+) -> Supernets:
+    """The trained supernets of some of a search's cells."""
+    by_place = {(target.block, target.cell): target for target in targets}
+    return {place: load_supernet(inputs, by_place[place]) for place in sorted(cells)}
 
 
 class _ImagesAsFeatures:
@@ -153,9 +162,8 @@ class _ImagesAsFeatures:
         return split.images(positions, view=None if self._views == 0 else view), split.labels(positions)
 
 
-def _calibration_images(spec: StitchSpec) -> list[Tensor]:
-    """The images on which the first block's candidates were calibrated for their ratings."""
-    inputs, config = spec.inputs, spec.targets[0].config.rating
+def calibration_images(inputs: SearchInputs, config: RatingConfig) -> list[Tensor]:
+    """Batches of the images on which the first block's candidates are calibrated for their ratings."""
     data = BlockData(
         inputs.images, _ImagesAsFeatures(inputs.features.views), inputs.compute, seed=inputs.seed
     )

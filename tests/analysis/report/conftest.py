@@ -62,12 +62,13 @@ class RunWriter:
         self.done("teacher", [*curve, {"held_out_accuracy": 0.9625}])
 
     def ratings(self, operations=OPERATIONS, *, swap_in=True):
-        names, entry = [], 1
+        names, entry = {}, 1
         for block, cells in enumerate(CELLS):
             for cell in cells:
-                names.append(f"ratings/block_{block}/{cell}.parquet")
+                name = f"ratings/block_{block}/{cell}.parquet"
                 frame = self._cell(cell, operations, entry if block == 0 else 8, swap_in)
-                rating_table.write(frame, self.path / names[-1])
+                rating_table.write(frame, self.path / name)
+                names[name] = len(frame)
                 losses = [{"epoch": e, "held_out_relative_l1": 1 / e, "seconds": 2.0} for e in (1, 2, 3)]
                 self.done(f"block_{block}/{cell}", losses)
         write_json(self.path / "ratings" / "tables.json", names)

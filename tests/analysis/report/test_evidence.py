@@ -2,6 +2,8 @@ import json
 
 import pandas as pd
 
+from analysis.additivity import additivity
+from analysis.calibration import calibrate
 from analysis.report.evidence import section
 from analysis.run import load_run
 
@@ -62,3 +64,22 @@ def test_networks_without_a_score_are_left_out_of_its_chart(new_run):
     scatters = section(load_run(run.path)).parts[0]
     assert len(scatters.charts) == 5
     assert networks["architecture"].iloc[0] not in scatters.charts[0].markup()
+
+
+def test_weights_of_blocks_and_their_additivity_are_told_where_they_are_known(new_run):
+    run = new_run()
+    run.ratings()
+    run.agreement()
+    networks = pd.read_parquet(run.path / "agreement.parquet")
+    plain = section(load_run(run.path))
+    calibrated = calibrate(networks, run.tables, num_repeats=2, num_resamples=50)
+    networks.assign(calibrated=calibrated.scores).to_parquet(run.path / "agreement.parquet")
+    (run.path / "calibration.json").write_text(json.dumps(calibrated.figures))
+    swaps = pd.DataFrame({"blocks": "0+1", "alone_sum": [0.1, 0.2, 0.4], "together": [0.1, 0.1, 0.3]})
+    (run.path / "additivity.json").write_text(json.dumps(additivity(swaps)))
+    told = section(load_run(run.path))
+    assert "Weights per block, fitted to 12 networks" in told.lead
+    assert "Of blocks in pairs" in told.lead
+    assert len(told.parts[0].charts) == len(plain.parts[0].charts) + 1
+    (row,) = told.parts[-1].rows
+    assert [cell.text for cell in row[:2]] == ["0+1", "3"]

@@ -185,3 +185,42 @@ def test_mistakes(with_evidence, changes, message):
 def test_inheriting_needs_a_search_of_blocks(tiny):
     with pytest.raises(ValueError, match="must go with a search of the method dna"):
         load_config(tiny(searches=[SD_DARTS], retrain={"init": "inherited"}))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_enough_networks_give_weights_of_blocks(with_evidence):
+    plain = with_evidence(sample=12, training_seeds=[0], stitched=False)
+    result = search(plain)
+    figures = json.loads((result.folder / "calibration.json").read_text())
+    assert figures == result.evidence.calibration
+    assert figures["num_networks"] == len(result.evidence.networks) >= 12
+    assert len(figures["weights"]["rating"]) == 2
+    assert result.evidence.networks["calibrated"].notna().all()
+    assert "calibrated" in result.evidence.agreement["predictors"]
+    text = io.StringIO()
+    print_evidence(result.evidence, Console(width=200, highlight=False, file=text))
+    assert ("--by calibrated" in text.getvalue()) == figures["helps"]
+
+    search(plain, ["ranking.top=20"], stages=["ranking"])
+    assert not (result.folder / "calibration.json").exists(), "it belonged to another ranking"
+
+
+@pytest.mark.slow
+def test_a_ranking_by_swap_in_has_its_evidence(with_evidence):
+    plain = with_evidence(top=1, sample=4, training_seeds=[0], stitched=False)
+    result = search(plain, ["ranking.by=swap_in"])
+    assert result.ranking["score"].is_monotonic_increasing
+    networks = result.evidence.networks
+    assert networks["swap_in_score"][0] == result.ranking["score"][0]
+    assert networks["score"][0] != result.ranking["score"][0]
+    assert result.evidence.agreement["verdict"]["predictor"] == "swap_in_score"
+    assert result.evidence.calibration is None
+    again = search(plain, ["ranking.by=swap_in"])
+    assert again.num_units_run == 0
+    assert again.ranking.attrs["by"] == "swap_in"
+
+
+def test_a_ranking_by_swap_in_needs_such_ratings(with_evidence):
+    with pytest.raises(ValueError, match=r"ranking\.by: swap_in .* rating\.swap_in_images above 0"):
+        load_config(with_evidence(), ["ranking.by=swap_in", "searches.0.rating.swap_in_images=0"])

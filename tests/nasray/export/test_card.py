@@ -32,7 +32,7 @@ def rated(trained):
     )
     folder = RunFolder(run)
     space = unit_inputs(folder.read_config(), folder).space
-    names = []
+    names = {}
     for block in range(len(space.blocks)):
         table = space.candidate_table(block)
         table["rating"] = np.arange(len(table), dtype=float)
@@ -40,7 +40,7 @@ def rated(trained):
         table["failure"] = None
         for cell, rows in table.groupby("cell"):
             rating_table.write(rows, folder.table(block, cell))
-            names.append(str(folder.table(block, cell).relative_to(folder.path)))
+            names[str(folder.table(block, cell).relative_to(folder.path))] = len(rows)
     (folder.ratings / "tables.json").write_text(json.dumps(names))
     return run
 

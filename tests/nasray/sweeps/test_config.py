@@ -53,3 +53,8 @@ def test_asha_takes_one_objective():
 def test_the_values_order_does_not_depend_on_the_configs():
     sweep = SweepConfig.model_validate(SWEEP | {"objectives": {"b": "min", "a": "max"}})
     assert (sweep.metrics, sweep.modes) == (["a", "b"], ["max", "min"])
+
+
+def test_settings_are_not_chosen_by_the_test_images():
+    with pytest.raises(ValidationError, match="got test_accuracy: take held_out_accuracy"):
+        SweepConfig.model_validate(SWEEP | {"objectives": {"test_accuracy": "max"}})

@@ -126,6 +126,27 @@ def test_asha_prunes_what_falls_behind(with_sweep):
     assert states[result.best[0].number] == "complete"
 
 
+def test_the_settings_of_a_training_for_real_are_searched_with_asha(with_sweep, root):
+    plain = with_sweep(
+        {
+            "unit": "retrain/1x12:mb3k3/2x16:sep3,mb3k3",
+            "objectives": {"held_out_accuracy": "max"},
+            "domains": {"retrain.train.lr": {"low": 1e-5, "high": 0.03, "log": True}},
+        },
+        num_trials=4,
+        sampler="random",
+        scheduler="asha",
+        reduction_factor=2,
+        max_concurrent=1,
+    )
+    train = {"epochs": 2, "batch_size": 64, "optimizer": "adamw"}
+    result = sweep(plain | {"retrain": {"train": train}})
+    assert set(result.trials["state"]) == {"complete", "pruned"}
+    assert list(result.best[0].params) == ["retrain.train.lr"]
+    (trained,) = (root / "tiny" / "sweep" / str(result.best[0].number)).rglob("retrained.json")
+    assert "retrain" in trained.parts
+
+
 def test_a_sweep_of_which_all_fails_says_why(with_sweep):
     plain = with_sweep(TEACHER, num_trials=1, domains={"teacher.train.lr": {"low": 1e30, "high": 1e31}})
     with pytest.raises(

@@ -20,8 +20,13 @@ def tracked(tiny, monkeypatch):
     trials = []
     for number in range(2):
         study.ask().set_user_attr(RUN_NAME, f"sweep/{number}")
-        spec = {"name": "teacher", "inputs": {"seed": 0}}
-        plain = {"trial": number, "name": f"sweep/{number}", "params": {"lr": number}, "spec": spec}
+        plain = {
+            "trial": number,
+            "name": f"sweep/{number}",
+            "swept_unit": "teacher",
+            "params": {"lr": number},
+            "spec": {"inputs": {"seed": 0}},
+        }
         trials.append(SimpleNamespace(trial_id=str(number), config=plain))
     return config, Tracker(config, RunFolder.of(config)), study, trials
 

@@ -1,6 +1,7 @@
 import pytest
 
 from nasray.config_file import load_config
+from nasray.evidence.plan import retrain_specs
 from nasray.plan import plan_search, unit_inputs
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
@@ -8,15 +9,26 @@ from nasray.sweeps.config import Domain
 from nasray.sweeps.unit import SweepFolder, SweptUnit
 
 BLOCK = "block_1/2x16"
+ARCHITECTURE = "1x12:mb3k3/2x16:sep3,mb3k3"
 
 
 @pytest.fixture
-def swept(tiny):
+def swept_in(tiny):
+    """A function: the swept unit of that name in the tiny search with changes."""
+
+    def build(name, **changes):
+        requested = load_config(tiny(**changes))
+        folder = RunFolder.of(requested)
+        resolved, inputs = resolve(requested, folder)
+        return SweptUnit(name, resolved, folder, inputs)
+
+    return build
+
+
+@pytest.fixture
+def swept(swept_in):
     """A function: the swept unit of that name in the tiny search."""
-    requested = load_config(tiny())
-    folder = RunFolder.of(requested)
-    resolved, inputs = resolve(requested, folder)
-    return lambda name: SweptUnit(name, resolved, folder, inputs)
+    return swept_in
 
 
 def domains(**ranges):
@@ -111,3 +123,46 @@ def test_a_domain_that_does_not_fit_is_told(swept, name, ranges, message):
 def test_a_swept_teachers_data_and_seed_may_vary(swept):
     ranges = domains(seed={"low": 0, "high": 9}, data__num_train_images={"choices": [128, 256]})
     assert [unit.spec.inputs.seed for unit in swept("teacher").variants(ranges)] == [0, 9, 0, 0]
+
+
+def test_a_swept_training_is_the_evidences_under_the_overrides(swept_in):
+    unit = swept_in(f"retrain/{ARCHITECTURE}", retrain={"training_seeds": [3, 4]})
+    trial = SweepFolder.of(unit.folder).trial(0)
+    spec = unit.spec(["retrain.train.lr=0.02"], trial)
+    config = load_config(unit.config.model_dump(mode="json"), ["retrain.train.lr=0.02"])
+    same = retrain_specs(config.retrain, config, unit.folder, unit.inputs, ARCHITECTURE)[0]
+    assert spec.fingerprint == same.fingerprint
+    assert (spec.architecture, spec.training_seed, spec.config.train.lr) == (ARCHITECTURE, 3, 0.02)
+    assert all(trial.path in path.parents for path in (spec.folder, *spec.outputs))
+    assert unit.needed() == []
+    assert len(unit.variants(domains(retrain__train__lr={"low": 0.01, "high": 0.1}))) == 2
+    with pytest.raises(ValueError, match=r"retrain\.top makes no difference"):
+        unit.variants(domains(retrain__top={"low": 1, "high": 2}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"distillation": {}}, {"teacher"}),
+        (
+            {"init": "inherited"},
+            {"teacher", "block_0/1x12", BLOCK, *(f"features/{part}" for part in ("train", "held_out"))},
+        ),
+    ],
+)
+def test_a_swept_training_needs_what_it_takes_from_the_search(swept_in, settings, expected):
+    needed = {unit.name for unit in swept_in(f"retrain/{ARCHITECTURE}", retrain=settings).needed()}
+    assert {name for name in needed if name.count("/") < 2} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        (ARCHITECTURE, {"retrain": None}, "only where the config has a section retrain"),
+        ("1x99:mb3k3/2x16:sep3,sep3", {"retrain": {}}, r"name an architecture of the space .*block 0"),
+        ("best", {"retrain": {}}, r"name an architecture of the space .*written like"),
+    ],
+)
+def test_a_training_that_cannot_be_is_told(swept_in, name, changes, message):
+    with pytest.raises(ValueError, match=message):
+        swept_in(f"retrain/{name}", **changes).needed()

@@ -1,0 +1,206 @@
+"""Other strategies on a finished run's space, at equal cost, beside what its ranking puts first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from analysis.ranking import ARCHITECTURE
+from analysis.ratings import load_ratings
+from nasray.config import ExperimentConfig
+from nasray.config_file import load_config
+from nasray.evidence.config import EvidenceConfig
+from nasray.execution import Execution, SearchFailedError
+from nasray.experiment import rank_again
+from nasray.plan import unit_inputs
+from nasray.run_folder import RunFolder
+from nasray.strategies.build import RANKING, STRATEGIES, build_strategy
+from nasray.strategies.contest import Step, choice, compete, steps_table
+from nasray.strategies.dna_cost import dna_epochs
+from nasray.strategies.problem import Problem
+from nasray.strategies.strategy import StrategySettings, Training
+from nasray.strategies.tracking import TrackStrategies
+from nasray.strategies.trainer import Trainer
+from nasray.tracking import Tracker
+from search_spaces.atomic_file import write_parquet
+from search_spaces.suggestion import did_you_mean
+from trainables.inputs import SearchInputs, UnitInputs
+
+DNA = "dna"
+
+
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """What strategies found.
+
+    Attributes:
+        choices: A row per strategy, and one of what the ranking puts first, `dna`. Columns: `strategy`, `architecture`,
+            `held_out_accuracy` (by which the strategy chose it), `test_accuracy` (the mean of the training seeds),
+            `test_accuracies` (per training seed), `num_params`, `num_macs`, `num_trainings` and `cost_epochs`, what the
+            search took.
+        trainings: A row per training in the order in which a strategy asked for it, see `Step`.
+    """
+
+    choices: pd.DataFrame
+    trainings: pd.DataFrame
+
+
+def baselines(
+    run: Path,
+    overrides: Sequence[str] = (),
+    *,
+    strategies: Sequence[str] | None = None,
+    settings: StrategySettings | None = None,
+    console: Console | None = None,
+) -> Baselines:
+    """Search a finished run's space by strategies that train networks for real, all at the same cost.
+
+    They keep the run's budgets, train as its section `retrain` says, with the first of its training seeds, and choose
+    by the held-out images. What was trained once, for the evidence or for another strategy, is not trained again, but
+    counts for all that ask for it. The choices, and the first of the run's ranking, are then trained with the other
+    training seeds, too, and the test images looked at. Leaves `baselines.parquet` and `baselines_trainings.parquet` in
+    the run's folder.
+
+    Args:
+        run: The run's folder.
+        overrides: Changes to `retrain.train` and to resources, as "a.b=value".
+        strategies: Of STRATEGIES; None: all that the run allows.
+        settings: What strategies may spend, and how.
+        console: Where to show what runs; None: nowhere.
+
+    Raises:
+        ValueError: The folder is no run's, there is no such strategy, or a change concerns more than the trainings.
+        SearchFailedError: Trainings failed.
+    """
+    settings = settings or StrategySettings()
+    folder = RunFolder(run.absolute())
+    config = _read_config(folder, overrides)
+    assert config.retrain is not None
+    names = _check_names(strategies, config)
+    inputs = unit_inputs(config, folder)
+    with folder.locked():
+        tracker = Tracker(config, folder)
+        with Execution(config, folder, tracker, console or Console(quiet=True)) as execution:
+            trainer = Trainer(config, config.retrain, folder, inputs, execution)
+            found = _search(names, settings, trainer, tracker)
+        write_parquet(folder.baselines, found.choices)
+        write_parquet(folder.baseline_trainings, found.trainings)
+    return found
+
+
+def _search(
+    names: Sequence[str], settings: StrategySettings, trainer: Trainer, tracker: Tracker
+) -> Baselines:
+    """Let the strategies compete, train what they chose with all seeds, and tabulate."""
+    config, epochs = trainer.config, trainer.settings.train.epochs
+    ranked, problem = _ranked_and_problem(config, trainer.folder, trainer.inputs)
+    searches = {
+        name: build_strategy(name, problem, settings, epochs=epochs, seed=config.seed, ranked=ranked)
+        for name in names
+    }
+    tracking = TrackStrategies(tracker, names, settings, config)
+    try:
+        steps = compete(searches, trainer.search, tracking.log)
+        chosen = [choice([step for step in steps if step.strategy == name]) for name in names]
+        if ranked:
+            chosen.append(_untrained(ranked[0], epochs, trainer))
+        tests = trainer.test(list(dict.fromkeys(step.architecture for step in chosen)))
+    except SearchFailedError as error:
+        tracking.fail(str(error))
+        raise
+    trainings = steps_table(steps)
+    ranking_cost = 0.0
+    if isinstance(trainer.inputs, SearchInputs):
+        ranking_cost = dna_epochs(config, trainer.folder, trainer.inputs, problem)
+    rows = [_row(step, trainings, tests[step.architecture], problem, ranking_cost) for step in chosen]
+    choices = pd.DataFrame(rows)
+    tracking.finish(choices)
+    return Baselines(choices, trainings)
+
+
+def _ranked_and_problem(
+    config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs
+) -> tuple[list[str], Problem]:
+    """The run's ranking, empty where it has none, and what strategies search beside it."""
+    if config.dna is None:
+        return [], Problem(inputs.space, config.budgets)
+    ranked = list(rank_again(config, folder)[ARCHITECTURE])
+    return ranked, Problem(inputs.space, config.budgets, load_ratings(folder.path))
+
+
+def _untrained(architecture: str, epochs: int, trainer: Trainer) -> Step:
+    """The choice of a ranking by itself, which spends no epoch on training it."""
+    training = Training(architecture, epochs)
+    outcome = trainer.search([training])[training]
+    accuracy = outcome.held_out_accuracy
+    return Step(DNA, 0, architecture, epochs, accuracy, outcome.seconds, 0, architecture, accuracy)
+
+
+def _row(
+    chosen: Step, trainings: pd.DataFrame, tests: Sequence[float], problem: Problem, ranking_cost: float
+) -> dict[str, Any]:
+    """A choice as a row; what made the ranking counts for those that start from it."""
+    own = trainings[trainings["strategy"] == chosen.strategy]
+    cost = problem.cost(chosen.architecture)
+    return {
+        "strategy": chosen.strategy,
+        "architecture": chosen.architecture,
+        "held_out_accuracy": chosen.held_out_accuracy,
+        "test_accuracy": fmean(tests),
+        "test_accuracies": list(tests),
+        "num_params": cost.num_params,
+        "num_macs": cost.num_macs,
+        "num_trainings": len(own),
+        "cost_epochs": float(own["epochs"].sum()) + ranking_cost * (chosen.strategy in (RANKING, DNA)),
+    }
+
+
+def _read_config(folder: RunFolder, overrides: Sequence[str]) -> ExperimentConfig:
+    """The run's config with the overrides, which may change how networks are trained and what may be used for it.
+
+    Raises:
+        ValueError: They change more, or there is no way of training.
+    """
+    before = folder.read_config()
+    # The folder may have been moved since.
+    config = load_config(folder.config, [f"storage.root={folder.path.parent}", *overrides])
+    folder.check(config)
+    if config.retrain is None:
+        raise ValueError(
+            f"retrain must say how networks are trained, but the config of {folder.path} with these changes has null: "
+            "add retrain.train.epochs=20, say"
+        )
+    if config.study is not None:
+        raise ValueError(
+            f"RUN must be of one search, but {folder.path} is a study's, of several spaces: name another run"
+        )
+    given = (before.retrain or EvidenceConfig()).model_copy(update={"train": config.retrain.train})
+    if config.retrain != given or config.budgets != before.budgets:
+        raise ValueError(
+            "changes may concern retrain.train and resources alone, since all strategies search what the run searched: "
+            "change the rest by `nasray search`, with the run's own config"
+        )
+    return config
+
+
+def _check_names(names: Sequence[str] | None, config: ExperimentConfig) -> Sequence[str]:
+    """The strategies to compare.
+
+    Raises:
+        ValueError: There is none, one is unknown or stands twice, or it needs a ranking that the run has not.
+    """
+    possible = [name for name in STRATEGIES if name != RANKING or config.dna is not None]
+    if names is None:
+        return possible
+    for name in names:
+        if name not in possible:
+            raise ValueError(
+                f"strategies must be of {', '.join(possible)}, got {name}{did_you_mean(name, possible)}"
+            )
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"strategies must be different ones, got {', '.join(names) or 'none'}")
+    return names

@@ -1,0 +1,55 @@
+"""What strategies found, as a person reads it on the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from nasray.baselines import DNA, Baselines
+from nasray.ranking_view import quantity
+from nasray.strategies.build import RANKING
+
+
+def print_baselines(found: Baselines, console: Console) -> None:
+    """Print what each strategy chose, what it took, and what the figures are."""
+    choices = found.choices
+    table = Table(title="What each strategy chose", title_justify="left", box=None)
+    for heading in ("strategy", "held-out", "test", "epochs", "params", "macs"):
+        table.add_column(heading, justify="left" if heading == "strategy" else "right", no_wrap=True)
+    table.add_column("architecture", overflow="fold")
+    for row in choices.sort_values("test_accuracy", ascending=False, kind="stable").to_dict("records"):
+        table.add_row(
+            str(row["strategy"]),
+            f"{row['held_out_accuracy']:.4f}",
+            _test(row),
+            f"{row['cost_epochs']:.0f}",
+            quantity(row["num_params"]),
+            quantity(row["num_macs"]),
+            str(row["architecture"]),
+        )
+    console.print(table)
+    console.print(
+        "Chosen by the held-out images. Epochs are those of all trainings that a search asked for, whoever made them."
+        + _ranking_cost(found),
+        soft_wrap=True,
+    )
+
+
+def _test(row: Mapping[Any, Any]) -> str:
+    """The mean over the training seeds, and by how much the farthest of them differs."""
+    values = row["test_accuracies"]
+    spread = max(abs(value - row["test_accuracy"]) for value in values)
+    return f"{row['test_accuracy']:.4f}" + ("" if len(values) == 1 else f" ± {spread:.4f}")
+
+
+def _ranking_cost(found: Baselines) -> str:
+    """What the run's own ranking is said to have taken, where there is one."""
+    own = found.choices[found.choices["strategy"] == DNA]
+    if not len(own):
+        return ""
+    beside = f" {RANKING} trains its first ones." if RANKING in set(found.choices["strategy"]) else ""
+    return (
+        f" {DNA} is the first of the run's ranking, chosen without any training; the search behind it took as many "
+        f"multiply-accumulates as {own['cost_epochs'].iloc[0]:.0f} epochs of training an average network.{beside}"
+    )

@@ -1,0 +1,58 @@
+"""What a DNA search costs, in the measure of the strategies beside it: epochs of training a network.
+
+Source: ours. Counted in multiply-accumulates, since units of a search are unlike in all else; a training step counts
+as three forward passes. What is estimated for the schedule (a cell's training and rating, see `nasray.dna_plan`) is
+taken from there; added are the teacher's training, its features and the swap-in ratings.
+"""
+
+from itertools import islice
+from statistics import fmean
+
+from nasray.config import ExperimentConfig
+from nasray.dna_plan import rating_units
+from nasray.run_folder import RunFolder
+from nasray.strategies.problem import Problem
+from search_spaces.cost import measure
+from trainables.feature_choice import prefix_macs
+from trainables.inputs import SearchInputs
+from trainables.teacher_unit import TeacherResult
+
+_NUM_NETWORKS = 256
+
+
+def dna_macs(config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs) -> dict[str, float]:
+    """Estimated multiply-accumulates of a finished search by what they are for.
+
+    Returns:
+        `teacher` (its training, 0 where it came trained), `features` (for the cache, or in every step), `cells`
+        (training and rating of all cells), `swap_in` (candidates inside the teacher).
+    """
+    assert config.dna is not None
+    teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
+    prefixes = prefix_macs(teacher)
+    whole = prefixes[-1] + measure(teacher.pieces[-1], teacher.feature_shapes[-1]).num_macs
+    num_train, num_held_out = inputs.summary.num_train, inputs.summary.num_held_out
+    trained, rating = config.teacher.train if config.teacher else None, config.dna.rating
+    modes = inputs.features.modes
+    cached = max(
+        (prefix for prefix, mode in zip(prefixes, modes, strict=False) if mode == "cached"), default=0
+    )
+    features, swap_in = float(cached * (num_train * inputs.features.num_copies + num_held_out)), 0.0
+    for k, (block, prefix) in enumerate(zip(inputs.space.blocks, prefixes, strict=True)):
+        if modes[k] == "online":
+            features += prefix * len(block.cells) * config.dna.epochs * num_train
+        num_rated = block.num_candidates * len(inputs.space.entry_widths(k))
+        swap_in += num_rated * min(rating.swap_in_images, num_held_out) * (whole - prefix)
+    return {
+        "teacher": 0.0 if trained is None else 3.0 * trained.epochs * num_train * whole,
+        "features": features,
+        "cells": sum(float(unit.cost) for unit in rating_units(config.dna, folder, inputs)),
+        "swap_in": swap_in,
+    }
+
+
+def dna_epochs(config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs, problem: Problem) -> float:
+    """What a finished search cost, in epochs of training an architecture of the problem, of average MACs."""
+    networks = islice(problem.draws(config.seed), _NUM_NETWORKS)
+    macs = fmean(problem.cost(architecture).num_macs for architecture in networks)
+    return sum(dna_macs(config, folder, inputs).values()) / (3.0 * inputs.summary.num_train * macs)

@@ -1,0 +1,1 @@
+"""How long networks of a space take on a device."""
