@@ -132,6 +132,16 @@ class Run:
         return _read_json(self.path / "calibration.json")
 
     @cached_property
+    def baselines(self) -> pd.DataFrame | None:
+        """What other strategies chose at equal cost, a row per strategy."""
+        return _read_parquet(self.path / "baselines.parquet")
+
+    @cached_property
+    def baseline_trainings(self) -> pd.DataFrame | None:
+        """The trainings of these strategies in the order in which they asked for them, with the best so far."""
+        return _read_parquet(self.path / "baselines_trainings.parquet")
+
+    @cached_property
     def additivity(self) -> pd.DataFrame | None:
         """A row per set of blocks swapped into the teacher: what they do `together`, `alone`, and the `alone_sum`."""
         return _read_parquet(self.path / "additivity.parquet")

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from analysis.additivity import additivity
 from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
 from nasray.dna_plan import cell_targets
 from nasray.execution import Execution
 from nasray.plan import unit_inputs
+from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
 from nasray.tracking import Tracker
@@ -56,9 +56,7 @@ def measure_additivity(run: Path, num_draws: int = 30, *, console: Console | Non
     if num_draws < 1:
         raise ValueError(f"pairs must be at least 1, got {num_draws}")
     folder = RunFolder(run.absolute())
-    folder.read_config()
-    # The folder may have been moved since.
-    config = load_config(folder.config, [f"storage.root={folder.path.parent}"])
+    config = folder.reopen()
     spec = _spec(config, folder, num_draws)
     with (
         folder.locked(),
@@ -70,6 +68,7 @@ def measure_additivity(run: Path, num_draws: int = 30, *, console: Console | Non
         found = Additivity(swaps, additivity(swaps))
         write_parquet(folder.additivity, found.swaps)
         write_json(folder.additivity_figures, found.figures)
+        leave_report(folder)
     return found
 
 

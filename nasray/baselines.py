@@ -12,11 +12,11 @@ from rich.console import Console
 from analysis.ranking import ARCHITECTURE
 from analysis.ratings import load_ratings
 from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
 from nasray.evidence.config import EvidenceConfig
 from nasray.execution import Execution, SearchFailedError
 from nasray.experiment import rank_again
 from nasray.plan import unit_inputs
+from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
 from nasray.strategies.build import RANKING, STRATEGIES, build_strategy
 from nasray.strategies.contest import Step, choice, compete, steps_table
@@ -89,6 +89,7 @@ def baselines(
             found = _search(names, settings, trainer, tracker)
         write_parquet(folder.baselines, found.choices)
         write_parquet(folder.baseline_trainings, found.trainings)
+        leave_report(folder)
     return found
 
 
@@ -166,9 +167,7 @@ def _read_config(folder: RunFolder, overrides: Sequence[str]) -> ExperimentConfi
         ValueError: They change more, or there is no way of training.
     """
     before = folder.read_config()
-    # The folder may have been moved since.
-    config = load_config(folder.config, [f"storage.root={folder.path.parent}", *overrides])
-    folder.check(config)
+    config = folder.reopen(overrides)
     if config.retrain is None:
         raise ValueError(
             f"retrain must say how networks are trained, but the config of {folder.path} with these changes has null: "

@@ -20,6 +20,7 @@ from nasray.found import found_architecture
 from nasray.latency import check_measured
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables
 from nasray.rank import certificate, rank_run, ranking_inputs, write_ranking
+from nasray.report_page import leave_report
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
 from nasray.sd_darts_plan import SD_DARTS, study_runs
@@ -122,18 +123,11 @@ def search(
             num_units_run=execution.num_units_run,
             seconds=time.monotonic() - start,
         )
-        _report(folder)
+        leave_report(folder)
         with tempfile.TemporaryDirectory() as place:
             export = partial(_export, result, Path(place, "network"), console)
             tracker.log_result(_result_metrics(result), _outcomes(result, folder), export)
     return result
-
-
-def _report(folder: RunFolder) -> None:
-    """Leave the report page."""
-    from analysis.report import write_report  # noqa: PLC0415  (drawing is not waited for before anything runs)
-
-    write_report(folder.path)
 
 
 def _export(result: SearchResult, output: Path, console: Console) -> Path | None:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -138,9 +138,25 @@ class RunFolder:
         Raises:
             ValueError: The folder is not a run's.
         """
+        return self._load()
+
+    def reopen(self, overrides: Sequence[str] = ()) -> ExperimentConfig:
+        """The resolved config of a run that may have been moved since, for further work in its folder.
+
+        Args:
+            overrides: Changes to it, as "a.b=value".
+
+        Raises:
+            ValueError: The folder is not a run's, or the changes would make it another's.
+        """
+        config = self._load(f"storage.root={self.path.parent}", *overrides)
+        self.check(config)
+        return config
+
+    def _load(self, *overrides: str) -> ExperimentConfig:
         if not self.config.is_file():
             raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
-        return load_config(self.config)
+        return load_config(self.config, overrides)
 
     @property
     def tables(self) -> Path:

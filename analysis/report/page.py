@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.report import (
+    baselines,
     block_ratings,
     cost_fronts,
     evidence,
@@ -28,6 +29,7 @@ _HERE = Path(__file__).parent
 _SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     ranking_table.section,
     evidence.section,
+    baselines.section,
     cost_fronts.section,
     score_histogram.section,
     block_ratings.section,

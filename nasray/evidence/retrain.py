@@ -8,9 +8,7 @@ from rich.console import Console
 
 from analysis.ranking import ARCHITECTURE
 from analysis.ratings import load_ratings
-from analysis.report import write_report
 from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
 from nasray.dna_plan import teacher_unit
 from nasray.evidence.config import EvidenceConfig
 from nasray.evidence.evidence import Evidence, gather_evidence
@@ -21,6 +19,7 @@ from nasray.execution import Execution
 from nasray.experiment import rank_again
 from nasray.found import read_found
 from nasray.plan import unit_inputs
+from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
 from nasray.tracking import Tracker
 from trainables.inputs import SearchInputs, UnitInputs
@@ -49,9 +48,7 @@ def retrain(
     """
     folder = RunFolder(run.absolute())
     before = folder.read_config()
-    # The folder may have been moved since.
-    config = load_config(folder.config, [f"storage.root={folder.path.parent}", *overrides])
-    folder.check(config)
+    config = folder.reopen(overrides)
     if config.retrain is None:
         raise ValueError(
             f"retrain must say how networks are trained, but the config of {run} with these changes has null: "
@@ -73,7 +70,7 @@ def retrain(
                 config, folder, inputs, ranking, read_found(folder), execution, architectures
             )
         finally:
-            write_report(folder.path)
+            leave_report(folder)
 
 
 def _check(before: ExperimentConfig, settings: EvidenceConfig, inputs: UnitInputs) -> None:

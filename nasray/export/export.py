@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 
 from analysis.run import load_run
 from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs
 from nasray.export.card import CardFacts, model_card
 from nasray.export.check import check_export
@@ -51,9 +50,7 @@ def export_network(
     """
     check_format(format)
     folder = RunFolder(run.absolute())
-    folder.read_config()  # tells what is no run
-    # The folder may have been moved since.
-    config = load_config(folder.config, [f"storage.root={folder.path.parent}"])
+    config = folder.reopen()
     inputs = unit_inputs(config, folder)
     if architecture is not None:
         inputs.space.cost(architecture)  # tells what is not of the space

@@ -1,0 +1,71 @@
+"""The section of other searches: what strategies that train networks for real chose, at equal cost."""
+
+import pandas as pd
+
+from analysis.ranking import ARCHITECTURE
+from analysis.report.axis import linear
+from analysis.report.chart import Chart
+from analysis.report.content import Cell, Column, Figure, Key, Section, Table, breakable
+from analysis.report.numerals import decimal
+from analysis.report.palette import series_role
+from analysis.run import Run
+
+_COLUMNS = (
+    Column("strategy", "what searched; dna is the first of this run's ranking, not trained before", "text"),
+    Column("held-out", "accuracy on the held-out images, by which it was chosen"),
+    Column("test", "accuracy on the test images, the mean over training seeds"),
+    Column(
+        "epochs", "of all trainings that the search asked for; what the run's own search took, in such epochs"
+    ),
+    Column("parameters", ""),
+    Column("MACs", "multiply-accumulates per image"),
+    Column("architecture", "what it chose", "architecture"),
+)
+
+
+def section(run: Run) -> Section | None:
+    """How each search went on and what it chose, if there were others."""
+    choices, trainings = run.baselines, run.baseline_trainings
+    if choices is None or trainings is None:
+        return None
+    lead = "Other searches of the same space, within the same budgets, that train networks for real at equal cost."
+    return Section("baselines", "Other searches", lead, [_progress(trainings), _table(choices)])
+
+
+def _progress(trainings: pd.DataFrame) -> Figure:
+    """The accuracy of what each would have chosen, the more it had spent."""
+    spent, best = trainings["spent_epochs"], trainings["best_held_out_accuracy"]
+    chart = Chart(
+        "",
+        linear("epochs of training spent", [0, *spent], whole=True),
+        linear("held-out accuracy of the best so far (higher is better)", best),
+    )
+    roles = {name: series_role(number) for number, name in enumerate(dict.fromkeys(trainings["strategy"]))}
+    for name, role in roles.items():
+        own = trainings[trainings["strategy"] == name]
+        tips = [
+            f"{name}\n{row[ARCHITECTURE]}, {row['epochs']} epochs: {decimal(row['held_out_accuracy'], 4)}"
+            for row in own.to_dict("records")
+        ]
+        x, y = own["spent_epochs"].tolist(), own["best_held_out_accuracy"].tolist()
+        chart.line(x, y, role)
+        chart.points(x, y, role, tips=tips, radius=2.2)
+    caption = "What each would have chosen, had it ended there; where trainings differ in length, of the longest so far."
+    legend = [Key(name, role, "line") for name, role in roles.items()]
+    return Figure("As they spent", caption, [chart], legend, is_wide=True)
+
+
+def _table(choices: pd.DataFrame) -> Table:
+    rows = [
+        [
+            Cell(row["strategy"]),
+            Cell(decimal(row["held_out_accuracy"], 4), row["held_out_accuracy"]),
+            Cell(decimal(row["test_accuracy"], 4), row["test_accuracy"]),
+            Cell(f"{row['cost_epochs']:,.0f}", row["cost_epochs"]),
+            Cell(f"{row['num_params']:,}", row["num_params"]),
+            Cell(f"{row['num_macs']:,}", row["num_macs"]),
+            Cell(breakable(row[ARCHITECTURE])),
+        ]
+        for row in choices.sort_values("test_accuracy", ascending=False, kind="stable").to_dict("records")
+    ]
+    return Table("What they chose", "The test images had no part in any choice.", _COLUMNS, rows)
