@@ -19,7 +19,7 @@ from nasray.export.export import export_network
 from nasray.found import found_architecture
 from nasray.latency import check_measured
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables
-from nasray.rank import certificate, rank_run, ranking_inputs, write_ranking
+from nasray.rank import certificate, is_same_order, rank_run, ranking_inputs, write_ranking
 from nasray.report_page import leave_report
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
@@ -160,16 +160,19 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
 def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     """The run's ranking; made anew unless it is there, proved, and made from the same tables, budgets and settings.
 
-    What was gathered for another ranking, or compared with it, goes with it.
+    What was gathered for another order, or compared with it, goes with it.
     """
     settings = config.ranking
     inputs = ranking_inputs(folder.path, config.budgets, settings.top, settings.num_resamples, settings.by)
     stored = _stored_ranking(folder, inputs)
     if stored is not None:
         return stored
-    for path in (folder.certificate, folder.baselines, folder.baseline_trainings):
-        path.unlink(missing_ok=True)
-    drop_evidence(folder)
+    before = read_json(folder.certificate)
+    folder.certificate.unlink(missing_ok=True)
+    if before is None or not is_same_order(before["inputs"], inputs):
+        drop_evidence(folder)
+        for path in (folder.baselines, folder.baseline_trainings):
+            path.unlink(missing_ok=True)
     ranking = rank_run(
         folder.path,
         config.budgets,

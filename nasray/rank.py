@@ -14,7 +14,7 @@ from analysis.calibration import FEWEST_NETWORKS, block_weights
 from analysis.counting import count_feasible
 from analysis.criterion import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion, tables_by, weighted_tables
 from analysis.ranking import ARCHITECTURE, top_architectures
-from analysis.ratings import LATENCY, check_budgets_known, load_ratings
+from analysis.ratings import LATENCY, LATENCY_MS, check_budgets_known, load_ratings
 from analysis.uncertainty import score_errors, tie_groups, top_probabilities
 from search_spaces.atomic_file import replacing
 from search_spaces.plain_yaml import parse_yaml
@@ -196,14 +196,27 @@ def ranking_inputs(
     run: Path, budgets: Mapping[str, float], top: int, num_resamples: int, by: Criterion = BY_SCORE
 ) -> dict[str, Any]:
     """What a ranking is made from: budgets, length, resamples, criterion, and each table of ratings or latencies."""
-    tables = [path for place in ("ratings", LATENCY) for path in sorted((run / place).rglob("*.parquet"))]
-    digests = {str(path.relative_to(run)): file_digest(path) for path in tables}
     return {
         "budgets": dict(budgets),
         "top": top,
         "num_resamples": num_resamples,
         "by": by,
-        "tables": digests,
+        "tables": _digests(run, "ratings"),
+        "latencies": _digests(run, LATENCY),
+    }
+
+
+def is_same_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether what two rankings are made from gives the same architectures the same places."""
+    names = ["budgets", "by", "tables"]
+    if LATENCY_MS in second["budgets"]:
+        names.append("latencies")
+    return all(first.get(name) == second[name] for name in names)
+
+
+def _digests(run: Path, folder: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(run)): file_digest(path) for path in sorted((run / folder).rglob("*.parquet"))
     }
 
 

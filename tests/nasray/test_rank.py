@@ -9,6 +9,7 @@ from analysis.ratings import load_ratings
 from analysis.sums import sum_columns
 from nasray.rank import (
     certificate,
+    is_same_order,
     rank_run,
     ranked_tables,
     ranking_inputs,
@@ -90,6 +91,19 @@ def test_inputs_change_with_the_tables(run):
     table["rating"] *= 2
     rating_table.write(table, path)
     assert ranking_inputs(run, {}, 10, 100) != before
+    assert not is_same_order(before, ranking_inputs(run, {}, 10, 100))
+
+
+def test_the_order_depends_on_latencies_only_under_a_budget_of_them(run):
+    before = [ranking_inputs(run, budgets, 10, 100) for budgets in ({}, {"latency_ms": 1.0})]
+    (run / "latency" / "block_0").mkdir(parents=True)
+    (run / "latency" / "block_0" / "2x16.parquet").write_bytes(b"anything")
+    after = [ranking_inputs(run, budgets, 20, 0) for budgets in ({}, {"latency_ms": 1.0})]
+    assert before[0] != after[0]
+    assert is_same_order(before[0], after[0])
+    assert not is_same_order(before[1], after[1])
+    assert not is_same_order(before[0], ranking_inputs(run, {"num_macs": 1e6}, 10, 100))
+    assert not is_same_order(before[0], ranking_inputs(run, {}, 10, 100, "swap_in"))
 
 
 def test_an_unfinished_run_is_not_ranked(run):
