@@ -1,16 +1,17 @@
 # The two commands of a newcomer are `make search` and `make test`; both install what they need.
 PYTHON ?= python3
+EXTRAS ?= dev
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: install search test test-all check format benchmark clean
+.PHONY: install search test test-all cluster-test check format benchmark clean
 
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
 search: $(INSTALLED)
@@ -19,8 +20,12 @@ search: $(INSTALLED)
 test: check
 	$(BIN)/pytest -m "not slow and not cluster" $(ARGS)
 
+# Without the test on a cluster, which needs root, sshd, rsync and iproute2.
 test-all: check
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -m "not cluster" $(ARGS)
+
+cluster-test: $(INSTALLED)
+	$(BIN)/pytest -m cluster -s $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -35,6 +40,7 @@ format: $(INSTALLED)
 benchmark: $(INSTALLED)
 	$(BIN)/python benchmarks/ranking.py
 	$(BIN)/python benchmarks/ranking_truth.py
+	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/sd_darts_teachers.py
 	$(BIN)/python benchmarks/sd_darts_step.py
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from rich.console import Console
 
+from nasray.cluster_check import ClusterCheck
 from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
 from nasray.plan import still_to_do
@@ -31,6 +32,7 @@ class Execution:
         self.num_units_run = 0
         self._config, self._folder, self._tracker, self._console = config, folder, tracker, console
         self._cluster = ExitStack()
+        self._check = ClusterCheck(config.storage.root)
 
     def __enter__(self) -> Self:
         return self
@@ -43,6 +45,7 @@ class Execution:
 
         Raises:
             SearchFailedError: Some failed; the message gives the reasons.
+            ValueError: A node of the cluster lacks the storage, the data or the user's modules.
         """
         to_run, done = still_to_do(units, targets)
         self._tracker.catch_up(unit.spec for unit in units if unit.name in done)
@@ -51,6 +54,7 @@ class Execution:
         self._folder.record_environment(self._config.seed)
         if not self.num_units_run:
             self._cluster.enter_context(ray_cluster(self._config.resources))
+        self._check.check(to_run[0].spec)
         self.num_units_run += len(to_run)
         with LiveView(to_run, self._console) as view:
             self._run(to_run, done, [view, TrackTrials(self._tracker)])

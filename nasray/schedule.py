@@ -1,6 +1,8 @@
 """One Ray Tune run over unlike units of work: each starts when the units that it needs are done, longest first."""
 
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -200,12 +202,15 @@ def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
         yield
         return
     local = {"include_dashboard": False} if resources.address in (None, "local") else {}
+    on_termination = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=resources.address, log_to_driver=False, logging_level="error", **local)
     except ConnectionError as error:
         raise ValueError(
             f"resources.address must be a running Ray cluster's, got {resources.address}: {error}"
         ) from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_termination)  # Ray's own would print its C++ stack
     try:
         yield
     finally:
@@ -234,7 +239,7 @@ def check_resources(units: Sequence[Unit], resources: ResourcesConfig) -> None:
             largest = {kind: max(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU")}
             raise ValueError(
                 f"a node must have what a unit takes: {unit.name} takes {_text(wanted)}, the largest node has "
-                f"{_text(largest)}: lower compute.num_threads or resources.gpus_per_unit"
+                f"{_text(largest)}: lower compute.num_threads or resources.gpus_per_unit, or wait for larger nodes"
             )
 
 

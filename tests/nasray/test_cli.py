@@ -83,7 +83,7 @@ def test_an_interrupted_search_ranks_nothing_and_goes_on(config_file, tmp_path):
         "search",
         config_file,
         "resources.address=local",
-        "searches.0.epochs=150",
+        "searches.0.epochs=60",
     ]
     folder = tmp_path / "runs" / "tiny"
     assert stopped_search(arguments, signal.SIGINT, tmp_path) == (130, INTERRUPTED)
@@ -101,7 +101,7 @@ def test_sigterm_ends_a_search_as_ctrl_c_does(config_file, tmp_path):
         "search",
         config_file,
         "resources.address=local",
-        "searches.0.epochs=150",
+        "searches.0.epochs=60",
     ]
     assert stopped_search(arguments, signal.SIGTERM, tmp_path) == (143, INTERRUPTED)
     assert not (tmp_path / "runs" / "tiny" / "ranking.parquet").exists()

@@ -1,0 +1,81 @@
+"""What a node is told to lack; that nodes are asked is tested on hosts of their own, see tests/cluster."""
+
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from nasray.cluster_check import ClusterCheck, lacking
+from nasray.config_file import load_config
+from nasray.plan import plan_search
+from nasray.resolve import resolve
+from nasray.run_folder import RunFolder
+
+OWN = """
+from torch import nn
+
+def identity(in_channels, out_channels, stride):
+    return nn.Conv2d(in_channels, out_channels, 1, stride)
+"""
+
+
+@pytest.fixture
+def spec(tiny, tmp_path, monkeypatch):
+    """A unit of a search with an operation of the user's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "own_operation", raising=False)
+    (tmp_path / "own_operation.py").write_text(OWN)
+    plain = tiny()
+    plain["search_space"] = plain["search_space"] | {"operations": {"own": "own_operation:identity"}}
+    config = load_config(plain)
+    folder = RunFolder.of(config)
+    plan = plan_search(config, folder, resolve(config, folder)[1])
+    return plan["teacher"][0].spec
+
+
+@pytest.fixture
+def expected(spec, tmp_path):
+    (tmp_path / "marker").write_text("here")
+    return {"marker": "here", "sources": spec.inputs.sources, "versions": {"torch": version("torch")}}
+
+
+def told(spec, expected, tmp_path):
+    return lacking(str(tmp_path / "marker"), spec.model_dump(mode="json"), expected)
+
+
+def test_a_node_that_sees_the_same_lacks_nothing(spec, expected, tmp_path):
+    assert told(spec, expected, tmp_path) is None
+
+
+def test_a_folder_that_is_not_there_is_named(spec, expected, tmp_path):
+    (tmp_path / "marker").unlink()
+    assert f"but {tmp_path} is another one there, or none" in told(spec, expected, tmp_path)
+
+
+def test_a_folder_of_the_same_name_is_not_the_same(spec, expected, tmp_path):
+    (tmp_path / "marker").write_text("there")
+    assert "storage.root must be a folder that all nodes share" in told(spec, expected, tmp_path)
+
+
+def test_another_version_is_told(spec, expected, tmp_path):
+    message = told(spec, expected | {"versions": {"torch": "1.0"}}, tmp_path)
+    assert message.startswith(f"torch must be 1.0, as here, but is {version('torch')} there")
+
+
+def test_a_module_that_is_missing_is_named(spec, expected, tmp_path, monkeypatch):
+    (tmp_path / "own_operation.py").unlink()
+    monkeypatch.delitem(sys.modules, "own_operation")
+    assert "no module 'own_operation'" in told(spec, expected, tmp_path)
+
+
+def test_a_module_that_differs_is_named(spec, expected, tmp_path):
+    (tmp_path / "own_operation.py").write_text(OWN + "# changed since\n")
+    message = told(spec, expected, tmp_path)
+    assert message.startswith("the file of own_operation:identity differs from the one here")
+
+
+@pytest.mark.usefixtures("ray_of_two")
+def test_a_cluster_of_one_node_is_not_asked(spec, tmp_path):
+    ClusterCheck(tmp_path / "storage").check(spec)
+    assert not (tmp_path / "storage").exists()
