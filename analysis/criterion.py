@@ -1,6 +1,7 @@
 """What a ranking is made by: tables of ratings turned into tables whose rating is that of the criterion.
 
 Whatever takes tables, the exact ranking, its proof and its error bars, then follows the criterion without knowing it.
+What varies between training seeds is known of the plain ratings alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
-from search_spaces.rating_table import RATING, RATING_BATCHES, SWAP_IN, SWAP_IN_BATCHES
+from search_spaces.rating_table import RATING, RATING_BATCHES, RATING_SEEDS, SWAP_IN, SWAP_IN_BATCHES
 
 Criterion = Literal["score", "swap_in"]
 BY_SCORE: Final = "score"
@@ -44,7 +45,8 @@ def tables_by(criterion: Criterion, tables: Sequence[pd.DataFrame]) -> list[pd.D
             "none: search with searches.0.rating.swap_in_images above 0, or rank by score"
         )
     return [
-        table.assign(**{RATING: table[SWAP_IN], RATING_BATCHES: table[SWAP_IN_BATCHES]}) for table in tables
+        table.assign(**{RATING: table[SWAP_IN], RATING_BATCHES: table[SWAP_IN_BATCHES], RATING_SEEDS: None})
+        for table in tables
     ]
 
 
@@ -78,13 +80,15 @@ def _weighted(block: int, table: pd.DataFrame, weights: Mapping[str, float]) -> 
         raise ValueError(f"block {block} must have the column {missing[0]}; rate it anew")
     rating = pd.Series(table[list(weights)].to_numpy(np.float64) @ list(weights.values()), table.index)
     if RATING_BATCHES not in table:
-        return table.assign(**{RATING: rating})
+        return table.assign(**{RATING: rating, RATING_SEEDS: None})
     columns = [table[_BATCHES[name]] for name in weights]
     batches = [
         _add(block, of_row, list(weights.values())) if known else None
         for known, of_row in zip(rating.notna(), zip(*columns, strict=True), strict=True)
     ]
-    return table.assign(**{RATING: rating, RATING_BATCHES: pd.Series(batches, table.index, dtype=object)})
+    return table.assign(
+        **{RATING: rating, RATING_BATCHES: pd.Series(batches, table.index, dtype=object), RATING_SEEDS: None}
+    )
 
 
 def _add(block: int, batches: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.batches import comparable
 from search_spaces import rating_table
 from search_spaces.rating_table import CANDIDATE, IN_CHANNELS
 
@@ -96,4 +97,4 @@ def _load_block(folder: Path) -> pd.DataFrame:
         rating_table.check(frame)
     except ValueError as error:
         raise ValueError(f"{folder} must hold one table of ratings in several files: {error}") from error
-    return frame
+    return comparable(frame)

@@ -1,11 +1,11 @@
 """How sure a ranking is, as far as the held-out images tell: the ratings per batch of them are what varies.
 
-All candidates are rated on the same batches, so that their errors are not independent; sums are therefore made batch
-by batch, before anything is said of how they vary. This speaks of other held-out images for the same trained
-supernets, not of other training seeds, which would move the ratings, too.
+Errors and groups speak of other held-out images, and where blocks were trained with several seeds of other training
+seeds, too; without these, they take the trained supernets as they are. Probabilities speak of the images alone. What
+varies, and how differences are paired, is said in `score_sample`.
 
 Source: the mean's standard error and Student's t for paired differences; D. B. Rubin, "The Bayesian bootstrap", Annals
-of Statistics 9 (1981). Our own reading: the groups.
+of Statistics 9 (1981). Our own reading: the groups and the contenders.
 """
 
 import time
@@ -14,13 +14,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
-from analysis.chain import SEPARATOR
+from analysis.batches import block_batches, weighted_ratings
 from analysis.ranking import ARCHITECTURE, top_architectures
-from search_spaces.rating_table import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING, RATING_BATCHES
-
-_CONFIDENCE = 0.95
+from analysis.score_sample import sample_scores
+from search_spaces.rating_table import RATING
 
 
 def score_errors(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArray[np.float64]:
@@ -33,7 +31,7 @@ def score_errors(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArr
     Raises:
         ValueError: If an architecture is not of the rated space, or the batches are missing.
     """
-    return _standard_errors(_batch_scores(ranking[ARCHITECTURE], tables))
+    return sample_scores(list(ranking[ARCHITECTURE]), tables).errors()
 
 
 def tie_groups(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArray[np.int64]:
@@ -52,19 +50,30 @@ def tie_groups(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArray
     Raises:
         ValueError: If an architecture is not of the rated space, or the batches are missing.
     """
-    scores = _batch_scores(ranking[ARCHITECTURE], tables)
-    num_architectures, num_batches = scores.shape
-    groups = np.ones(num_architectures, np.int64)
-    if num_batches == 1:
-        return groups
-    quantile = stats.t.ppf((1 + _CONFIDENCE) / 2, num_batches - 1)
+    scores = sample_scores(list(ranking[ARCHITECTURE]), tables)
+    groups = np.ones(len(ranking), np.int64)
     first = 0
-    while first < num_architectures:
-        differences = scores[first:] - scores[first]
-        beyond = differences.mean(axis=1) > quantile * _standard_errors(differences)
+    while first < len(ranking):
+        beyond = scores.excess(first).positive()
         first += int(beyond.argmax()) if beyond.any() else len(beyond)
         groups[first:] += 1
     return groups
+
+
+def contenders(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame], k: int) -> NDArray[np.bool_]:
+    """Which of the listed are among the `k` best, or cannot be told from the k-th as in `tie_groups`, [N].
+
+    Args:
+        ranking: A frame with the column `architecture`, best first.
+        tables: The ratings of each block with the column `rating_batches`, whose mean is the rating.
+        k: How many are the best, at least 1.
+
+    Raises:
+        ValueError: If an architecture is not of the rated space, or the batches are missing.
+    """
+    last = min(k, len(ranking)) - 1
+    beyond = sample_scores(list(ranking[ARCHITECTURE]), tables).excess(last).positive()
+    return np.concatenate([np.ones(last, bool), ~beyond])
 
 
 def top_probabilities(
@@ -80,8 +89,9 @@ def top_probabilities(
     """How probably each architecture is among the `k` best of all within the budgets, 0 to 1, [N].
 
     A Bayesian bootstrap over the held-out batches: each replicate weighs them at random and ranks all architectures
-    anew, exactly. The probability is the share of replicates in which the architecture is among the `k` best. With few
-    batches it is a little too sure: for B of them, replicates spread by sqrt((B - 1) / (B + 1)) of what they should.
+    anew, exactly; rows with fewer batches are compared as in `batches`. The probability is the share of replicates in
+    which the architecture is among the `k` best. With few batches it is a little too sure: for B of them, replicates
+    spread by sqrt((B - 1) / (B + 1)) of what they should.
     With one batch nothing varies, which is not certainty: NaN.
 
     Args:
@@ -99,8 +109,8 @@ def top_probabilities(
     """
     if num_resamples < 1:
         raise ValueError(f"num_resamples must be at least 1, got {num_resamples}")
-    batches = _all_batches(tables)
-    num_batches = batches[0].shape[1]
+    batches = block_batches(tables)
+    num_batches = max(of_rows.shape[1] for of_rows in batches)
     if num_batches == 1:
         return np.full(len(architectures), np.nan)
     weights = np.random.default_rng(seed).dirichlet(np.ones(num_batches), num_resamples)
@@ -111,7 +121,7 @@ def top_probabilities(
         if left <= 0:
             break
         reweighted = [
-            table.assign(**{RATING: of_rows @ of_batches})
+            table.assign(**{RATING: weighted_ratings(of_rows, of_batches)})
             for table, of_rows in zip(tables, batches, strict=True)
         ]
         ranking = top_architectures(
@@ -121,73 +131,3 @@ def top_probabilities(
             listed += pd.Index(architectures).isin(ranking[ARCHITECTURE])
             num_ranked += 1
     return listed / num_ranked if num_ranked else np.full(len(architectures), np.nan)
-
-
-def _standard_errors(batches: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The standard errors of the means over batches, [N] from [N, B]; NaN if there is one only."""
-    num_batches = batches.shape[1]
-    if num_batches == 1:
-        return np.full(len(batches), np.nan)
-    return batches.std(axis=1, ddof=1) / np.sqrt(num_batches)
-
-
-def _batch_scores(architectures: pd.Series, tables: Sequence[pd.DataFrame]) -> NDArray[np.float64]:
-    """The sum of the ratings of each architecture on each held-out batch, [N, B]."""
-    batches = _all_batches(tables)
-    candidates = [name.split(SEPARATOR) for name in architectures]
-    for name, parts in zip(architectures, candidates, strict=True):
-        if len(parts) != len(tables):
-            raise ValueError(
-                f"an architecture must have a candidate for each of {len(tables)} blocks, got {name}"
-            )
-    scores = np.zeros((len(candidates), batches[0].shape[1]))
-    widths: list[int | None] = [None] * len(candidates)
-    for block, (table, of_rows) in enumerate(zip(tables, batches, strict=True)):
-        rows = _rows(block, table, [parts[block] for parts in candidates], widths)
-        scores += of_rows[rows]
-        widths = table[OUT_CHANNELS].iloc[rows].tolist() if OUT_CHANNELS in table else [None] * len(rows)
-    return scores
-
-
-def _rows(
-    block: int, table: pd.DataFrame, candidates: Sequence[str], widths: Sequence[int | None]
-) -> list[int]:
-    """Where the candidates stand in a table, each entered at its width; None where any will do."""
-    anywhere = [None] * len(table)
-    entries = table[IN_CHANNELS].tolist() if IN_CHANNELS in table else anywhere
-    names = table[CANDIDATE].tolist()
-    places = {**_places(names, anywhere), **_places(names, entries)}
-    if IN_CHANNELS not in table:
-        widths = [None] * len(candidates)
-    unknown = [pair for pair in zip(candidates, widths, strict=True) if pair not in places]
-    if unknown:
-        name, width = unknown[0]
-        entered = "" if width is None else f", entered at {width}"
-        raise ValueError(f"the candidates of block {block} must have one named {name}{entered}")
-    return [places[pair] for pair in zip(candidates, widths, strict=True)]
-
-
-def _places(names: Sequence[str], widths: Sequence[int | None]) -> dict[tuple[str, int | None], int]:
-    return {pair: place for place, pair in enumerate(zip(names, widths, strict=True))}
-
-
-def _all_batches(tables: Sequence[pd.DataFrame]) -> list[NDArray[np.float64]]:
-    """The ratings per batch of each block, [rows, B]; NaN in rows without a rating."""
-    batches = []
-    for block, table in enumerate(tables):
-        if RATING_BATCHES not in table:
-            raise ValueError(f"block {block} must have the column {RATING_BATCHES}; rate it anew")
-        rated = table[RATING].notna().to_numpy()
-        given = list(table[RATING_BATCHES][rated])
-        numbers = set(map(len, given))
-        if len(numbers) != 1 or 0 in numbers:
-            raise ValueError(
-                f"block {block} must have as many {RATING_BATCHES} in each row, got {sorted(numbers)}"
-            )
-        of_rows = np.full((len(table), numbers.pop()), np.nan)
-        of_rows[rated] = given
-        batches.append(of_rows)
-    numbers = {of_rows.shape[1] for of_rows in batches}
-    if len(numbers) > 1:
-        raise ValueError(f"all blocks must be rated on the same batches, got {sorted(numbers)} of them")
-    return batches

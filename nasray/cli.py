@@ -111,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     additivity.set_defaults(run=_additivity)
 
+    _add_refine(commands)
+
     report = commands.add_parser("report", help="write a run's report page")
     report.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
     report.add_argument(
@@ -178,6 +180,23 @@ def _add_rank(commands: Any) -> None:
     )
     rank.add_argument("--output", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
     rank.set_defaults(run=_rank)
+
+
+def _add_refine(commands: Any) -> None:
+    refine = commands.add_parser(
+        "refine", help="rate on further held-out batches what decides a run's best architectures"
+    )
+    refine.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    refine.add_argument(
+        "--top", type=int, default=10, metavar="K", help="how many architectures are the best (default: 10)"
+    )
+    refine.add_argument(
+        "--batches",
+        type=int,
+        metavar="N",
+        help="rate them on N held-out batches in all (default: all there are)",
+    )
+    refine.set_defaults(run=_refine)
 
 
 def _add_latency(commands: Any) -> None:
@@ -287,6 +306,15 @@ def _additivity(parsed: argparse.Namespace) -> int:
 
     console = Console(highlight=False, markup=False)
     print_additivity(measure_additivity(parsed.run_folder, parsed.pairs, console=console), console)
+    return 0
+
+
+def _refine(parsed: argparse.Namespace) -> int:
+    from nasray.refine import refine  # noqa: PLC0415
+    from nasray.refine_view import print_refinement  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False)
+    print_refinement(refine(parsed.run_folder, parsed.top, parsed.batches, console=console), console)
     return 0
 
 

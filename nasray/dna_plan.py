@@ -1,12 +1,14 @@
 """The units of a block-wise search: the teacher, its features, and each cell's training and rating."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
 from search_spaces import rating_table
 from search_spaces.block import Cell
 from trainables.block_distillation.config import BlockDistillationConfig
+from trainables.block_distillation.refinement import RefinementSpec
+from trainables.block_distillation.seeds import SeedTableSpec
 from trainables.block_distillation.trainable import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
 from trainables.feature_cache import num_shards
 from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec, SplitName
@@ -51,34 +53,88 @@ def rating_units(config: BlockDistillationConfig, folder: RunFolder, inputs: Sea
 def cell_targets(
     config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs
 ) -> Iterator[CellTarget]:
-    """Every cell of every block, with where its results lie."""
+    """Every cell of every block with its first supernet, and where its results lie."""
     for block, space in enumerate(inputs.space.blocks):
         for cell in space.cells:
-            yield _target(config, folder, block, cell)
+            yield _target(config, folder, block, cell.name)
 
 
-def _target(config: BlockDistillationConfig, folder: RunFolder, block: int, cell: Cell) -> CellTarget:
+def refinement_units(
+    folder: RunFolder,
+    inputs: SearchInputs,
+    target: CellTarget,
+    candidates: Sequence[tuple[int, str]],
+    batches: range,
+) -> Iterator[Unit]:
+    """The rating of some candidates of a trained cell on further held-out batches, for each of its supernets.
+
+    Args:
+        folder: The run's folder.
+        inputs: What all units share.
+        target: The cell.
+        candidates: The width at which each is entered, and its text.
+        batches: The numbers of the batches.
+    """
+    for one in target.seeds:
+        name = f"{_supernet_name(one)}/rating/batches_{batches.start}-{batches.stop}"
+        spec = RefinementSpec(
+            name=name,
+            folder=folder.unit(name),
+            inputs=inputs,
+            target=one,
+            candidates=tuple(candidates),
+            first_batch=batches.start,
+            end_batch=batches.stop,
+        )
+        yield Unit(spec, _data_units(inputs, target.block), cost=len(candidates))
+
+
+def _target(config: BlockDistillationConfig, folder: RunFolder, block: int, cell: str) -> CellTarget:
     return CellTarget(
         block=block,
-        cell=cell.name,
+        cell=cell,
         config=config,
         folder=folder.unit(_name(block, cell)),
-        table=folder.table(block, cell.name),
+        table=folder.table(block, cell),
     )
 
 
-def _name(block: int, cell: Cell) -> str:
+def _name(block: int, cell: str) -> str:
     """The name of a cell's unit."""
-    return f"block_{block}/{cell.name}"
+    return f"block_{block}/{cell}"
+
+
+def _supernet_name(target: CellTarget) -> str:
+    """The name of the unit that trains a supernet: the cell's, of further ones with the seed."""
+    name = _name(target.block, target.cell)
+    return f"{name}/seed_{target.training_seed}" if target.training_seed else name
+
+
+def _data_units(inputs: SearchInputs, block: int) -> tuple[str, ...]:
+    """Names of the units whose results a block's work reads."""
+    cached = inputs.features.modes[block] == "cached"
+    return ("features/train", "features/held_out") if cached else (teacher_unit(inputs).name,)
 
 
 def _cell_units(
     config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs, block: int, cell: Cell
 ) -> Iterator[Unit]:
-    """A cell's training with its rating; where there are many candidates, parts of the rating and their joining."""
-    name, target = _name(block, cell), _target(config, folder, block, cell)
-    cached = inputs.features.modes[block] == "cached"
-    needs = ("features/train", "features/held_out") if cached else (teacher_unit(inputs).name,)
+    """A cell's training with its rating, for each of its supernets; of several, the joining of their tables."""
+    name, target = _name(block, cell.name), _target(config, folder, block, cell.name)
+    units = [unit for one in target.seeds for unit in _supernet_units(folder, inputs, one, cell)]
+    yield from units
+    if len(target.seeds) > 1:
+        joined = f"{name}/rating/seeds"
+        spec = SeedTableSpec(name=joined, folder=folder.unit(joined), inputs=inputs, target=target)
+        yield Unit(spec, tuple(unit.name for unit in units))
+
+
+def _supernet_units(
+    folder: RunFolder, inputs: SearchInputs, target: CellTarget, cell: Cell
+) -> Iterator[Unit]:
+    """A supernet's training with its rating; where there are many candidates, parts of the rating and their joining."""
+    block, config = target.block, target.config
+    name, needs = _supernet_name(target), _data_units(inputs, block)
     num_entries = len(inputs.space.entry_widths(block))
     whole = num_entries * cell.num_candidates <= config.rating.max_candidates_per_unit
     training, rating = _work(config, inputs, block, cell)
@@ -109,5 +165,6 @@ def _work(
     table = inputs.space.candidate_table(block)
     macs = table.loc[table[rating_table.CELL] == cell.name, rating_table.NUM_MACS]
     training = 3.0 * config.epochs * inputs.summary.num_train * macs.mean()
-    rated_images = inputs.summary.num_held_out + config.rating.calibration_images
+    share = config.rating.num_first_batches / config.rating.num_batches
+    rated_images = inputs.summary.num_held_out * share + config.rating.calibration_images
     return training, macs.sum() / cell.depth * rated_images

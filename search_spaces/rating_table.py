@@ -1,6 +1,8 @@
 """The table of a cell's ratings: its columns and types, for those who write it and those who read it."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ IN_CHANNELS = "in_channels"
 OUT_CHANNELS = "out_channels"
 RATING = "rating"
 RATING_BATCHES = "rating_batches"
+RATING_SEEDS = "rating_seeds"
 SWAP_IN = "swap_in"
 SWAP_IN_BATCHES = "swap_in_batches"
 NUM_PARAMS = "num_params"
@@ -35,6 +38,7 @@ SCHEMA = pa.schema(
         pa.field(OUT_CHANNELS, pa.int64(), nullable=False),
         pa.field(RATING, pa.float64()),
         pa.field(RATING_BATCHES, pa.list_(pa.float64())),
+        pa.field(RATING_SEEDS, pa.list_(pa.float64())),
         pa.field(SWAP_IN, pa.float64()),
         pa.field(SWAP_IN_BATCHES, pa.list_(pa.float64())),
         pa.field(NUM_PARAMS, pa.int64(), nullable=False),
@@ -42,20 +46,24 @@ SCHEMA = pa.schema(
         pa.field(FAILURE, pa.string()),
     ]
 )
-OPTIONAL = (SWAP_IN, SWAP_IN_BATCHES)
+_SECOND = (SWAP_IN, SWAP_IN_BATCHES)
+OPTIONAL = (RATING_SEEDS, *_SECOND)
 
 
 def check(frame: pd.DataFrame) -> None:
     """Holds `frame` to what every table of ratings must be.
 
     One row per candidate and entry width (`in_channels`). `rating` is finite, lower is better; it is NaN
-    exactly where `failure` says why. `rating_batches` holds one value per held-out batch, shared by all. `swap_in`
-    and `swap_in_batches` are a second rating of the same kind, on the same batches; a frame may lack them both, and
-    a candidate that has a rating may have none of them.
+    exactly where `failure` says why. `rating_batches` holds one value per held-out batch: the first ones are shared by
+    all, some candidates may have more, which follow. `rating_seeds` holds the ratings by each training seed of the
+    block, where there are several, whose mean is `rating`. `swap_in` and `swap_in_batches` are a second rating of the
+    same kind as the first, on the same batches; a frame may lack them both, and a candidate that has a rating may have
+    none of them.
 
     Raises:
         ValueError: If a column is missing or unknown, a candidate stands twice, a rating is missing without a
-            failure or given beside one, numbers of batches differ, or a cost is negative.
+            failure or given beside one, has no batches, or others than the second rating has, numbers of seeds differ,
+            or a cost is negative.
     """
     missing = [name for name in SCHEMA.names if name not in frame.columns and name not in OPTIONAL]
     unknown = [str(name) for name in frame.columns if name not in SCHEMA.names]
@@ -70,12 +78,14 @@ def check(frame: pd.DataFrame) -> None:
     _refuse(frame, ~failed & ~finite, "must have a finite rating or say its failure")
     _refuse(frame, failed & frame[RATING].notna(), "must not have a rating beside its failure")
     _refuse(frame, (frame[NUM_PARAMS] < 0) | (frame[NUM_MACS] < 0), "must not have a negative cost")
-    batches = frame.loc[~failed, RATING_BATCHES]
-    if any(name in frame.columns for name in OPTIONAL):
-        batches = pd.concat([batches, _swapped_in(frame, failed)])
-    lengths = set(batches.map(len))
-    if len(lengths) > 1:
-        raise ValueError(f"candidates must share their held-out batches, got {sorted(lengths)} of them")
+    rated = frame[~failed]
+    _refuse(rated, rated[RATING_BATCHES].map(len) == 0, "must have a held-out batch")
+    if any(name in frame.columns for name in _SECOND):
+        _check_second(frame, failed)
+    if RATING_SEEDS in frame.columns:
+        lengths = set(frame[RATING_SEEDS].dropna().map(len))
+        if len(lengths) > 1:
+            raise ValueError(f"candidates must be rated by as many training seeds, got {sorted(lengths)}")
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
@@ -102,6 +112,7 @@ def read(path: Path) -> pd.DataFrame:
     try:
         # Without partitioning, since folders named like "a=b" would else become columns.
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        table = _with_optional(table)
         if not table.schema.equals(SCHEMA):
             raise ValueError(f"its columns must be\n{SCHEMA}\ngot\n{table.schema}")
         frame = table.to_pandas()
@@ -113,18 +124,79 @@ def read(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _swapped_in(frame: pd.DataFrame, failed: pd.Series) -> pd.Series:
-    """The batches of the candidates that were swapped in, once they are what they must be."""
-    missing = [name for name in OPTIONAL if name not in frame.columns]
+def extend(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """The table with the further held-out batches of some of its rows behind those that they have.
+
+    A rating remains the mean over a row's batches. What fails on further batches fails as a whole; what has no second
+    rating on them has none any more.
+
+    Args:
+        table: A table of ratings.
+        more: A table of ratings of the same candidates, or some of them, on the batches that follow.
+
+    Raises:
+        ValueError: If `more` has a row that the table has not.
+    """
+    added = {(row[CANDIDATE], row[IN_CHANNELS]): row for row in more.to_dict("records")}
+    rows = [
+        _extended(row, added.pop((row[CANDIDATE], row[IN_CHANNELS]), None))
+        for row in table.to_dict("records")
+    ]
+    if added:
+        candidate, in_channels = next(iter(added))
+        raise ValueError(
+            f"further batches must be of candidates of the table, {candidate} at {in_channels} is not"
+        )
+    return pd.DataFrame(rows, columns=table.columns)
+
+
+def _extended(row: dict[Any, Any], more: dict[Any, Any] | None) -> dict[Any, Any]:
+    """One row, with its further batches if it has any."""
+    if more is None or not pd.isna(row[FAILURE]):
+        return row
+    if not pd.isna(more[FAILURE]):
+        nothing = {
+            RATING: math.nan,
+            RATING_BATCHES: [],
+            RATING_SEEDS: None,
+            SWAP_IN: math.nan,
+            SWAP_IN_BATCHES: None,
+        }
+        return row | nothing | {FAILURE: more[FAILURE]}
+    numbers = [len(row[RATING_BATCHES]), len(more[RATING_BATCHES])]
+    batches = [*row[RATING_BATCHES], *more[RATING_BATCHES]]
+    extended = row | {RATING: float(np.mean(batches)), RATING_BATCHES: batches}
+    if row[RATING_SEEDS] is not None:
+        seeds = np.average([row[RATING_SEEDS], more[RATING_SEEDS]], axis=0, weights=numbers)
+        extended[RATING_SEEDS] = seeds.tolist()
+    if pd.isna(row[SWAP_IN]) or pd.isna(more[SWAP_IN]):
+        return extended | {SWAP_IN: math.nan, SWAP_IN_BATCHES: None}
+    swapped_in = [*row[SWAP_IN_BATCHES], *more[SWAP_IN_BATCHES]]
+    return extended | {SWAP_IN: float(np.mean(swapped_in)), SWAP_IN_BATCHES: swapped_in}
+
+
+def _with_optional(table: pa.Table) -> pa.Table:
+    """The table with nulls for the optional columns that it lacks, which came with later versions."""
+    for place, field in enumerate(SCHEMA):
+        if field.name in OPTIONAL and field.name not in table.column_names:
+            table = table.add_column(place, field, pa.nulls(len(table), field.type))
+    return table
+
+
+def _check_second(frame: pd.DataFrame, failed: pd.Series) -> None:
+    """Hold the second rating to what it must be beside the first."""
+    missing = [name for name in _SECOND if name not in frame.columns]
     if missing:
-        raise ValueError(f"{' and '.join(OPTIONAL)} must be given both or neither; missing: {missing[0]}")
+        raise ValueError(f"{' and '.join(_SECOND)} must be given both or neither; missing: {missing[0]}")
     given = frame[SWAP_IN].notna()
     _refuse(frame, given & ~np.isfinite(frame[SWAP_IN].astype(float)), "must have a finite swap_in or none")
     _refuse(frame, given & failed, "must not have a swap_in beside its failure")
     _refuse(
         frame, given != frame[SWAP_IN_BATCHES].notna(), "must have both swap_in and its batches or neither"
     )
-    return frame.loc[given, SWAP_IN_BATCHES]
+    both = frame[given]
+    differing = both[SWAP_IN_BATCHES].map(len) != both[RATING_BATCHES].map(len)
+    _refuse(both, differing, "must have both ratings on the same held-out batches")
 
 
 def _refuse(frame: pd.DataFrame, faulty: pd.Series, requirement: str) -> None:

@@ -79,17 +79,26 @@ class BlockData:
         num_batches = max(1, len(chosen) // batch_size)
         return [self._pair(split, positions, view=0)[0] for positions in np.array_split(chosen, num_batches)]
 
-    def held_out_batches(self, num_batches: int) -> list[Pair]:
+    def held_out_batches(self, num_batches: int, *, spread: bool = False) -> list[Pair]:
         """All held-out images in equal batches (sizes differ by one at the most).
+
+        Args:
+            num_batches: How many.
+            spread: Every batch takes its images from all over the held-out ones, so that a few stand for all, even
+                where data sets are in the order of their classes; else each has neighbours.
 
         Raises:
             ValueError: There are fewer held-out images than batches.
         """
         split = self._images.held_out
         check_num_batches(num_batches, len(split))
-        return [
-            self._pair(split, rows, view=None) for rows in np.array_split(np.arange(len(split)), num_batches)
-        ]
+        rows = np.arange(len(split))
+        parts = (
+            [rows[n::num_batches] for n in range(num_batches)]
+            if spread
+            else np.array_split(rows, num_batches)
+        )
+        return [self._pair(split, part, view=None) for part in parts]
 
     def _pair(self, split: Split, positions: np.ndarray, view: int | None) -> Pair:
         features, target = self._source.pair(split, positions, view)

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from trainables.block_distillation.additivity import AdditivitySpec, run_additivity
+from trainables.block_distillation.refinement import RefinementSpec, run_refinement
+from trainables.block_distillation.seeds import SeedTableSpec, run_seed_table
 from trainables.block_distillation.stitch import StitchSpec, run_stitch
 from trainables.block_distillation.trainable import (
     BlockSpec,
@@ -33,6 +35,8 @@ Spec = (
     | BlockSpec
     | RatingSpec
     | RatingTableSpec
+    | SeedTableSpec
+    | RefinementSpec
     | StitchSpec
     | AdditivitySpec
     | SdDartsSpec
@@ -47,6 +51,8 @@ _RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
     BlockSpec: run_block,
     RatingSpec: run_rating,
     RatingTableSpec: run_rating_table,
+    SeedTableSpec: run_seed_table,
+    RefinementSpec: run_refinement,
     StitchSpec: run_stitch,
     AdditivitySpec: run_additivity,
     SdDartsSpec: run_sd_darts,

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.batches import comparable
 from analysis.ranking import top_architectures
-from analysis.uncertainty import score_errors, tie_groups, top_probabilities
+from analysis.uncertainty import contenders, score_errors, tie_groups, top_probabilities
 
 
 def table_of(batches, names="abcdefgh", **columns):
@@ -156,9 +157,78 @@ def test_tables_and_architectures_that_do_not_fit_are_refused():
             score_errors(pd.DataFrame({"architecture": [name]}), tables)
     with pytest.raises(ValueError, match="block 1 must have the column rating_batches"):
         top_probabilities([tables[0], tables[1].drop(columns="rating_batches")], None, ["a/a"], 1)
-    with pytest.raises(ValueError, match=r"same batches, got \[2, 10\]"):
-        top_probabilities([tables[0], table_of([[1, 2]])], None, ["a/a"], 1)
-    with pytest.raises(ValueError, match=r"as many rating_batches in each row, got \[1, 2\]"):
-        top_probabilities([tables[0].assign(rating_batches=[[0.0]] + [[0.0, 0.0]] * 5)], None, ["a"], 1)
+    with pytest.raises(ValueError, match="block 0 must have rating_batches in each row with a rating"):
+        top_probabilities([tables[0].assign(rating_batches=[[]] + [[0.0, 0.0]] * 5)], None, ["a"], 1)
     with pytest.raises(ValueError, match="num_resamples must be at least 1, got 0"):
         top_probabilities(tables, None, ["a/a/a"], 1, num_resamples=0)
+
+
+def shortened(table, rows, number):
+    """The table with the first batches alone in some rows."""
+    batches = [
+        values[:number] if row in rows else values for row, values in enumerate(table["rating_batches"])
+    ]
+    return comparable(table.assign(rating_batches=batches, rating=[np.mean(values) for values in batches]))
+
+
+def test_sums_and_differences_are_over_the_batches_that_are_shared():
+    tables = random_tables(np.random.default_rng(2), shared=1.0, own=0.02)
+    whole = top_architectures(tables, None, 216)
+    short = [shortened(tables[0], {2, 3, 4, 5}, 4), *tables[1:]]
+    ranking = top_architectures(short, None, 216)
+    errors = dict(zip(ranking["architecture"], score_errors(ranking, short), strict=True))
+    batches = sum(table["rating_batches"][0] for table in tables)
+    assert errors["a/a/a"] == pytest.approx(batches.std(ddof=1) / np.sqrt(10))
+    batches = tables[0]["rating_batches"][4][:4] + sum(table["rating_batches"][0] for table in tables[1:])[:4]
+    assert errors["e/a/a"] == pytest.approx(batches.std(ddof=1) / 2)
+    # What all share makes the first batches otherwise hard, but the order and the groups remain near what they were.
+    places = [whole.set_index("architecture")["rank"], ranking.set_index("architecture")["rank"]]
+    assert places[0].corr(places[1], method="spearman") > 0.99
+    assert tie_groups(ranking, short).max() > 5
+
+
+def test_contenders_are_the_best_and_those_not_told_from_the_last_of_them():
+    tables = random_tables(np.random.default_rng(3), own=0.1)
+    ranking = top_architectures(tables, None, 216)
+    listed = contenders(ranking, tables, 5)
+    assert listed[:5].all()
+    assert not listed.all()
+    # The fifth's own group, as if it were the first.
+    beyond = np.flatnonzero(tie_groups(ranking[4:], tables) > 1)
+    assert listed[4 : 4 + beyond[0]].all()
+    assert not listed[4 + beyond[0]]
+    assert contenders(ranking, tables, 1000).all()
+
+
+def test_training_seeds_widen_errors_and_join_groups():
+    tables = random_tables(np.random.default_rng(4), own=0.01)
+    ranking = top_architectures(tables, None, 216)
+    same = [table.assign(rating_seeds=[[rating] * 3 for rating in table["rating"]]) for table in tables]
+    assert score_errors(ranking, same) == pytest.approx(score_errors(ranking, tables))
+    assert tie_groups(ranking, same).tolist() == tie_groups(ranking, tables).tolist()
+    offsets = np.random.default_rng(5).normal(0, 0.1, (3, 6, 3))
+    apart = [
+        table.assign(rating_seeds=list(table["rating"].to_numpy()[:, None] + of_block))
+        for table, of_block in zip(tables, offsets, strict=True)
+    ]
+    first = [
+        offsets[block, "abcdef".index(name)]
+        for block, name in enumerate(ranking["architecture"][0].split("/"))
+    ]
+    expected = np.hypot(
+        score_errors(ranking, tables)[0], np.sqrt(sum(np.var(one, ddof=1) / 3 for one in first))
+    )
+    assert score_errors(ranking, apart)[0] == pytest.approx(expected)
+    assert tie_groups(ranking, apart).max() < tie_groups(ranking, tables).max()
+
+
+def test_seeds_that_move_all_candidates_of_a_block_alike_part_nothing():
+    tables = random_tables(np.random.default_rng(6), own=0.01)
+    ranking = top_architectures(tables, None, 216)
+    offsets = np.random.default_rng(7).normal(0, 1, (3, 3))
+    moved = [
+        table.assign(rating_seeds=list(table["rating"].to_numpy()[:, None] + of_block))
+        for table, of_block in zip(tables, offsets, strict=True)
+    ]
+    assert score_errors(ranking, moved).min() > 0.3
+    assert tie_groups(ranking, moved).tolist() == tie_groups(ranking, tables).tolist()

@@ -97,3 +97,30 @@ def test_results_that_nobody_needs_any_more_are_not_made_again(plan, tmp_path):
     (tmp_path / "runs" / "tiny" / "teacher" / "weights.safetensors").unlink()
     to_run, _ = still_to_do(units, [unit for unit in units if unit.name.startswith("block")])
     assert to_run == []
+
+
+def test_further_supernets_of_a_cell_are_units_of_their_own_that_are_joined(plan):
+    units = {unit.name: unit for unit in plan(["searches.0.num_seeds=2"])["ratings"]}
+    assert len(units) == 3 * 3
+    joined = units["block_1/2x16/rating/seeds"]
+    assert joined.needs == ("block_1/2x16", "block_1/2x16/seed_1")
+    folders = {spec.target.folder for spec in (units[name].spec for name in joined.needs)}
+    tables = {path for name in joined.needs for path in units[name].spec.outputs}
+    assert (len(folders), len(tables)) == (2, 4)
+    assert joined.spec.outputs[0] not in tables
+
+
+def test_parts_of_the_rating_of_further_supernets_are_joined_first(plan):
+    overrides = ["searches.0.num_seeds=2", "searches.0.rating.max_candidates_per_unit=10"]
+    units = {unit.name: unit for unit in plan(overrides)["ratings"]}
+    assert {"block_1/2x16/rating", "block_1/2x16/seed_1/rating"} < set(
+        units["block_1/2x16/rating/seeds"].needs
+    )
+    assert "block_1/2x16/seed_1/rating/5" in units["block_1/2x16/seed_1/rating"].needs
+
+
+def test_no_more_batches_are_rated_than_there_are(plan):
+    with pytest.raises(ValueError, match="rated_batches must be at most num_batches, 4, got 5"):
+        plan(["searches.0.rating.rated_batches=5"])
+    with pytest.raises(ValueError, match="rated_batches"):
+        plan(["searches.0.rating.rated_batches=1"])

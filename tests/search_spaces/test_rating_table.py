@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from search_spaces import rating_table
@@ -69,13 +70,57 @@ def test_a_second_rating_that_is_not_given_is_null(frame, tmp_path):
         ("swap_in", [0.5, 0.5, np.nan], "candidate 2x8:a,b must not have a swap_in beside its failure"),
         ("swap_in", [0.5, np.nan, 0.5], "candidate 2x8:b,a must have both swap_in and its batches"),
         ("swap_in_batches", [None, None, None], "candidate 2x8:a,a must have both swap_in and its batches"),
-        ("swap_in_batches", [[0.5], None, None], r"share their held-out batches, got \[1, 2\]"),
+        (
+            "swap_in_batches",
+            [[0.5], None, None],
+            "candidate 2x8:a,a must have both ratings on the same held-out",
+        ),
     ],
 )
 def test_a_faulty_second_rating_is_told(swapped, column, values, message):
     swapped[column] = values
     with pytest.raises(ValueError, match=message):
         rating_table.check(swapped)
+
+
+def test_what_a_table_of_an_earlier_version_lacks_is_null(frame, tmp_path):
+    path = tmp_path / "old.parquet"
+    rating_table.write(frame, path)
+    pq.write_table(pq.read_table(path).drop_columns([rating_table.RATING_SEEDS]), path)
+    back = rating_table.read(path)
+    assert back.columns.tolist() == rating_table.SCHEMA.names
+    assert back[rating_table.RATING_SEEDS].isna().all()
+
+
+def test_training_seeds_are_as_many_for_all(frame):
+    rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1, 0.5]]))
+    with pytest.raises(ValueError, match=r"as many training seeds, got \[1, 2\]"):
+        rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1]]))
+
+
+def test_further_batches_follow_those_that_there_are(swapped, tmp_path):
+    swapped = swapped.assign(rating_seeds=[[0.2, 0.3], None, [0.3, 0.3]])
+    rating_table.write(swapped, tmp_path / "table.parquet")
+    table = rating_table.read(tmp_path / "table.parquet")
+    more = table.iloc[[0]].assign(
+        rating=0.7, rating_batches=[[0.7]], rating_seeds=[[0.5, 0.9]], swap_in=0.8, swap_in_batches=[[0.8]]
+    )
+    first, *rest = rating_table.extend(table, more).to_dict("records")
+    assert list(first["rating_batches"]) == [0.2, 0.3, 0.7]
+    assert first["rating"] == pytest.approx(0.4)
+    assert first["rating_seeds"] == pytest.approx([0.3, 0.5])
+    assert first["swap_in"] == pytest.approx(0.6)
+    pd.testing.assert_frame_equal(pd.DataFrame(rest), table[1:].reset_index(drop=True), check_dtype=False)
+    rating_table.write(rating_table.extend(table, more), tmp_path / "extended.parquet")
+
+    without = rating_table.extend(table, more.assign(swap_in=np.nan, swap_in_batches=None)).iloc[0]
+    assert np.isnan(without["swap_in"])
+    assert without["rating"] == pytest.approx(0.4)
+    failed = rating_table.extend(table, more.assign(failure="it burst", rating=np.nan))
+    assert failed["failure"][0] == "it burst"
+    rating_table.write(failed, tmp_path / "failed.parquet")
+    with pytest.raises(ValueError, match="2x8:c,c at 3 is not"):
+        rating_table.extend(table, more.assign(candidate="2x8:c,c"))
 
 
 def test_a_second_rating_has_its_batches(swapped):
@@ -98,7 +143,7 @@ def test_a_table_written_again_is_the_same_file(frame, tmp_path):
         ("failure", [None, None, None], "candidate 2x8:a,b must have a finite rating or say its failure"),
         ("num_params", [10, -1, 30], "candidate 2x8:a,b must not have a negative cost"),
         ("num_macs", [100, 200, -300], "candidate 2x8:b,a must not have a negative cost"),
-        ("rating_batches", [[0.2], [], [0.1, 0.5]], r"share their held-out batches, got \[1, 2\]"),
+        ("rating_batches", [[0.2, 0.3], [], []], "candidate 2x8:b,a must have a held-out batch"),
     ],
 )
 def test_a_faulty_table_is_neither_valid_nor_written(frame, tmp_path, column, values, message):

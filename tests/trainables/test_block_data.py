@@ -63,3 +63,12 @@ def test_more_batches_than_held_out_images_is_an_error(data):
     _, block_data = data()
     with pytest.raises(ValueError, match="at most the number of held-out images, 21, got 22"):
         block_data.held_out_batches(22)
+
+
+def test_spread_batches_take_their_images_from_all_over(data):
+    _, block_data = data(block=2)
+    batches = block_data.held_out_batches(4, spread=True)
+    assert [len(before) for before, _ in batches] == [6, 5, 5, 5]
+    neighbours = torch.cat([before for before, _ in block_data.held_out_batches(4)])
+    for number, (before, _) in enumerate(batches):
+        torch.testing.assert_close(before, neighbours[number::4])

@@ -1,8 +1,8 @@
 """The settings of a DNA search: how blocks are distilled and how their candidates are rated."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class RatingConfig(BaseModel):
@@ -11,6 +11,9 @@ class RatingConfig(BaseModel):
     Attributes:
         metric: What is measured between a candidate's output and the teacher's, see `metrics.py`.
         num_batches: Into how many held-out batches the held-out images are cut; one rating is kept for each.
+        rated_batches: On how many of these all candidates are rated, at least 2, so that there is an error of the
+            ratings; the others are for those that matter, by `nasray refine`. Each batch then takes its images from
+            all over the held-out ones. None: on all.
         calibration_images: Training images on which batch-norm statistics are re-estimated per candidate.
         calibration_batch_size: Batch size of that re-estimation.
         images_per_pass: Held-out images whose activations are in memory at once; more images take more passes,
@@ -25,11 +28,25 @@ class RatingConfig(BaseModel):
 
     metric: Literal["relative_l1", "mse", "noise_to_signal"] = "relative_l1"
     num_batches: int = Field(default=10, ge=1)
+    rated_batches: int | None = Field(default=None, ge=2)
     calibration_images: int = Field(default=512, ge=2)
     calibration_batch_size: int = Field(default=128, ge=2)
     images_per_pass: int = Field(default=1024, ge=1)
     swap_in_images: int = Field(default=512, ge=0)
     max_candidates_per_unit: int = Field(default=2000, ge=1)
+
+    @model_validator(mode="after")
+    def _no_more_than_there_are(self) -> Self:
+        if self.rated_batches is not None and self.rated_batches > self.num_batches:
+            raise ValueError(
+                f"rated_batches must be at most num_batches, {self.num_batches}, got {self.rated_batches}"
+            )
+        return self
+
+    @property
+    def num_first_batches(self) -> int:
+        """How many held-out batches all candidates are rated on."""
+        return self.num_batches if self.rated_batches is None else self.rated_batches
 
     @property
     def swap_in_images_per_batch(self) -> int:
@@ -56,6 +73,9 @@ class BlockDistillationConfig(BaseModel):
             from the teacher's. Without one, a candidate whose last operation ends in an activation cannot give the
             teacher's negative values, and is rated worse than what it is worth in a network (see the README).
         zero_init_residual: Branches beside a shortcut start at zero (their last batch norm has weight 0).
+        num_seeds: How many supernets of each cell are trained, with other initial weights and paths, on the same images
+            in the same order. A rating is the mean over them, and its standard error tells how they differ. Whatever
+            takes weights from a supernet takes the first one's.
         num_evaluation_paths: Sampled paths whose held-out error is reported after every epoch.
     """
 
@@ -71,6 +91,7 @@ class BlockDistillationConfig(BaseModel):
     loss: Literal["mse", "normalized_mse"] = "mse"
     adapters: Literal["always", "needed"] = "always"
     zero_init_residual: bool = True
+    num_seeds: int = Field(default=1, ge=1)
     num_evaluation_paths: int = Field(default=4, ge=1)
     rating: RatingConfig = RatingConfig()
 

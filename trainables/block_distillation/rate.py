@@ -1,4 +1,4 @@
-"""Rating every candidate of a trained cell, each layer's output computed once for all candidates that begin alike.
+"""Rating the candidates of a trained cell, each layer's output computed once for all candidates that begin alike.
 
 Source: DNA (arXiv 1911.13053), section 3.3 and Algorithm 1 ("feature sharing"). Per node of the prefix tree the
 operation's batch-norm statistics are re-estimated on training images (cumulative averages of the batches' statistics,
@@ -7,7 +7,6 @@ gives what re-estimating and evaluating every candidate's whole path would give,
 on the layers before it alone.
 """
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,8 @@ from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.metrics import TargetScale
 from trainables.block_distillation.supernet import CellSupernet, Path
 from trainables.block_distillation.swap_in import SwapIn
+
+Choices = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +75,24 @@ class CandidateRater:
     ) -> None:
         self.num_evaluations = 0
         self._supernet, self._data, self._config, self._swap_in = supernet, data, config, swap_in
-        self._scale = TargetScale.measure(target for _, target in data.held_out_batches(config.num_batches))
+        self._scale = TargetScale.measure(target for _, target in self._held_out())
 
     @torch.no_grad()
-    def rate(self, subtrees: Sequence[Path]) -> list[Rating]:
-        """Ratings of all candidates that begin like one of `subtrees` (paths of one layer), subtree by subtree."""
+    def rate(self, prefixes: Sequence[Path], batches: range | None = None) -> list[Rating]:
+        """Ratings of all candidates that begin like one of `prefixes`, in the order of the table of ratings.
+
+        Args:
+            prefixes: Paths of one layer or more; whole ones stand for themselves.
+            batches: The numbers of the held-out batches to rate on; None: those that all candidates are rated on.
+        """
         calibration = self._data.calibration_batches(
             self._config.calibration_images, self._config.calibration_batch_size
         )
-        held_out = self._data.held_out_batches(self._config.num_batches)
+        chosen = range(self._config.num_first_batches) if batches is None else batches
+        held_out = self._held_out()[chosen.start : chosen.stop]
         ratings: list[Rating] = []
-        for number, batches in enumerate(self._passes(held_out)):
-            found = list(self._rate_pass(subtrees, calibration, batches))
+        for number, of_pass in enumerate(self._passes(held_out)):
+            found = list(self._rate_pass(prefixes, calibration, of_pass))
             ratings = found if number == 0 else [_join(*pair) for pair in zip(ratings, found, strict=True)]
         return ratings
 
@@ -94,6 +101,11 @@ class CandidateRater:
         num_entries, num_choices = len(self._supernet.entries), len(self._supernet.cell.operations[0])
         return [Path(entry, (choice,)) for entry in range(num_entries) for choice in range(num_choices)]
 
+    def _held_out(self) -> list[Pair]:
+        """All held-out batches."""
+        spread = self._config.rated_batches is not None
+        return self._data.held_out_batches(self._config.num_batches, spread=spread)
+
     def _passes(self, batches: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
         """The held-out batches, as many at once as `images_per_pass` allows, at least one."""
         per_pass = max(1, self._config.images_per_pass // len(batches[0][0]))
@@ -101,37 +113,47 @@ class CandidateRater:
             yield batches[start : start + per_pass]
 
     def _rate_pass(
-        self, subtrees: Sequence[Path], calibration: Sequence[Tensor], batches: Sequence[Pair]
+        self, prefixes: Sequence[Path], calibration: Sequence[Tensor], batches: Sequence[Pair]
     ) -> Iterator[Rating]:
         """Ratings over some of the held-out batches."""
         inputs = _Activations(calibration, torch.cat([features for features, _ in batches]))
         targets = [target for _, target in batches]
         predictions = [] if self._swap_in is None else list(map(self._swap_in.predict, targets))
         expected = _Expected(targets, predictions)
-        for entry, paths in itertools.groupby(subtrees, key=lambda path: path.entry):
+        for entry in sorted({path.entry for path in prefixes}):
+            wanted = [path.choices for path in prefixes if path.entry == entry]
             entered, failure = self._try(self._supernet.entries[entry], inputs)
-            for path in paths:
-                if entered is None:
-                    yield from self._failures(path, failure)
-                else:
-                    yield from self._visit(Path(entry, ()), path.choices[0], entered, expected)
+            if entered is None:
+                yield from self._failures(Path(entry, ()), wanted, failure)
+            else:
+                yield from self._visit(Path(entry, ()), wanted, entered, expected)
 
     def _visit(
-        self, prefix: Path, choice: int, inputs: _Activations, expected: _Expected
+        self, path: Path, wanted: Sequence[Choices], inputs: _Activations, expected: _Expected
     ) -> Iterator[Rating]:
-        """Ratings of all candidates below one node: `prefix` continued by `choice`."""
-        depth = len(prefix.choices)
-        path = replace(prefix, choices=(*prefix.choices, choice))
-        self.num_evaluations += 1
-        outputs, failure = self._try(self._supernet.layer(depth, path.entry)[choice], inputs)
-        if outputs is None:
-            yield from self._failures(path, failure)
-        elif depth + 1 == self._supernet.cell.depth:
-            adapted, failure = self._try(self._supernet.exit, _Activations((), outputs.held_out))
+        """Ratings of the wanted candidates below one node, whose outputs are `inputs`."""
+        depth = len(path.choices)
+        if depth == self._supernet.cell.depth:
+            adapted, failure = self._try(self._supernet.exit, _Activations((), inputs.held_out))
             yield Rating(path, (), failure) if adapted is None else self._rate_output(path, adapted, expected)
-        else:
-            for following in range(len(self._supernet.cell.operations[depth + 1])):
-                yield from self._visit(path, following, outputs, expected)
+            return
+        for following, wanted_below in self._following(path, wanted):
+            self.num_evaluations += 1
+            operation = self._supernet.layer(depth, path.entry)[following.choices[-1]]
+            outputs, failure = self._try(operation, inputs)
+            if outputs is None:
+                yield from self._failures(following, wanted_below, failure)
+            else:
+                yield from self._visit(following, wanted_below, outputs, expected)
+
+    def _following(self, path: Path, wanted: Sequence[Choices]) -> Iterator[tuple[Path, Sequence[Choices]]]:
+        """The nodes after `path` below which wanted candidates lie, each with what is wanted there."""
+        depth = len(path.choices)
+        for choice in range(len(self._supernet.cell.operations[depth])):
+            # What is wanted as a whole has no further choices.
+            below = [choices for choices in wanted if choices[depth : depth + 1] in ((), (choice,))]
+            if below:
+                yield replace(path, choices=(*path.choices, choice)), below
 
     def _try(self, operation: nn.Module, inputs: _Activations) -> tuple[_Activations | None, str]:
         """The operation's outputs, or None and the reason why there are none."""
@@ -171,13 +193,13 @@ class CandidateRater:
         ratings = tuple(self._swap_in.rate(output, predicted) for output, predicted in pairs)
         return ratings if all(map(math.isfinite, ratings)) else None
 
-    def _failures(self, prefix: Path, reason: str) -> Iterator[Rating]:
-        """A failed rating for every candidate that begins with `prefix`."""
-        if len(prefix.choices) == self._supernet.cell.depth:
-            yield Rating(prefix, (), reason)
+    def _failures(self, path: Path, wanted: Sequence[Choices], reason: str) -> Iterator[Rating]:
+        """A failed rating for every wanted candidate that begins with `path`."""
+        if len(path.choices) == self._supernet.cell.depth:
+            yield Rating(path, (), reason)
             return
-        for choice in range(len(self._supernet.cell.operations[len(prefix.choices)])):
-            yield from self._failures(replace(prefix, choices=(*prefix.choices, choice)), reason)
+        for following, wanted_below in self._following(path, wanted):
+            yield from self._failures(following, wanted_below, reason)
 
 
 def ratings_frame(

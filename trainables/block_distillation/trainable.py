@@ -34,6 +34,7 @@ class CellTarget(BaseModel):
         config: How the cell is trained and rated.
         folder: Where the cell's weights go, and the parts of its table, if it has parts.
         table: Where the cell's table of ratings goes.
+        training_seed: Which of its supernets, from 0.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,11 +44,26 @@ class CellTarget(BaseModel):
     config: BlockDistillationConfig
     folder: FilePath
     table: FilePath
+    training_seed: int = 0
 
     @property
     def weights(self) -> FilePath:
         """The trained supernet's weights."""
         return self.folder / "supernet.safetensors"
+
+    @property
+    def own_table(self) -> FilePath:
+        """The ratings by this supernet: the cell's table, where it is the only one."""
+        return self.table if self.config.num_seeds == 1 else self.folder / "ratings.parquet"
+
+    @property
+    def seeds(self) -> "tuple[CellTarget, ...]":
+        """The cell with each of its supernets, the first one's own folder around those of the others."""
+        further = (
+            self.model_copy(update={"folder": self.folder / f"seed_{seed}", "training_seed": seed})
+            for seed in range(1, self.config.num_seeds)
+        )
+        return (self, *further)
 
     def part(self, subtree: int) -> FilePath:
         """The part of the table that covers one first-layer subtree."""
@@ -65,7 +81,7 @@ class BlockSpec(UnitSpec):
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The weights, and the table of ratings."""
-        return (self.target.weights, self.target.table) if self.rate else (self.target.weights,)
+        return (self.target.weights, self.target.own_table) if self.rate else (self.target.weights,)
 
 
 class RatingSpec(UnitSpec):
@@ -93,30 +109,30 @@ class RatingTableSpec(UnitSpec):
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The table."""
-        return (self.target.table,)
+        return (self.target.own_table,)
 
 
 def run_block(spec: BlockSpec) -> Iterator[Metrics]:
     """Train the cell's supernet, epoch by epoch; leaves its weights and, if asked for, its table of ratings."""
     inputs, target = spec.inputs, spec.target
-    data, supernet = _build_data(inputs, target.block), _build_supernet(inputs, target)
+    data, supernet = build_data(inputs, target.block), _build_supernet(inputs, target)
     method = BlockDistillation(
         supernet, data, target.config, block=target.block, seed=inputs.seed, name=spec.name
     )
     yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)
     save_weights(supernet, target.weights)
     if spec.rate:
-        rater = _rater(inputs, target, supernet, data)
-        _write_ratings(inputs, target, supernet, rater.rate(rater.subtrees()), target.table)
+        rater = build_rater(inputs, target, supernet, data)
+        write_ratings(inputs, target, supernet, rater.rate(rater.subtrees()), target.own_table)
 
 
 def run_rating(spec: RatingSpec) -> Iterator[Metrics]:
     """Rate one subtree of a trained cell; leaves a part of the table."""
     inputs, target = spec.inputs, spec.target
     supernet = load_supernet(inputs, target)
-    rater = _rater(inputs, target, supernet, _build_data(inputs, target.block))
+    rater = build_rater(inputs, target, supernet, build_data(inputs, target.block))
     ratings = rater.rate([rater.subtrees()[spec.subtree]])
-    _write_ratings(inputs, target, supernet, ratings, target.part(spec.subtree))
+    write_ratings(inputs, target, supernet, ratings, target.part(spec.subtree))
     yield {"num_rated": len(ratings)}
 
 
@@ -124,7 +140,7 @@ def run_rating_table(spec: RatingTableSpec) -> Iterator[Metrics]:
     """Join the parts of a cell's table, in the order of its candidates."""
     parts = [rating_table.read(spec.target.part(number)) for number in range(spec.num_subtrees)]
     table = pd.concat(parts, ignore_index=True)
-    rating_table.write(table, spec.target.table)
+    rating_table.write(table, spec.target.own_table)
     yield {"num_rated": len(table)}
 
 
@@ -142,7 +158,8 @@ def load_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
 def _build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
     """The cell's supernet in its initial state, on the device."""
     block, teacher = target.block, TeacherResult.read(inputs.teacher_folder)
-    seed_global_generators(inputs.seed, "block", block, target.cell)
+    further = [target.training_seed] if target.training_seed else []
+    seed_global_generators(inputs.seed, "block", block, target.cell, *further)
     supernet = CellSupernet(
         inputs.space,
         block,
@@ -155,14 +172,16 @@ def _build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
     return inputs.compute.place_module(supernet, inputs.device)
 
 
-def _build_data(inputs: SearchInputs, block: int) -> BlockData:
+def build_data(inputs: SearchInputs, block: int) -> BlockData:
+    """What a block is trained, calibrated and rated on."""
     source = _source(inputs, block, TeacherResult.read(inputs.teacher_folder))
     return BlockData(inputs.images, source, inputs.compute, seed=inputs.seed)
 
 
-def _rater(
+def build_rater(
     inputs: SearchInputs, target: CellTarget, supernet: CellSupernet, data: BlockData
 ) -> CandidateRater:
+    """What rates the candidates of a trained cell, inside the teacher as well if so configured."""
     config = target.config.rating
     swap_in = None
     if config.swap_in_images:
@@ -181,7 +200,7 @@ def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> Feature
     return CachedSource(train_features, held_out_features, block)
 
 
-def _write_ratings(
+def write_ratings(
     inputs: SearchInputs, target: CellTarget, supernet: CellSupernet, ratings: list[Rating], path: FilePath
 ) -> None:
     """Write ratings of the cell's candidates as a table, or a part of it."""

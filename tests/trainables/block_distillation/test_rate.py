@@ -8,6 +8,7 @@ from search_spaces import rating_table
 from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.metrics import TargetScale
 from trainables.block_distillation.rate import CandidateRater, ratings_frame
+from trainables.block_distillation.supernet import Path
 
 CONFIG = RatingConfig(num_batches=4, calibration_images=32, calibration_batch_size=16)
 
@@ -72,6 +73,32 @@ def test_subtrees_together_are_the_whole(trained, block_data, space):
     whole = ratings_frame(trained, rater.rate(rater.subtrees()), candidates)
     parts = [ratings_frame(trained, rater.rate([subtree]), candidates) for subtree in rater.subtrees()]
     pd.testing.assert_frame_equal(whole, pd.concat(parts, ignore_index=True))
+
+
+def test_some_paths_are_rated_as_all_are_with_their_shared_beginnings_alone(trained, block_data):
+    data = block_data(1)
+    whole, some = CandidateRater(trained, data, CONFIG), CandidateRater(trained, data, CONFIG)
+    ratings = {rating.path: rating for rating in whole.rate(whole.subtrees())}
+    prefixes = [Path(1, (2, 1, 0)), Path(0, (1, 0)), Path(0, (1, 1, 2)), Path(1, (2, 0, 0))]
+    found = some.rate(prefixes)
+    assert [rating.path for rating in found] == [
+        *(Path(0, (1, 0, last)) for last in range(3)),
+        Path(0, (1, 1, 2)),
+        Path(1, (2, 0, 0)),
+        Path(1, (2, 1, 0)),
+    ]
+    assert all(rating == ratings[rating.path] for rating in found)
+    assert some.num_evaluations == (1 + 2 + 4) + (1 + 2 + 2)
+
+
+def test_the_batches_that_follow_complete_the_first_ones(trained, block_data):
+    data = block_data(1)
+    config = CONFIG.model_copy(update={"num_batches": 5, "rated_batches": 2})
+    rater = CandidateRater(trained, data, config)
+    (first,), (further,) = rater.rate([Path(0, (1, 1, 1))]), rater.rate([Path(0, (1, 1, 1))], range(2, 5))
+    assert (len(first.batches), len(further.batches)) == (2, 3)
+    (whole,) = rater.rate([Path(0, (1, 1, 1))], range(5))
+    np.testing.assert_allclose(first.batches + further.batches, whole.batches, rtol=1e-4)
 
 
 def test_the_frame_is_a_table_of_ratings_in_canonical_order(trained, block_data, space):
