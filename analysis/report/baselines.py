@@ -50,7 +50,9 @@ def _progress(trainings: pd.DataFrame) -> Figure:
         x, y = own["spent_epochs"].tolist(), own["best_held_out_accuracy"].tolist()
         chart.line(x, y, role)
         chart.points(x, y, role, tips=tips, radius=2.2)
-    caption = "What each would have chosen, had it ended there; where trainings differ in length, of the longest."
+    caption = (
+        "What each would have chosen, had it ended there; where trainings differ in length, of the longest."
+    )
     legend = [Key(name, role, "line") for name, role in roles.items()]
     return Figure("As they spent", caption, [chart], legend, is_wide=True)
 
