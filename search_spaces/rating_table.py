@@ -1,6 +1,7 @@
 """The table of a cell's ratings: its columns and types, for those who write it and those who read it."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,17 @@ def check(frame: pd.DataFrame) -> None:
     _refuse(frame, failed & frame[RATING].notna(), "must not have a rating beside its failure")
     _refuse(frame, (frame[NUM_PARAMS] < 0) | (frame[NUM_MACS] < 0), "must not have a negative cost")
     rated = frame[~failed]
-    _refuse(rated, rated[RATING_BATCHES].map(len) == 0, "must have a held-out batch")
+    _refuse(
+        rated, ~rated[RATING_BATCHES].map(_is_measured), "must have a finite rating on each held-out batch"
+    )
     if any(name in frame.columns for name in _SECOND):
         _check_second(frame, failed)
     if RATING_SEEDS in frame.columns:
-        lengths = set(frame[RATING_SEEDS].dropna().map(len))
+        several = rated[RATING_SEEDS].notna()
+        _refuse(
+            rated, several & ~rated[RATING_SEEDS].map(_is_measured), "must have a finite rating by each seed"
+        )
+        lengths = set(rated[RATING_SEEDS].map(lambda seeds: 1 if seeds is None else len(seeds)))
         if len(lengths) > 1:
             raise ValueError(f"candidates must be rated by as many training seeds, got {sorted(lengths)}")
 
@@ -197,6 +204,11 @@ def _check_second(frame: pd.DataFrame, failed: pd.Series) -> None:
     both = frame[given]
     differing = both[SWAP_IN_BATCHES].map(len) != both[RATING_BATCHES].map(len)
     _refuse(both, differing, "must have both ratings on the same held-out batches")
+
+
+def _is_measured(values: Sequence[float] | None) -> bool:
+    """Whether there are values, all of them numbers."""
+    return values is not None and len(values) > 0 and bool(np.isfinite(np.asarray(values, np.float64)).all())
 
 
 def _refuse(frame: pd.DataFrame, faulty: pd.Series, requirement: str) -> None:

@@ -143,7 +143,11 @@ def test_a_table_written_again_is_the_same_file(frame, tmp_path):
         ("failure", [None, None, None], "candidate 2x8:a,b must have a finite rating or say its failure"),
         ("num_params", [10, -1, 30], "candidate 2x8:a,b must not have a negative cost"),
         ("num_macs", [100, 200, -300], "candidate 2x8:b,a must not have a negative cost"),
-        ("rating_batches", [[0.2, 0.3], [], []], "candidate 2x8:b,a must have a held-out batch"),
+        (
+            "rating_batches",
+            [[0.2, 0.3], [], []],
+            "candidate 2x8:b,a must have a finite rating on each held-out batch",
+        ),
     ],
 )
 def test_a_faulty_table_is_neither_valid_nor_written(frame, tmp_path, column, values, message):
