@@ -122,14 +122,16 @@ def test_what_is_chosen_by_name_joins_the_table(searched):
         retrain(result.folder, [name], ["retrain.distillation={multi_step: true}"])
 
 
-def test_another_ranking_takes_its_evidence_with_it(searched):
+def test_another_order_takes_its_evidence_with_it_a_shorter_list_does_not(searched):
     plain, result = searched
     search(plain, ["ranking.top=7"], stages=["ranking"])
+    before = pd.read_parquet(result.folder / "agreement.parquet")
+    search(plain, ["ranking.by=swap_in"], stages=["ranking"])
     assert not (result.folder / "agreement.parquet").exists()
     assert not (result.folder / "agreement.json").exists()
     again = search(plain)
     assert again.num_units_run == 0
-    assert len(again.evidence.networks) == 7
+    assert len(again.evidence.networks) == len(before)
 
 
 def test_inherited_weights_and_a_teacher(with_evidence):
