@@ -13,6 +13,7 @@ from analysis.ranking import ARCHITECTURE
 from analysis.ratings import load_ratings
 from nasray.config import ExperimentConfig
 from nasray.evidence.config import EvidenceConfig
+from nasray.evidence.plan import reopen_to_train
 from nasray.execution import Execution, SearchFailedError
 from nasray.experiment import rank_again
 from nasray.plan import unit_inputs
@@ -167,18 +168,13 @@ def _read_config(folder: RunFolder, overrides: Sequence[str]) -> ExperimentConfi
         ValueError: They change more, or there is no way of training.
     """
     before = folder.read_config()
-    config = folder.reopen(overrides)
-    if config.retrain is None:
-        raise ValueError(
-            f"retrain must say how networks are trained, but the config of {folder.path} with these changes has null: "
-            "add retrain.train.epochs=20, say"
-        )
+    config, settings = reopen_to_train(folder, overrides)
     if config.study is not None:
         raise ValueError(
             f"RUN must be of one search, but {folder.path} is a study's, of several spaces: name another run"
         )
-    given = (before.retrain or EvidenceConfig()).model_copy(update={"train": config.retrain.train})
-    if config.retrain != given or config.budgets != before.budgets:
+    given = (before.retrain or EvidenceConfig()).model_copy(update={"train": settings.train})
+    if settings != given or config.budgets != before.budgets:
         raise ValueError(
             "changes may concern retrain.train and resources alone, since all strategies search what the run searched: "
             "change the rest by `nasray search`, with the run's own config"

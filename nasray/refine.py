@@ -95,11 +95,13 @@ def refine(
     ):
         before = rank_again(config, folder)
         had_evidence = folder.agreement.exists()
-        candidates = rated_candidates(ranked_tables(folder.path, config.ranking.by))
+        tables = ranked_tables(folder.path, config.ranking.by)
+        candidates = rated_candidates(tables)
         refined = []
-        while len(wanted := undecided(ranked_tables(folder.path, config.ranking.by), config, top, end_batch)):
+        while len(wanted := undecided(tables, config, top, end_batch)):
             _rate(wanted, config, folder, end_batch, execution)
             refined.append(wanted)
+            tables = ranked_tables(folder.path, config.ranking.by)
         after = rank_again(config, folder)
         leave_report(folder)
     return Refinement(

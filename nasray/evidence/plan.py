@@ -15,6 +15,21 @@ from trainables.retrain.trainable import RetrainSpec
 STITCHED = "stitched"
 
 
+def reopen_to_train(folder: RunFolder, overrides: Sequence[str]) -> tuple[ExperimentConfig, EvidenceConfig]:
+    """A run's config with changes, and how it says that networks are trained.
+
+    Raises:
+        ValueError: The folder is not a run's, the changes would make it another's, or it does not say how.
+    """
+    config = folder.reopen(overrides)
+    if config.retrain is None:
+        raise ValueError(
+            f"retrain must say how networks are trained, but the config of {folder.path} with these changes has null: "
+            "add retrain.train.epochs=20, say"
+        )
+    return config, config.retrain
+
+
 def retrain_specs(
     settings: EvidenceConfig,
     config: ExperimentConfig,

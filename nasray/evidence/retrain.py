@@ -13,7 +13,7 @@ from nasray.dna_plan import teacher_unit
 from nasray.evidence.config import EvidenceConfig
 from nasray.evidence.evidence import Evidence, gather_evidence
 from nasray.evidence.networks import CHOSEN, GROUP
-from nasray.evidence.plan import retrain_specs, retrain_units
+from nasray.evidence.plan import reopen_to_train, retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
 from nasray.execution import Execution
 from nasray.experiment import rank_again
@@ -48,22 +48,17 @@ def retrain(
     """
     folder = RunFolder(run.absolute())
     before = folder.read_config()
-    config = folder.reopen(overrides)
-    if config.retrain is None:
-        raise ValueError(
-            f"retrain must say how networks are trained, but the config of {run} with these changes has null: "
-            "add retrain.train.epochs=20, say"
-        )
+    config, settings = reopen_to_train(folder, overrides)
     inputs = unit_inputs(config, folder)
-    _check(before, config.retrain, inputs)
+    _check(before, settings, inputs)
     for architecture in architectures:
         inputs.space.cost(architecture)  # tells what is not of the space
     with (
         folder.locked(),
         Execution(config, folder, Tracker(config, folder), console or Console(quiet=True)) as execution,
     ):
-        if config.retrain != before.retrain:
-            return _train_beside(config, config.retrain, folder, inputs, architectures, execution)
+        if settings != before.retrain:
+            return _train_beside(config, settings, folder, inputs, architectures, execution)
         ranking = rank_again(config, folder) if config.dna is not None else None
         try:
             return gather_evidence(

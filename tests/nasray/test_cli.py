@@ -75,35 +75,25 @@ def stopped_search(arguments, signal_sent, cwd):
 INTERRUPTED = "nasray: interrupted; the same command goes on from here\n"
 
 
-def test_an_interrupted_search_ranks_nothing_and_goes_on(config_file, tmp_path):
+@pytest.fixture
+def long_search(config_file):
+    """The arguments of a search that lasts long enough to be stopped."""
+    return ["-m", "nasray.cli", "search", config_file, "resources.address=local", "searches.0.epochs=60"]
+
+
+def test_an_interrupted_search_ranks_nothing_and_goes_on(long_search, tmp_path):
     """Ctrl-C: no ranking of what there is; the same command ends the search."""
-    arguments = [
-        "-m",
-        "nasray.cli",
-        "search",
-        config_file,
-        "resources.address=local",
-        "searches.0.epochs=60",
-    ]
     folder = tmp_path / "runs" / "tiny"
-    assert stopped_search(arguments, signal.SIGINT, tmp_path) == (130, INTERRUPTED)
+    assert stopped_search(long_search, signal.SIGINT, tmp_path) == (130, INTERRUPTED)
     assert not (folder / "ranking.parquet").exists()
     assert main(["rank", str(folder)]) == 2
-    assert run(*arguments, cwd=tmp_path).returncode == 0
+    assert run(*long_search, cwd=tmp_path).returncode == 0
     assert (folder / "ranking.parquet").exists()
 
 
-def test_sigterm_ends_a_search_as_ctrl_c_does(config_file, tmp_path):
+def test_sigterm_ends_a_search_as_ctrl_c_does(long_search, tmp_path):
     """Without the C++ stack that Ray's own handler would print."""
-    arguments = [
-        "-m",
-        "nasray.cli",
-        "search",
-        config_file,
-        "resources.address=local",
-        "searches.0.epochs=60",
-    ]
-    assert stopped_search(arguments, signal.SIGTERM, tmp_path) == (143, INTERRUPTED)
+    assert stopped_search(long_search, signal.SIGTERM, tmp_path) == (143, INTERRUPTED)
     assert not (tmp_path / "runs" / "tiny" / "ranking.parquet").exists()
 
 

@@ -10,11 +10,10 @@ from nasray.found import found_architecture, sentence
 from nasray.plan import unit_inputs
 from nasray.rank import rank_run
 from nasray.run_folder import RunFolder
-from search_spaces import rating_table
 
 
 @pytest.fixture
-def run(tiny):
+def run(tiny, leave_ratings):
     """A run with random ratings of all candidates, and something found by SD-DARTS."""
 
     def build(architecture, *, failed=(), **changes):
@@ -23,20 +22,12 @@ def run(tiny):
         folder = RunFolder.of(config)
         space = unit_inputs(config, folder).space
         rng = np.random.default_rng(0)
-        names = {}
-        for block in range(len(space.blocks)):
-            table = space.candidate_table(block)
+
+        def rate(table):
             ratings = rng.choice([0.1, 0.2, 0.3, 1 / 3], len(table))
-            lost = table["candidate"].isin(failed)
-            table["rating"] = np.where(lost, np.nan, ratings)
-            table["rating_batches"] = [
-                None if gone else [rating] for gone, rating in zip(lost, ratings, strict=True)
-            ]
-            table["failure"] = np.where(lost, "it failed", None)
-            for cell, rows in table.groupby("cell"):
-                rating_table.write(rows, folder.table(block, cell))
-                names[str(folder.table(block, cell).relative_to(folder.path))] = len(rows)
-        (folder.ratings / "tables.json").write_text(json.dumps(names))
+            return np.where(table["candidate"].isin(failed), np.nan, ratings)[:, np.newaxis]
+
+        leave_ratings(folder.path, space, rate)
         unit = folder.unit("sd_darts")
         unit.mkdir(parents=True, exist_ok=True)
         cost = dataclasses.asdict(space.cost(architecture))

@@ -5,7 +5,6 @@ import copy
 import functools
 import hashlib
 import io
-import json
 import operator
 import shutil
 
@@ -147,21 +146,10 @@ def test_an_override_is_refused_in_words(path, value):
 
 
 @pytest.fixture(scope="module")
-def rated(tmp_path_factory):
+def rated(tmp_path_factory, leave_ratings):
     """A run's folder with made-up ratings, and how it is ranked."""
-    folder = tmp_path_factory.mktemp("rated")
-    space = digits((1, 8, 8), 10)
-    rng = np.random.default_rng(0)
-    tables = {}
-    for block in range(3):
-        table = space.candidate_table(block)
-        batches = rng.uniform(0.2, 0.8, (len(table), 4))
-        table = table.assign(rating=batches.mean(axis=1), rating_batches=list(batches), failure=None)
-        for cell, rows in table.groupby("cell"):
-            name = f"ratings/block_{block}/{cell}.parquet"
-            rating_table.write(rows, folder / name)
-            tables[name] = len(rows)
-    (folder / "ratings" / "tables.json").write_text(json.dumps(tables))
+    folder, rng = tmp_path_factory.mktemp("rated"), np.random.default_rng(0)
+    leave_ratings(folder, digits((1, 8, 8), 10), lambda table: rng.uniform(0.2, 0.8, (len(table), 4)))
     (folder / "config.yaml").write_text("budgets: {num_params: 60000.0}\n")
     return folder, rank(folder)[1]
 

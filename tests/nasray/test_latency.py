@@ -17,34 +17,30 @@ from nasray.latency import measure_latency
 from nasray.plan import unit_inputs
 from nasray.rank import rank_run
 from nasray.run_folder import RunFolder
-from search_spaces import rating_table
 from trainables.latency.meter import LatencySettings
 from trainables.latency.steps import all_steps
 
 QUICK = LatencySettings(num_repeats=4, num_networks=6)
 
 
-def make_run(config):
-    """A run's folder with made-up ratings; latencies need no trained weights."""
-    config = load_config(config)
-    folder = RunFolder.of(config)
-    space = unit_inputs(config, folder).space
-    rng = np.random.default_rng(0)
-    tables = {}
-    for block in range(len(space.blocks)):
-        table = space.candidate_table(block)
-        table["rating"] = rng.uniform(0.2, 0.8, len(table))
-        table["rating_batches"] = [[value] for value in table["rating"]]
-        table["failure"] = None
-        for cell, rows in table.groupby("cell"):
-            tables[folder.table(block, cell)] = len(rows)
-            rating_table.write(rows, folder.table(block, cell))
-    folder.claim(config, tables)
-    return folder, space
+@pytest.fixture(scope="module")
+def make_run(leave_ratings):
+    """Makes a run's folder with made-up ratings; latencies need no trained weights."""
+
+    def make(config):
+        config = load_config(config)
+        folder = RunFolder.of(config)
+        space = unit_inputs(config, folder).space
+        rng = np.random.default_rng(0)
+        folder.claim(config, {})
+        leave_ratings(folder.path, space, lambda table: rng.uniform(0.2, 0.8, (len(table), 1)))
+        return folder, space
+
+    return make
 
 
 @pytest.fixture(scope="module")
-def measured(tiny_in, tmp_path_factory):
+def measured(tiny_in, tmp_path_factory, make_run):
     folder, space = make_run(tiny_in(tmp_path_factory.mktemp("latency")))
     before = {path: path.read_bytes() for path in folder.ratings.rglob("*.parquet")}
     figures = measure_latency(folder.path, QUICK)
@@ -85,7 +81,7 @@ def test_rankings_keep_a_budget_of_latency_exactly(measured):
     assert best["latency_ms"] == pytest.approx(sums["latency_ms"])
 
 
-def test_the_command_measures_and_ranks(measured, tiny, capsys):
+def test_the_command_measures_and_ranks(measured, tiny, capsys, make_run):
     folder, _ = make_run(tiny())
     run = str(folder.path)
     assert main(["rank", run, "--max-latency-ms", "5"]) == 2
@@ -101,7 +97,7 @@ def test_the_command_measures_and_ranks(measured, tiny, capsys):
     assert pd.read_csv(csv)["latency_ms"].max() <= limit
 
 
-def test_a_new_measurement_replaces_the_old_one_and_makes_the_ranking_anew(tiny):
+def test_a_new_measurement_replaces_the_old_one_and_makes_the_ranking_anew(tiny, make_run):
     folder, _ = make_run(tiny())
     config = load_config(tiny())
     assert "latency_ms" not in rank_again(config, folder)
@@ -140,7 +136,7 @@ def test_a_search_with_a_budget_says_what_to_do_before_it_trains(tiny):
     assert not RunFolder.of(load_config(config)).path.exists()
 
 
-def test_where_nothing_can_be_measured_it_is_said(tiny, tmp_path, capsys):
+def test_where_nothing_can_be_measured_it_is_said(tiny, tmp_path, capsys, make_run):
     with pytest.raises(ValueError, match="RUN must be the folder of a run"):
         measure_latency(tmp_path, QUICK)
     folder, _ = make_run(tiny())

@@ -22,25 +22,15 @@ from search_spaces.mbconv import digits
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, leave_ratings):
     """A run's folder with made-up ratings of the digits' space."""
-    space = digits((1, 8, 8), 10)
     rng = np.random.default_rng(0)
-    tables = {}
-    for block in range(3):
-        table = space.candidate_table(block)
-        batches = rng.uniform(0.2, 0.8, (len(table), 4))
-        table["rating"] = batches.mean(axis=1)
-        table["rating_batches"] = list(batches)
-        swapped = rng.uniform(0.1, 0.9, (len(table), 4))
-        table["swap_in"] = swapped.mean(axis=1)
-        table["swap_in_batches"] = list(swapped)
-        table["failure"] = None
-        for cell, rows in table.groupby("cell"):
-            name = f"ratings/block_{block}/{cell}.parquet"
-            rating_table.write(rows, tmp_path / name)
-            tables[name] = len(rows)
-    (tmp_path / "ratings" / "tables.json").write_text(json.dumps(tables))
+    leave_ratings(
+        tmp_path,
+        digits((1, 8, 8), 10),
+        lambda table: rng.uniform(0.2, 0.8, (len(table), 4)),
+        lambda table: rng.uniform(0.1, 0.9, (len(table), 4)),
+    )
     (tmp_path / "config.yaml").write_text("budgets: {num_params: 60000.0}\n")
     return tmp_path
 

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -7,7 +5,6 @@ from analysis.run import load_run
 from nasray.export.export import export_network
 from nasray.plan import unit_inputs
 from nasray.run_folder import RunFolder
-from search_spaces import rating_table
 
 from .conftest import CHAIN, SPACES
 
@@ -15,7 +12,7 @@ CHAIN_ID = SPACES["chain"][1]
 
 
 @pytest.fixture
-def rated(trained):
+def rated(trained, leave_ratings):
     """A run of the method dna, in which each candidate's rating is its row."""
     run = trained(
         CHAIN,
@@ -32,16 +29,7 @@ def rated(trained):
     )
     folder = RunFolder(run)
     space = unit_inputs(folder.read_config(), folder).space
-    names = {}
-    for block in range(len(space.blocks)):
-        table = space.candidate_table(block)
-        table["rating"] = np.arange(len(table), dtype=float)
-        table["rating_batches"] = [[rating] for rating in table["rating"]]
-        table["failure"] = None
-        for cell, rows in table.groupby("cell"):
-            rating_table.write(rows, folder.table(block, cell))
-            names[str(folder.table(block, cell).relative_to(folder.path))] = len(rows)
-    (folder.ratings / "tables.json").write_text(json.dumps(names))
+    leave_ratings(run, space, lambda table: np.arange(len(table))[:, np.newaxis])
     return run
 
 

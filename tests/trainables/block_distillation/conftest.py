@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from search_spaces.block import BlockSpace, Cell
 from search_spaces.layer import Layer
@@ -12,7 +13,7 @@ from trainables.block_distillation.supernet import CellSupernet
 from trainables.block_distillation.trainable import CellTarget
 from trainables.data import DataConfig, load_data
 from trainables.inputs import SearchInputs
-from trainables.teacher_unit import TeacherSpec
+from trainables.teacher_unit import TeacherResult, TeacherSpec
 from trainables.training import ComputeConfig
 from trainables.units import run_unit
 
@@ -140,3 +141,32 @@ def targets(search, tmp_path):
         }
 
     return build
+
+
+@pytest.fixture
+def save_supernets(search, targets):
+    """Saves weights of all cells and gives their supernets: random ones, as far as `prepare(block, cell, net)`
+    does not change them."""
+
+    def save(*, always_adapt, prepare=lambda block, cell, net: None):
+        shapes = TeacherResult.read(search.teacher_folder).feature_shapes
+        found = {}
+        for place, target in targets().items():
+            block, cell = target.block, search.space.blocks[target.block].cell(target.cell)
+            torch.manual_seed(7)
+            net = CellSupernet(
+                search.space,
+                block,
+                cell,
+                shapes[block][0],
+                shapes[block + 1][0],
+                zero_init=False,
+                always_adapt=always_adapt,
+            )
+            prepare(block, target.cell, net)
+            target.folder.mkdir()
+            save_file(net.state_dict(), target.weights)
+            found[place] = search.compute.place_module(net, search.device)
+        return found
+
+    return save

@@ -3,7 +3,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,31 +17,12 @@ from trainables.block_distillation.additivity import (
     run_additivity,
 )
 from trainables.block_distillation.stitch import calibration_images
-from trainables.block_distillation.supernet import CellSupernet
 from trainables.teacher_unit import TeacherResult
 
 
 @pytest.fixture
-def supernets(search, targets):
-    """Saved weights of all cells, random ones."""
-    shapes = TeacherResult.read(search.teacher_folder).feature_shapes
-    found = {}
-    for place, target in targets().items():
-        block, cell = target.block, search.space.blocks[target.block].cell(target.cell)
-        torch.manual_seed(7)
-        net = CellSupernet(
-            search.space,
-            block,
-            cell,
-            shapes[block][0],
-            shapes[block + 1][0],
-            zero_init=False,
-            always_adapt=True,
-        )
-        target.folder.mkdir()
-        save_file(net.state_dict(), target.weights)
-        found[place] = search.compute.place_module(net, search.device)
-    return found
+def supernets(save_supernets):
+    return save_supernets(always_adapt=True)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ import copy
 
 import pandas as pd
 import pytest
-import torch
 from safetensors.torch import save_file
 from torch import nn
 
@@ -11,7 +10,6 @@ from trainables.accuracy import accuracy
 from trainables.batch_norm import reestimate
 from trainables.block_data import BlockData, OnlineSource
 from trainables.block_distillation.stitch import StitchSpec, read_stitched, run_stitch
-from trainables.block_distillation.supernet import CellSupernet
 from trainables.teacher import build_teacher
 from trainables.teacher_unit import TeacherResult, TeacherSpec
 from trainables.trainable import mark_done
@@ -36,28 +34,14 @@ def teacher(search):
 
 
 @pytest.fixture
-def supernets(search, targets, teacher):
-    """Saved weights of all cells: on the teacher's own path the teacher's, elsewhere random ones."""
-    shapes = TeacherResult.read(search.teacher_folder).feature_shapes
-    found = {}
-    for place, target in targets().items():
-        block, cell = target.block, search.space.blocks[target.block].cell(target.cell)
-        torch.manual_seed(7)
-        net = CellSupernet(
-            search.space,
-            block,
-            cell,
-            shapes[block][0],
-            shapes[block + 1][0],
-            zero_init=False,
-            always_adapt=False,
-        )
-        if (block, target.cell) in ((0, "2x12"), (1, "2x16")):
+def supernets(save_supernets, teacher):
+    """On the teacher's own path the supernets have the teacher's weights."""
+
+    def prepare(block, cell, net):
+        if (block, cell) in ((0, "2x12"), (1, "2x16")):
             copy_own_path(net, block, teacher.blocks[block])
-        target.folder.mkdir()
-        save_file(net.state_dict(), target.weights)
-        found[place] = search.compute.place_module(net, search.device)
-    return found
+
+    return save_supernets(always_adapt=False, prepare=prepare)
 
 
 def copy_own_path(net, block, own):
