@@ -3,8 +3,10 @@ PYTHON ?= python3
 EXTRAS ?= dev
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# Two files of tests at a time, the long ones first. Most wait for processes to start.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install search test test-all cluster-test check format benchmark clean
+.PHONY: install search test test-all gpu-check cluster-test check format benchmark clean
 
 install: $(INSTALLED)
 
@@ -18,11 +20,15 @@ search: $(INSTALLED)
 	$(BIN)/python nasray/launch.py $(ARGS)
 
 test: check
-	$(BIN)/pytest -m "not slow and not cluster" $(ARGS)
+	$(PYTEST) -m "not slow and not cluster" $(ARGS)
 
 # Without the test on a cluster, which needs root, sshd, rsync and iproute2.
 test-all: check
-	$(BIN)/pytest -m "not cluster" $(ARGS)
+	$(PYTEST) -m "not cluster" $(ARGS)
+
+# On a machine with a GPU, or two; elsewhere it says why it does nothing.
+gpu-check: $(INSTALLED)
+	$(BIN)/pytest -m gpu tests/gpu $(ARGS)
 
 cluster-test: $(INSTALLED)
 	$(BIN)/pytest -m cluster -s $(ARGS)

@@ -40,9 +40,13 @@ def _told(figures: list[dict[str, Any]]) -> str:
         _median([one[name] for one in figures])
         for name in ("spearman", "median_relative_error", "median_ratio")
     )
+    if math.isnan(error):
+        return "there is nothing to compare: no swap moves the teacher's answers, alone and together"
+    rank = f" orders what they do together with Spearman's ρ {correlation:.2f} and"  # noqa: RUF001
+    orders = "" if math.isnan(correlation) else rank
     return (
-        f"the sum of what each does alone orders what they do together with Spearman's ρ {correlation:.2f}, with a "  # noqa: RUF001
-        f"median error of {error:.0%}; they do {ratio:.2f} times the sum"
+        f"the sum of what each does alone{orders} is off by {error:.0%} in the median; they do {ratio:.2f} times the "
+        "sum"
     )
 
 

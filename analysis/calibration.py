@@ -18,8 +18,7 @@ from analysis.block_weights import Features, Values, choose_penalty, draw_folds,
 from analysis.criterion import BlockWeights
 from analysis.kendall import draw_resamples, kendall_taus, order_signs
 from analysis.ranking import ARCHITECTURE
-from analysis.sums import rows_of
-from search_spaces.architecture import Architecture
+from analysis.rows import architecture_rows
 from search_spaces.rating_table import RATING
 
 FEWEST_NETWORKS = 12
@@ -109,16 +108,16 @@ def block_features(
     Raises:
         ValueError: If an architecture is not of the rated space, or lacks a rating.
     """
-    found = []
-    for name in architectures:
-        rows = rows_of(Architecture.parse(name), tables)
-        ratings = np.array([[row.get(column) for row in rows] for column in columns], np.float64)
-        if not np.isfinite(ratings).all():
-            raise ValueError(
-                f"every block of a network must have {' and '.join(columns)}, got {name}; leave it out"
-            )
-        found.append(ratings)
-    return np.stack(found)
+    names = list(architectures)
+    found = np.full((len(names), len(columns), len(tables)), np.nan)
+    for block, (table, rows) in enumerate(zip(tables, architecture_rows(names, tables), strict=True)):
+        found[:, :, block] = table.reindex(columns=list(columns)).iloc[rows]
+    lacking = ~np.isfinite(found).all(axis=(1, 2))
+    if lacking.any():
+        raise ValueError(
+            f"every block of a network must have {' and '.join(columns)}, got {names[lacking.argmax()]}; leave it out"
+        )
+    return found
 
 
 def block_weights(figures: dict[str, Any]) -> BlockWeights:

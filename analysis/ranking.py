@@ -61,9 +61,9 @@ def top_architectures(
     """
     started = time.monotonic()
     if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+        raise ValueError(f"the number of architectures to list must be at least 1, got {k}")
     if time_limit_seconds is not None and not time_limit_seconds > 0:
-        raise ValueError(f"time_limit_seconds must be positive, got {time_limit_seconds}")
+        raise ValueError(f"the time limit must be positive, got {time_limit_seconds} s")
     chain = link(tables, budgets)
     relaxation = _relax_feasible(chain)
     deadline = np.inf if time_limit_seconds is None else started + time_limit_seconds

@@ -97,6 +97,8 @@ class Run:
     @cached_property
     def num_architectures(self) -> int | None:
         """How many architectures the rated candidates make, whatever the budgets; None without all ratings."""
+        if self.generation_runs:
+            return self.generation_runs[0].num_architectures
         return None if self.tables is None else count_feasible(self.tables).lower
 
     @cached_property
@@ -111,10 +113,26 @@ class Run:
 
     @cached_property
     def retrained(self) -> pd.DataFrame | None:
-        """A row per training of a network for real: unit, architecture, test_accuracy (0 to 1), and so on."""
+        """A row per training of a network for real: unit, architecture, test_accuracy (0 to 1), and so on.
+
+        `way` is the same where networks were trained in the same way, but for the training seed.
+        """
         paths = sorted((self.path / "units" / _RETRAINED).rglob("retrained.json"))
-        rows = [{"unit": _unit_name(self.path, path), **_read_json(path)} for path in paths]
+        rows = [
+            {"unit": _unit_name(self.path, path), "way": _way(path.parent), **_read_json(path)}
+            for path in paths
+        ]
         return pd.DataFrame(rows) if rows else None
+
+    @cached_property
+    def retrained_alike(self) -> pd.DataFrame | None:
+        """Those trainings whose accuracies may be compared: in the evidence's way, else in that of most."""
+        if self.retrained is None:
+            return None
+        rows = self.retrained
+        if self.agreement is not None and rows["architecture"].isin(self.agreement["architecture"]).any():
+            rows = rows[rows["architecture"].isin(self.agreement["architecture"])]
+        return self.retrained[self.retrained["way"] == rows["way"].mode().iloc[0]]
 
     @cached_property
     def agreement(self) -> pd.DataFrame | None:
@@ -150,6 +168,23 @@ class Run:
     def additivity_figures(self) -> dict[str, Any] | None:
         """How far sum and together agree, by blocks such as "0+2": what `analysis.additivity.additivity` gives."""
         return _read_json(self.path / "additivity.json")
+
+    @cached_property
+    def generations(self) -> pd.DataFrame | None:
+        """A row per generation of a search by DNA+: its teacher, agreement, best architecture, and what changed."""
+        return _read_parquet(self.path / "generations.parquet")
+
+    @cached_property
+    def generations_figures(self) -> dict[str, Any] | None:
+        """Which generation is the best, and why there was none after the last."""
+        return _read_json(self.path / "generations.json")
+
+    @cached_property
+    def generation_runs(self) -> "list[Run]":
+        """The runs of these generations, as far as they lie below this one's folder."""
+        numbers = () if self.generations is None else self.generations["generation"]
+        folders = (self.path / f"generation_{number}" for number in numbers)
+        return [Run(folder) for folder in folders if (folder / "config.yaml").is_file()]
 
     @cached_property
     def curves(self) -> pd.DataFrame | None:
@@ -199,10 +234,10 @@ def load_run(path: str | Path) -> Run:
 def compare_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
     """A row per run, to compare them.
 
-    The columns are name, space, data, seed, num_architectures, best_score, best_accuracy (the highest mean test
-    accuracy of a network trained for real), num_networks trained so, Kendall's τ with their accuracies for each
-    predictor (`tau_score`, `tau_num_macs`, ...), and the verdict on the ranking (`outcome`). What a run has not is
-    missing in its row.
+    The columns are name, space, data, seed, num_architectures, best_score, first_accuracy (the mean test accuracy
+    of the ranking's first, trained for real), num_networks that the ranking is judged by, Kendall's τ with their
+    accuracies for each predictor (`tau_score`, `tau_num_macs`, ...), and the verdict on the ranking (`outcome`). What a
+    run has not is missing in its row.
 
     Raises:
         ValueError: If there is no path, or one is not a run's folder.
@@ -226,7 +261,6 @@ def unit_kind(unit: str) -> str:
 
 def _summarise(run: Run) -> dict[str, Any]:
     figures = run.agreement_figures
-    networks = run.agreement
     row = {
         "name": run.name,
         "space": run.space,
@@ -234,13 +268,21 @@ def _summarise(run: Run) -> dict[str, Any]:
         "seed": run.config["seed"],
         "num_architectures": run.num_architectures,
         "best_score": None if run.ranking is None else run.ranking["score"].iloc[0],
-        "best_accuracy": None if networks is None else networks["accuracy"].max(),
-        "num_networks": None if networks is None else len(networks),
+        "first_accuracy": _first_accuracy(run),
+        "num_networks": None if figures is None else figures["num_networks"],
     }
     if figures is not None:
         row |= {f"tau_{name}": one["kendall_tau"]["value"] for name, one in figures["predictors"].items()}
         row["outcome"] = figures["verdict"]["outcome"]
     return row
+
+
+def _first_accuracy(run: Run) -> float | None:
+    """What the ranking's first reaches, trained for real; the best of all would be chosen by the test images."""
+    if run.ranking is None or run.agreement is None:
+        return None
+    first = run.agreement[run.agreement["architecture"] == run.ranking["architecture"].iloc[0]]
+    return None if first.empty else float(first["accuracy"].iloc[0])
 
 
 def _curve(unit: str, history: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, int, str, float]]:
@@ -250,6 +292,11 @@ def _curve(unit: str, history: Sequence[dict[str, Any]]) -> Iterator[tuple[str, 
         for name, value in metrics.items():
             if isinstance(value, float):
                 yield unit, kind, epoch, name, value
+
+
+def _way(folder: Path) -> str:
+    """How the network in a unit's folder was trained: `seed_0`, or `<digest>_seed_0` where it is not the usual way."""
+    return folder.name.rpartition("seed_")[0]
 
 
 def _unit_name(run: Path, path: Path) -> str:

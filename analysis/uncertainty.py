@@ -108,7 +108,7 @@ def top_probabilities(
         ValueError: If there are no replicates, the batches are missing, or `top_architectures` refuses the arguments.
     """
     if num_resamples < 1:
-        raise ValueError(f"num_resamples must be at least 1, got {num_resamples}")
+        raise ValueError(f"the number of resamples must be at least 1, got {num_resamples}")
     batches = block_batches(tables)
     num_batches = max(of_rows.shape[1] for of_rows in batches)
     if num_batches == 1:

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from limits import Action, bare_convolutions
+from no_gpu import use_no_gpu
 from torch import Tensor, nn
 
 from search_spaces.cell_space import CellSpace
@@ -34,7 +36,6 @@ from trainables.sd_darts.halves import Batch
 from trainables.sd_darts.step import SdDarts
 
 Pair = tuple[Batch, Batch]
-Action = Callable[[], object]
 CONFIG = SdDartsConfig(self_distillation=None)
 SHAPE, NUM_CLASSES = (3, 32, 32), 10
 
@@ -99,7 +100,7 @@ def our_actions(space: CellSpace, pair: Pair) -> dict[str, Action]:
         for second_order in (False, True)
     )
     return {
-        "limit": bare_convolutions(supernet, train.images),
+        "limit": bare_convolutions(supernet, partial(supernet, train.images)),
         "pass": partial(one_pass, supernet, train),
         "first order": partial(first.step, (train, val)),
         "second order": partial(second.step, (train, val)),
@@ -108,27 +109,6 @@ def our_actions(space: CellSpace, pair: Pair) -> dict[str, Action]:
 
 def one_pass(network: Callable[[Tensor], Tensor], batch: Batch) -> None:
     F.cross_entropy(network(batch.images), batch.labels).backward()
-
-
-def bare_convolutions(network: nn.Module, images: Tensor) -> Action:
-    """What runs all convolutions of a pass, forward and backward, and nothing else."""
-    calls: list[tuple[nn.Module, Tensor, Tensor]] = []
-
-    def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        calls.append((module, inputs[0].detach().requires_grad_(), torch.ones_like(output)))
-
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    hooks = [convolution.register_forward_hook(note) for convolution in convolutions]
-    with torch.no_grad():
-        network(images)
-    for hook in hooks:
-        hook.remove()
-
-    def run() -> None:
-        for module, x, gradient in calls:
-            torch.autograd.grad(module(x), [x, *module.parameters()], gradient)
-
-    return run
 
 
 def darts_reference(folder: Path, pair: Pair) -> dict[str, Action]:
@@ -211,11 +191,6 @@ def weight_step(
     one_pass(network, batch)
     nn.utils.clip_grad_norm_(parameters, CONFIG.gradient_clip)
     optimizer.step()
-
-
-def use_no_gpu() -> None:
-    """Makes the references' calls of `cuda` do nothing."""
-    torch.Tensor.cuda = nn.Module.cuda = lambda self, *_, **__: self
 
 
 if __name__ == "__main__":

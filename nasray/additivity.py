@@ -22,7 +22,7 @@ from nasray.schedule import Unit
 from nasray.tracking import Tracker
 from search_spaces.atomic_file import write_json, write_parquet
 from trainables.block_distillation.additivity import AdditivitySpec, read_additivity
-from trainables.block_distillation.config import RatingConfig
+from trainables.block_distillation.config import BlockDistillationConfig, RatingConfig
 from trainables.inputs import SearchInputs
 
 _UNIT = "additivity"
@@ -74,7 +74,7 @@ def measure_additivity(run: Path, num_draws: int = 30, *, console: Console | Non
 
 def _spec(config: ExperimentConfig, folder: RunFolder, num_draws: int) -> AdditivitySpec:
     inputs = unit_inputs(config, folder)
-    if config.dna is None or not isinstance(inputs, SearchInputs):
+    if not isinstance(config.dna, BlockDistillationConfig) or not isinstance(inputs, SearchInputs):
         raise ValueError(
             f"RUN must hold a search of the method dna, whose blocks are swapped; {folder.path} has none"
         )

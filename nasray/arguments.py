@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_latency(commands)
 
     retrain = commands.add_parser("retrain", help="train architectures of a finished run for real")
-    retrain.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    retrain.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     retrain.add_argument(
         "--architecture",
         action="append",
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     additivity = commands.add_parser(
         "additivity", help="measure whether blocks act one by one, as a sum of ratings supposes"
     )
-    additivity.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    additivity.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     additivity.add_argument(
         "--pairs", type=int, default=30, metavar="N", help="candidates drawn per pair of blocks (default: 30)"
     )
@@ -67,13 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_refine(commands)
 
     report = commands.add_parser("report", help="write a run's report page")
-    report.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    report.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     report.add_argument(
         "--output", type=Path, metavar="FILE", help="(default: report.html in the run's folder)"
     )
 
     export = commands.add_parser("export", help="write a trained network as a folder that needs no nasray")
-    export.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    export.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     export.add_argument("--architecture", metavar="ID", help="(default: the best on the held-out images)")
     export.add_argument(
         "--seed", type=int, help="which of its trainings (default: the best on the held-out images)"
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_rank(commands: Any) -> None:
     rank = commands.add_parser("rank", help="rank the architectures of a finished run again, in seconds")
-    rank.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    rank.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     rank.add_argument("--max-params", type=float, help="at most so many parameters, such as 5e6")
     rank.add_argument("--max-macs", type=float, help="at most so many multiply-accumulates, such as 400e6")
     rank.add_argument(
@@ -135,7 +135,7 @@ def _add_refine(commands: Any) -> None:
     refine = commands.add_parser(
         "refine", help="rate on further held-out batches what decides a run's best architectures"
     )
-    refine.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    refine.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     refine.add_argument(
         "--top", type=int, default=10, metavar="K", help="how many architectures are the best (default: 10)"
     )
@@ -151,7 +151,7 @@ def _add_latency(commands: Any) -> None:
     latency = commands.add_parser(
         "latency", help="measure the candidates' latency on this machine, to rank under a budget of it"
     )
-    latency.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    latency.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     latency.add_argument("--device", choices=("cpu", "cuda"), help="(default: the config's compute.device)")
     latency.add_argument("--batch", type=int, default=1, help="images at once (default: 1)")
     latency.add_argument(
@@ -168,7 +168,7 @@ def _add_sweep_and_baselines(commands: Any) -> None:
     baselines = commands.add_parser(
         "baselines", help="search a finished run's space by other strategies, which train networks for real"
     )
-    baselines.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    baselines.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
     baselines.add_argument(
         "--strategies",
         metavar="S,S",

@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from analysis.numerals import quantity
 from nasray.baselines import DNA, Baselines
-from nasray.ranking_view import quantity
 from nasray.strategies.build import RANKING
 
 
@@ -37,10 +37,9 @@ def print_baselines(found: Baselines, console: Console) -> None:
 
 
 def _test(row: Mapping[Any, Any]) -> str:
-    """The mean over the training seeds, and by how much the farthest of them differs."""
-    values = row["test_accuracies"]
-    spread = max(abs(value - row["test_accuracy"]) for value in values)
-    return f"{row['test_accuracy']:.4f}" + ("" if len(values) == 1 else f" ± {spread:.4f}")
+    """The mean over the training seeds, and their range."""
+    values, mean = row["test_accuracies"], f"{row['test_accuracy']:.4f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _ranking_cost(found: Baselines) -> str:

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse_arguments(arguments)
     error_console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        with _ended_by_sigterm() as received:
+        with _ended_by_sigterm() as received, _run_at_hand(parsed):
             return _COMMANDS[parsed.command](parsed)
     except (ValueError, OSError) as error:
         error_console.print(f"nasray: {error}", style="red")
@@ -32,6 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         error_console.print("nasray: interrupted; the same command goes on from here")
         return 128 + (received[0] if received else signal.SIGINT)
+
+
+@contextmanager
+def _run_at_hand(parsed: argparse.Namespace) -> Iterator[None]:
+    """Within, RUN is a folder: of a run in a store, that in which it is worked on."""
+    if "run_folder" not in parsed:
+        yield
+        return
+    from nasray.generations.folder import refuse_generations  # noqa: PLC0415
+    from nasray.storage.opening import opened  # noqa: PLC0415
+
+    with opened(parsed.run_folder, tables_only=parsed.command in ("rank", "report")) as parsed.run_folder:
+        if parsed.command != "report":
+            refuse_generations(parsed.run_folder)
+        yield
 
 
 @contextmanager
@@ -189,7 +204,7 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
 def _ui(parsed: argparse.Namespace) -> int:
     from nasray.config_file import load_config  # noqa: PLC0415
-    from nasray.tracking import start_ui  # noqa: PLC0415
+    from nasray.mlflow_place import start_ui  # noqa: PLC0415
 
     if not _is_loopback(parsed.host):
         warning = f"nasray: whoever reaches {parsed.host}:{parsed.port} can read, change and delete all runs"

@@ -1,8 +1,9 @@
 """Before anything runs on several nodes: each must see the storage, the data, the user's modules, the same versions."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from nasray.storage.mirror import Mirror
+from nasray.storage.store import is_url, join_url, split_url
 from search_spaces.atomic_file import write_text
 from trainables.units import Spec, parse_spec
 
@@ -20,7 +23,7 @@ class ClusterCheck:
     """Holds each node of the cluster that is joined to what this process sees, each node once.
 
     Args:
-        storage: The folder that all nodes must see.
+        storage: The folder that all nodes must see, or that in which each works on the files of a store.
     """
 
     def __init__(self, storage: Path) -> None:
@@ -40,12 +43,17 @@ class ClusterCheck:
         unchecked = [node_id for node_id in nodes if node_id not in self._checked]
         if len(nodes) == 1 or not unchecked:
             return
-        with _marker(self._storage) as (path, content):
-            expected = {"marker": content, "sources": spec.inputs.sources, "versions": _versions()}
+        with _marker(self._storage) as (marker, content):
+            expected = {
+                "marker": content,
+                "staging": str(self._storage),
+                "sources": spec.inputs.sources,
+                "versions": _versions(),
+            }
             tasks = [
                 ray.remote(num_cpus=0, max_retries=1)(lacking)
                 .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False))
-                .remote(str(path), spec.model_dump(mode="json"), expected)
+                .remote(marker, spec.model_dump(mode="json"), expected)
                 for node_id in unchecked
             ]
             answers = zip(unchecked, map(_answer, tasks), strict=True)
@@ -67,19 +75,22 @@ def lacking(marker: str, spec: dict[str, Any], expected: dict[str, Any]) -> str 
     """What this node lacks, or the first of several things, in one line; None: nothing. Runs on the node itself.
 
     Args:
-        marker: A file in the storage.
+        marker: A file in the storage, or its URL.
         spec: A unit, as plain data.
-        expected: The marker's content, the digests of the files behind the config's names, the packages' versions, as
-            the driver sees them.
+        expected: The marker's content, the folder in which a store's files are worked on, the digests of the files
+            behind the config's names, the packages' versions, as the driver sees them.
     """
-    return next(_differences(Path(marker), spec, expected), None)
+    return next(_differences(marker, spec, expected), None)
 
 
-def _differences(marker: Path, plain: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
-    if not marker.is_file() or marker.read_text(encoding="utf-8") != expected["marker"]:
+def _differences(marker: str, plain: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
+    if is_url(marker):
+        yield from _lacking_of_store(*split_url(marker), Path(expected["staging"]), expected["marker"])
+    elif not (path := Path(marker)).is_file() or path.read_text(encoding="utf-8") != expected["marker"]:
         yield (
-            f"storage.root must be a folder that all nodes share, but {marker.parent} is another one there, or "
-            "none: mount it there, or set storage.root (on a cluster of `ray up`, NASRAY_STORAGE in its file)"
+            f"storage.root must be a folder that all nodes share, but {path.parent} is another one there, or none: "
+            "mount it there, or set storage.root, which may be an object store's URL (on a cluster of `ray up`, "
+            "NASRAY_STORAGE in its file)"
         )
     versions = _versions()
     for name, wanted in expected["versions"].items():
@@ -96,17 +107,37 @@ def _differences(marker: Path, plain: dict[str, Any], expected: dict[str, Any]) 
             yield f"the file of {name} differs from the one here: bring it there with `ray up`"
 
 
+def _lacking_of_store(url: str, name: str, staging: Path, content: str) -> Iterator[str]:
+    """What of a store a node cannot reach."""
+    try:
+        found = Mirror.create(url, staging).store.read(name)
+    except (OSError, ValueError) as error:
+        yield (
+            f"storage.root must be a store that all nodes reach, and {staging} a folder each can make, but {error} "
+            "(credentials and endpoint must be in the environment in which `ray start` ran)"
+        )
+        return
+    if found != content.encode():
+        yield f"storage.root must be the same store for all nodes, but {url} is another one there: see AWS_ENDPOINT_URL"
+
+
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}
 
 
 @contextmanager
-def _marker(storage: Path) -> Iterator[tuple[Path, str]]:
+def _marker(storage: Path) -> Iterator[tuple[str, str]]:
     """A file in the storage whose content no other folder's file has, for as long as it is needed."""
     content = secrets.token_hex(16)
     path = storage / f".seen-{content[:8]}"
-    write_text(path, content)
+    mirror = Mirror.of(path)
+    if mirror is None:
+        write_text(path, content)
+        remove: Callable[[], None] = path.unlink
+    else:
+        mirror.store.write(path.name, content.encode())
+        remove = partial(mirror.store.delete, path.name)
     try:
-        yield path, content
+        yield str(path) if mirror is None else join_url(mirror.url, path.name), content
     finally:
-        path.unlink()
+        remove()

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from analysis.criterion import BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.evidence.config import EvidenceConfig
+from nasray.generations.config import LENGTH_FIELDS, DnaPlusConfig, check_generations
 from nasray.mistakes import described
+from nasray.resources import ResourcesConfig
+from nasray.storage.store import check_url, is_url, staging_folder
 from nasray.study_config import StudyConfig, merged
 from nasray.sweeps.config import SweepConfig
 from search_spaces.declared import SpaceConfig
-from trainables.block_distillation.config import BlockDistillationConfig
+from trainables.block_distillation.trainable import BlockWiseConfig
 from trainables.data import DataConfig
 from trainables.feature_cache import FeatureConfig
 from trainables.sd_darts.config import SdDartsConfig
@@ -43,39 +46,52 @@ class RankingConfig(BaseModel):
     by: Criterion = BY_SCORE
 
 
-class ResourcesConfig(BaseModel):
-    """What the schedule may use. A unit takes `compute.num_threads` CPUs.
-
-    Attributes:
-        gpus_per_unit: GPUs of a unit, a fraction where several share one.
-        max_concurrent: Units at the same time; None: as many as the cluster's nodes hold now. A larger number makes a
-            cluster that scales itself grow.
-        max_failures: How often a unit whose process died is started again, from its last epoch.
-        address: A Ray cluster's address; None: the one that this machine belongs to, else a local one; "local": always
-            a local one.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    gpus_per_unit: float = Field(default=0, ge=0)
-    max_concurrent: int | None = Field(default=None, ge=1)
-    max_failures: int = Field(default=3, ge=0)
-    address: str | None = None
-
-
 class StorageConfig(BaseModel):
-    """Where runs and features lie; on a cluster, a folder that all nodes see.
+    """Where runs and features lie; on a cluster, a folder that all nodes see, or an object store.
 
     Attributes:
-        root: The run's folder is `root/<name>`. Not given: what NASRAY_STORAGE says, as a cluster's file sets it on its
-            nodes, else "runs".
-        features: Folder of the feature cache, shared by all runs; None: `root/features`.
+        root: The run's folder is `root/<name>`. A folder, or the URL of a store, such as s3://bucket/prefix, whose
+            credentials come from the environment of every node. Not given: what NASRAY_STORAGE says, as a cluster's
+            file sets it on its nodes, else "runs".
+        features: Folder of the feature cache, shared by all runs; None: `root/features`, as in a store.
+        staging: Folder of each node's own disk in which the files of a store are worked on; None: one below the user's
+            cache folder. When nothing runs it may be removed: nothing is there that is not in the store, but MLflow's
+            runs on the machine that starts searches, where these have no server.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    root: Path = Field(default_factory=lambda: Path(os.environ.get("NASRAY_STORAGE") or "runs"))
+    root: str = Field(default_factory=lambda: os.environ.get("NASRAY_STORAGE") or "runs", min_length=1)
     features: Path | None = None
+    staging: Path | None = None
+
+    @field_validator("root")
+    @classmethod
+    def _is_a_place(cls, value: str) -> str:
+        if is_url(value):
+            check_url(value)
+        return value
+
+    @model_validator(mode="after")
+    def _features_go_along(self) -> Self:
+        if self.url is not None and self.features is not None:
+            raise ValueError(
+                f"features must be left out where root is a store's URL, below which they lie, got {self.features}: "
+                "storage.staging tells where nodes keep them"
+            )
+        return self
+
+    @property
+    def url(self) -> str | None:
+        """The store's URL; None where runs lie in a folder."""
+        return self.root if is_url(self.root) else None
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which is worked: `root`, or the staging folder of the store, absolute."""
+        if self.url is None:
+            return Path(self.root).absolute()
+        return (self.staging or staging_folder(self.url)).expanduser().absolute()
 
 
 class TrackingConfig(BaseModel):
@@ -84,12 +100,14 @@ class TrackingConfig(BaseModel):
     Attributes:
         uri: A tracking URI; None: MLFLOW_TRACKING_URI, else sqlite in the storage's root.
         experiment: MLflow's experiment; runs of one experiment are compared side by side.
+        tags: Tags of your own on each run, by name, in place of ours of the same names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     uri: str | None = None
     experiment: str = "nasray"
+    tags: dict[str, str] = {}
 
     @field_validator("uri")
     @classmethod
@@ -102,14 +120,14 @@ class TrackingConfig(BaseModel):
         return value
 
 
-SearchConfig = BlockDistillationConfig | SdDartsConfig
+SearchConfig = BlockWiseConfig | DnaPlusConfig | SdDartsConfig
 
 
 class ExperimentConfig(BaseModel):
     """All that an experiment is made from.
 
     Attributes:
-        teacher: Needed by a search of the method "dna" alone.
+        teacher: Needed by a search of the method "dna", or as the trunk of one of "dna_plus_plus".
         searches: The searches, one of a method.
         study: Compare settings of the SD-DARTS search, instead of running it once.
         retrain: Which architectures are trained for real once the searches are done; None: none. A study trains what it
@@ -141,12 +159,27 @@ class ExperimentConfig(BaseModel):
         methods = [search.method for search in value]
         if len(set(methods)) < len(methods):
             raise ValueError(f"each method may stand once, got {', '.join(methods)}")
+        if {"dna", "dna_plus_plus"} <= set(methods):
+            raise ValueError("only one of the methods dna and dna_plus_plus may stand in a config, got both")
         return value
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
+        self.resources.check_processes(self.compute.num_processes)
         if self.dna is not None and self.teacher is None:
-            raise ValueError("teacher must be given for a search of the method dna, got none")
+            raise ValueError(
+                "teacher must be given for a search of the method dna or dna_plus_plus, got none"
+            )
+        if self.dna_plus is not None:
+            others = [search for search in self.searches if search is not self.dna_plus]
+            check_generations(
+                self.dna_plus,
+                self.teacher,
+                self.retrain,
+                others,
+                self.budgets,
+                has_sweep=self.sweep is not None,
+            )
         if self.dna is None and self.budgets:
             raise ValueError("budgets must go with a search of the method dna, whose ranking keeps them")
         if self.dna is not None and self.ranking.by == BY_SWAP_IN and not self.dna.rating.swap_in_images:
@@ -175,9 +208,14 @@ class ExperimentConfig(BaseModel):
         return self
 
     @property
-    def dna(self) -> BlockDistillationConfig | None:
-        """The settings of the DNA search, if there is one."""
-        return next((search for search in self.searches if search.method == "dna"), None)
+    def dna(self) -> BlockWiseConfig | None:
+        """The settings of the block-wise search, of DNA, DNA+ or DNA++, if there is one."""
+        return next((search for search in self.searches if not isinstance(search, SdDartsConfig)), None)
+
+    @property
+    def dna_plus(self) -> DnaPlusConfig | None:
+        """The settings of the generations, if there are several of the search `dna`."""
+        return next((search for search in self.searches if isinstance(search, DnaPlusConfig)), None)
 
     @property
     def sd_darts(self) -> SdDartsConfig | None:
@@ -218,9 +256,11 @@ class ExperimentConfig(BaseModel):
 # have more or fewer of them.
 _NOT_IN_RESULTS: Any = {
     "budgets": True,
+    "compute": {"num_workers"},
     "ranking": True,
     "resources": True,
     "retrain": True,
+    "searches": {"__all__": set(LENGTH_FIELDS)},
     "storage": True,
     "study": True,
     "sweep": True,

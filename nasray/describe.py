@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from analysis.numerals import quantity
 from nasray.config_file import load_config
 from nasray.plan import unit_inputs
-from nasray.ranking_view import quantity
 from nasray.run_folder import RunFolder
 from search_spaces import rating_table
 from search_spaces.cell_space import CellSpace

@@ -6,14 +6,21 @@ from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
 from search_spaces import rating_table
 from search_spaces.block import Cell
-from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.block_distillation.refinement import RefinementSpec
 from trainables.block_distillation.seeds import SeedTableSpec
-from trainables.block_distillation.trainable import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
+from trainables.block_distillation.trainable import (
+    BlockSpec,
+    BlockWiseConfig,
+    CellTarget,
+    RatingSpec,
+    RatingTableSpec,
+)
 from trainables.feature_cache import num_shards
+from trainables.feature_choice import prefix_macs
 from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec, SplitName
 from trainables.inputs import SearchInputs
 from trainables.teacher_unit import TeacherSpec
+from trainables.untrained_teacher import untrained_teacher
 
 
 def teacher_unit(inputs: SearchInputs, *, keep_epochs: bool = False) -> Unit:
@@ -43,16 +50,15 @@ def feature_units(folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
         yield Unit(manifest, needs=tuple(names))
 
 
-def rating_units(config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
+def rating_units(config: BlockWiseConfig, folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
     """Training and rating of every cell of every block."""
+    teacher_macs = _teacher_macs(inputs)
     for block, space in enumerate(inputs.space.blocks):
         for cell in space.cells:
-            yield from _cell_units(config, folder, inputs, block, cell)
+            yield from _cell_units(config, folder, inputs, block, cell, teacher_macs[block])
 
 
-def cell_targets(
-    config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs
-) -> Iterator[CellTarget]:
+def cell_targets(config: BlockWiseConfig, folder: RunFolder, inputs: SearchInputs) -> Iterator[CellTarget]:
     """Every cell of every block with its first supernet, and where its results lie."""
     for block, space in enumerate(inputs.space.blocks):
         for cell in space.cells:
@@ -89,7 +95,7 @@ def refinement_units(
         yield Unit(spec, _data_units(inputs, target.block), cost=len(candidates))
 
 
-def _target(config: BlockDistillationConfig, folder: RunFolder, block: int, cell: str) -> CellTarget:
+def _target(config: BlockWiseConfig, folder: RunFolder, block: int, cell: str) -> CellTarget:
     return CellTarget(
         block=block,
         cell=cell,
@@ -116,12 +122,28 @@ def _data_units(inputs: SearchInputs, block: int) -> tuple[str, ...]:
     return ("features/train", "features/held_out") if cached else (teacher_unit(inputs).name,)
 
 
+def _teacher_macs(inputs: SearchInputs) -> list[int]:
+    """Per block, what the teacher adds to the work on an image: its part up to there, where features are not cached."""
+    modes = inputs.features.modes
+    if "online" not in modes:
+        return [0] * len(modes)
+    macs = prefix_macs(untrained_teacher(inputs))
+    return [some if mode == "online" else 0 for some, mode in zip(macs, modes, strict=True)]
+
+
 def _cell_units(
-    config: BlockDistillationConfig, folder: RunFolder, inputs: SearchInputs, block: int, cell: Cell
+    config: BlockWiseConfig,
+    folder: RunFolder,
+    inputs: SearchInputs,
+    block: int,
+    cell: Cell,
+    teacher_macs: int,
 ) -> Iterator[Unit]:
     """A cell's training with its rating, for each of its supernets; of several, the joining of their tables."""
     name, target = _name(block, cell.name), _target(config, folder, block, cell.name)
-    units = [unit for one in target.seeds for unit in _supernet_units(folder, inputs, one, cell)]
+    units = [
+        unit for one in target.seeds for unit in _supernet_units(folder, inputs, one, cell, teacher_macs)
+    ]
     yield from units
     if len(target.seeds) > 1:
         joined = f"{name}/rating/seeds"
@@ -130,14 +152,14 @@ def _cell_units(
 
 
 def _supernet_units(
-    folder: RunFolder, inputs: SearchInputs, target: CellTarget, cell: Cell
+    folder: RunFolder, inputs: SearchInputs, target: CellTarget, cell: Cell, teacher_macs: int
 ) -> Iterator[Unit]:
     """A supernet's training with its rating; where there are many candidates, parts of the rating and their joining."""
     block, config = target.block, target.config
     name, needs = _supernet_name(target), _data_units(inputs, block)
     num_entries = len(inputs.space.entry_widths(block))
     whole = num_entries * cell.num_candidates <= config.rating.max_candidates_per_unit
-    training, rating = _work(config, inputs, block, cell)
+    training, rating = _work(config, inputs, block, cell, teacher_macs)
     block_spec = BlockSpec(name=name, folder=folder.unit(name), inputs=inputs, target=target, rate=whole)
     yield Unit(block_spec, needs, cost=training + (rating if whole else 0))
     if whole:
@@ -156,15 +178,16 @@ def _supernet_units(
 
 
 def _work(
-    config: BlockDistillationConfig, inputs: SearchInputs, block: int, cell: Cell
+    config: BlockWiseConfig, inputs: SearchInputs, block: int, cell: Cell, teacher_macs: int
 ) -> tuple[float, float]:
     """Estimated multiply-accumulates of a cell's training and of its rating, to start the longest units first.
 
-    A training step costs three forward passes; a rating's prefix tree has, per candidate, little more than one layer.
+    A training step costs three forward passes beside the teacher's; a rating's prefix tree has, per candidate, little
+    more than one layer.
     """
     table = inputs.space.candidate_table(block)
     macs = table.loc[table[rating_table.CELL] == cell.name, rating_table.NUM_MACS]
-    training = 3.0 * config.epochs * inputs.summary.num_train * macs.mean()
+    training = config.epochs * inputs.summary.num_train * (3.0 * macs.mean() + teacher_macs)
     share = config.rating.num_first_batches / config.rating.num_batches
     rated_images = inputs.summary.num_held_out * share + config.rating.calibration_images
     return training, macs.sum() / cell.depth * rated_images

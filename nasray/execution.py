@@ -6,12 +6,15 @@ from typing import Self
 
 from rich.console import Console
 
+from nasray.cluster import ray_cluster
 from nasray.cluster_check import ClusterCheck
 from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
+from nasray.notes import TellNotes, set_damaged_aside
+from nasray.placement import check_resources
 from nasray.plan import still_to_do
 from nasray.run_folder import RunFolder
-from nasray.schedule import DriverCallback, Unit, check_resources, ray_cluster, run_schedule
+from nasray.schedule import DriverCallback, Unit, run_schedule
 from nasray.tracking import Tracker, TrackTrials
 
 
@@ -32,13 +35,14 @@ class Execution:
         self.num_units_run = 0
         self._config, self._folder, self._tracker, self._console = config, folder, tracker, console
         self._cluster = ExitStack()
-        self._check = ClusterCheck(config.storage.root)
+        self._check = ClusterCheck(folder.path.parent)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._cluster.close()
+        self._tracker.backlog.finish()
 
     def run_missing(self, units: Sequence[Unit], targets: Sequence[Unit]) -> None:
         """Run what is missing for the targets' results to be there.
@@ -51,13 +55,15 @@ class Execution:
         self._tracker.catch_up(unit.spec for unit in units if unit.name in done)
         if not to_run:
             return
+        set_damaged_aside(to_run, self._console)
         self._folder.record_environment(self._config.seed)
+        self._folder.publish()
         if not self.num_units_run:
             self._cluster.enter_context(ray_cluster(self._config.resources))
         self._check.check(to_run[0].spec)
         self.num_units_run += len(to_run)
         with LiveView(to_run, self._console) as view:
-            self._run(to_run, done, [view, TrackTrials(self._tracker)])
+            self._run(to_run, done, [view, TellNotes(self._console), TrackTrials(self._tracker)])
 
     def _run(self, units: Sequence[Unit], done: set[str], callbacks: Sequence[DriverCallback]) -> None:
         """Run the units in one schedule.
@@ -66,8 +72,9 @@ class Execution:
             SearchFailedError: Some failed; the message gives the reasons.
         """
         resources = self._config.resources
-        check_resources(units, resources)
+        check_resources([unit.spec for unit in units], resources)
         failures = run_schedule(units, done, resources, self._folder.tune, callbacks)
+        self._folder.refresh()
         unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]
         if unfinished and not failures:
             failures = dict.fromkeys(unfinished, "it did not run to its end")

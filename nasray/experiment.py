@@ -19,7 +19,7 @@ from nasray.export.export import export_network
 from nasray.found import found_architecture
 from nasray.latency import check_measured
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables
-from nasray.rank import certificate, is_same_order, rank_run, ranking_inputs, write_ranking
+from nasray.rank import certificate, file_digest, is_same_order, rank_run, ranking_inputs, write_ranking
 from nasray.report_page import leave_report
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder, read_json
@@ -30,6 +30,7 @@ from search_spaces.atomic_file import write_json, write_parquet
 from trainables.inputs import UnitInputs
 
 RANKING, EVIDENCE = "ranking", "evidence"
+_DIGEST = "ranking_sha256"
 STAGES = (TEACHER, FEATURES, RATINGS, SD_DARTS, RANKING, EVIDENCE)
 
 
@@ -46,6 +47,7 @@ class SearchResult:
         num_architectures: Size of the search space.
         num_units_run: Units that ran in this launch; the others' results were there already.
         seconds: Time of this launch.
+        generations: Of a search in generations what each gave, all else being of the best one; None elsewhere.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class SearchResult:
     num_architectures: int
     num_units_run: int
     seconds: float
+    generations: pd.DataFrame | None = None
 
 
 def search(
@@ -83,8 +86,13 @@ def search(
     """
     start = time.monotonic()
     requested = load_config(config, overrides)
-    folder = RunFolder.of(requested)
     console = console or Console(quiet=True)
+    if requested.dna_plus is not None:
+        from nasray.generations.search import search_generations  # noqa: PLC0415  (which calls this one)
+
+        return search_generations(requested, stages, console)
+    folder = RunFolder.of(requested)
+    folder.refresh()
     resolved, inputs = resolve(requested, folder)
     chosen = _check_stages(stages, resolved)
     _ = inputs.images  # missing files are an error here, not on every node
@@ -95,7 +103,7 @@ def search(
         plan = plan_search(resolved, folder, inputs)
         folder.claim(resolved, rating_tables(plan))
         units = [unit for stage in plan.values() for unit in stage]
-        needs = {RANKING: {RATINGS}, EVIDENCE: {RATINGS, SD_DARTS}}
+        needs = {RANKING: {RATINGS}, EVIDENCE: {TEACHER, RATINGS, SD_DARTS}}
         wanted = set().union(*(needs.get(stage, {stage}) for stage in chosen))
         targets = [unit for stage, its_units in plan.items() if stage in wanted for unit in its_units]
         tracker = Tracker(resolved, folder)
@@ -182,7 +190,7 @@ def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
         settings.by,
     )
     write_ranking(ranking, folder.ranking)
-    write_json(folder.certificate, certificate(ranking, inputs))
+    write_json(folder.certificate, {**certificate(ranking, inputs), _DIGEST: file_digest(folder.ranking)})
     return ranking
 
 
@@ -192,13 +200,15 @@ def _stored_ranking(folder: RunFolder, inputs: Mapping[str, Any]) -> pd.DataFram
     if found is None or not found["proved"] or found["inputs"] != inputs:
         return None
     try:
+        if file_digest(folder.ranking) != found.get(_DIGEST):
+            return None
         ranking = pd.read_parquet(folder.ranking)
     except (OSError, ValueError):  # gone or damaged; Arrow's errors are ValueErrors
         return None
     ranking.attrs["num_feasible"] = {bound: int(text) for bound, text in found["num_feasible"].items()}
     ranking.attrs["by"] = found["inputs"]["by"]
     ranking.attrs["certificate"] = {
-        key: value for key, value in found.items() if key not in ("inputs", "num_feasible")
+        key: value for key, value in found.items() if key not in ("inputs", "num_feasible", _DIGEST)
     }
     return ranking
 

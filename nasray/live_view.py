@@ -1,6 +1,7 @@
 """What runs, shown on the terminal while it runs: a table on a terminal, a line per finished unit elsewhere."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,18 +85,23 @@ class LiveView(DriverCallback):
             self._console.print(f"{name:<28} {outcome:<7} {state.seconds:6.1f} s  {_loss(state.metrics)}")
 
     def _table(self) -> Table:
-        """The running units first, then those that wait, then what is done last."""
-        order = {"running": 0, "failed": 1, "waiting": 2, "done": 3}
+        """What failed first, then the running units, those that wait, and what is done last."""
+        order = {"failed": 0, "running": 1, "waiting": 2, "done": 3}
         rows = sorted(self._states.items(), key=lambda item: order[item[1].state])
-        num_done = sum(state.state == "done" for state in self._states.values())
-        table = Table(title=f"{num_done} of {len(rows)} units done", title_justify="left", box=None)
+        table = Table(title=self._title(), title_justify="left", box=None)
         for heading in ("unit", "state", "epoch", "", "loss", "held out", "left"):
             table.add_column(heading, justify="left" if heading in ("unit", "state", "") else "right")
         for name, state in rows[:_SHOWN_ROWS]:
             table.add_row(name, state.state, *_progress(state))
         if len(rows) > _SHOWN_ROWS:
-            table.add_row(f"and {len(rows) - _SHOWN_ROWS} more")
+            table.add_row(f"and {len(rows) - _SHOWN_ROWS:,} more")
         return table
+
+    def _title(self) -> str:
+        """How many units are in which state, since not all may have a row."""
+        counts = Counter(state.state for state in self._states.values())
+        others = [f"{counts[name]:,} {name}" for name in ("running", "failed") if counts[name]]
+        return ", ".join([f"{counts['done']:,} of {len(self._states):,} units done", *others])
 
 
 def _progress(state: _State) -> tuple[str, ProgressBar | str, str, str, str]:

@@ -20,7 +20,7 @@ def unit_inputs(config: ExperimentConfig, folder: RunFolder) -> UnitInputs:
 
     `SearchInputs` where a search needs a teacher, plain ones elsewhere.
     """
-    features_root = config.storage.features or config.storage.root / "features"
+    features_root = config.storage.features or config.storage.folder / "features"
     data, teacher = config.data, config.teacher
     if data.root is not None:
         data = data.model_copy(update={"root": data.root.expanduser().absolute()})

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.criterion import BY_CALIBRATED, BY_SWAP_IN
+from analysis.numerals import quantity
 from analysis.ratings import LATENCY_MS
 from nasray.rank import GROUP, NUM_LIKELY, SCORE_SE, SHARE_BETTER, TOP_PROBABILITY
 
@@ -48,14 +49,6 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
 def _score(row: Mapping[Any, Any]) -> str:
     """The score with its standard error, where there is more than one batch."""
     return f"{row['score']:.4f}" + ("" if math.isnan(row[SCORE_SE]) else f" ± {row[SCORE_SE]:.4f}")
-
-
-def quantity(value: float) -> str:
-    """A number in three digits: 1,234 as 1.23k, 5,300,000 as 5.3M, 0.97768 as 0.978."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
 
 
 def _proof(ranking: pd.DataFrame) -> str:

@@ -14,13 +14,13 @@ import pandas as pd
 from rich.console import Console
 
 from analysis.ranking import ARCHITECTURE, top_architectures
-from analysis.score_sample import architecture_rows
+from analysis.rows import architecture_rows
 from analysis.uncertainty import contenders
 from nasray.config import ExperimentConfig
 from nasray.dna_plan import cell_targets, refinement_units
 from nasray.execution import Execution
 from nasray.experiment import rank_again
-from nasray.plan import FEATURES, TEACHER, plan_search, unit_inputs
+from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, unit_inputs
 from nasray.rank import NUM_LIKELY, ranked_tables
 from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
@@ -31,6 +31,7 @@ from search_spaces.rating_table import CANDIDATE, CELL, IN_CHANNELS, RATING, RAT
 from trainables.block_distillation.seeds import mean_over_seeds
 from trainables.block_distillation.trainable import CellTarget
 from trainables.inputs import SearchInputs
+from trainables.trainable import confirm_output
 
 BLOCK, NUM_BATCHES = "block", "num_batches"
 _LONGEST = 50_000  # ranked architectures to look at, where so many cannot be told from the best
@@ -204,6 +205,9 @@ def _rate(
     units = [unit for _, of_cell in refinements for unit in of_cell]
     execution.run_missing([*plan[TEACHER], *plan[FEATURES], *units], units)
     _merge(refinements)
+    for unit in plan[RATINGS]:
+        for table in {target.table for target, _ in refinements}.intersection(unit.spec.outputs):
+            confirm_output(unit.spec.folder, table)
 
 
 def _check_trained(target: CellTarget) -> None:

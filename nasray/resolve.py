@@ -9,14 +9,16 @@ from nasray.run_folder import RunFolder
 from search_spaces.declared import build_space
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from search_spaces.space import SearchSpace
+from trainables.adapters import can_be_adapted, describe
 from trainables.block_data import check_num_batches
-from trainables.block_distillation.config import BlockDistillationConfig
-from trainables.cutting import CutTeacher, cut, resolve_cuts
+from trainables.block_distillation.trainable import BlockWiseConfig
+from trainables.cutting import CutTeacher
 from trainables.feature_cache import Mode
 from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
 from trainables.inputs import SearchInputs, UnitInputs
 from trainables.sd_darts.config import SdDartsConfig
-from trainables.teacher import build_teacher, check_weights_name, is_checkpoint
+from trainables.self_supervision.config import SelfSupervisionConfig
+from trainables.untrained_teacher import untrained_teacher
 
 
 def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConfig, UnitInputs]:
@@ -58,7 +60,7 @@ def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
 
 
 def _decide(
-    config: ExperimentConfig, dna: BlockDistillationConfig, inputs: SearchInputs, folder: RunFolder
+    config: ExperimentConfig, dna: BlockWiseConfig, inputs: SearchInputs, folder: RunFolder
 ) -> ExperimentConfig:
     """The config with its features' mode decided per block, and all parts checked against each other."""
     num_blocks = len(inputs.space.blocks)
@@ -81,17 +83,6 @@ def _decide(
         modes = (modes,) * num_blocks
     _check_views(config, modes)
     return _with_modes(config, modes)
-
-
-def untrained_teacher(inputs: SearchInputs) -> CutTeacher:
-    """The teacher, cut, as it is before any training; weights that would have to be downloaded are left out."""
-    teacher = inputs.teacher
-    if teacher.weights is not None and not is_checkpoint(teacher.weights):
-        check_weights_name(teacher, inputs.space.num_classes)
-        teacher = teacher.model_copy(update={"weights": None})
-    model = build_teacher(teacher, inputs.space).eval()
-    cuts = resolve_cuts(model, teacher.cuts, inputs.space.input_shape, len(inputs.space.blocks))
-    return cut(model, cuts, inputs.space.input_shape)
 
 
 def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
@@ -117,14 +108,15 @@ def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
     """Hold each block's output to the teacher's at the same cut.
 
     Raises:
-        ValueError: Height or width differ somewhere; widths need not agree, since adapters see to them.
+        ValueError: Height or width differ somewhere, or there is not a token for each place; numbers of channels need
+            not agree, since adapters see to them.
     """
     for block, shape in enumerate(teacher.feature_shapes[1:]):
-        size = space.block_output_shape(block, space.blocks[block].widths[0])[1:]
-        if tuple(shape[1:]) != tuple(size):
+        _, height, width = space.block_output_shape(block, space.blocks[block].widths[0])
+        if not can_be_adapted(shape, (height, width)):
             raise ValueError(
-                f"block {block} of the space puts out {_size(size)}, but the teacher's features at cut {block} are "
-                f"{_size(shape[1:])}: move teacher.cuts or change the block's stride"
+                f"block {block} of the space puts out {height}x{width}, but the teacher's features at cut {block} are "
+                f"{describe(shape)}: move teacher.cuts or change the block's stride"
             )
 
 
@@ -166,6 +158,16 @@ def _check_views(config: ExperimentConfig, modes: Sequence[Mode]) -> None:
         raise ValueError(
             f"features.views must be 0 or left out where data.augment is not given, got {config.features.views}"
         )
+    if isinstance(config.dna, SelfSupervisionConfig):
+        if config.data.augment is None:
+            raise ValueError(
+                "data.augment must be given for a search of the method dna_plus_plus, which compares views"
+            )
+        if config.features.views is not None and config.features.views < 2:
+            raise ValueError(
+                "features.views must be at least 2 for a search of the method dna_plus_plus, or left out for fresh "
+                f"ones, got {config.features.views}"
+            )
     if "cached" in modes and _fresh_augmentation(config):
         raise ValueError(
             "features.views must be a number (0 for plain images) where data.augment is given and features.mode is "
@@ -182,7 +184,3 @@ def _check_per_block(key: str, value: object, num_blocks: int) -> None:
         raise ValueError(
             f"{key} must be one value or one for each of the {num_blocks} blocks, got {len(value)}"
         )
-
-
-def _size(lengths: Sequence[int]) -> str:
-    return "x".join(map(str, lengths))

@@ -1,6 +1,5 @@
 """The run's folder: where each file lies, whose config it belongs to, and who may write to it."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,10 +17,22 @@ import psutil
 from nasray.config import ExperimentConfig
 from nasray.config_file import dump_config, load_config
 from nasray.rank import CALIBRATION
+from nasray.run_lock import FileLock, held
+from nasray.storage.mirror import Mirror
+from nasray.storage.staged import begin_launch, pull_run
+from nasray.storage.store_lock import StoreLock
 from search_spaces.atomic_file import write_json, write_text
 from trainables.retrain.config import RetrainConfig
 
 _RECORDED_PACKAGES = ("nasray", "ray", "torch", "torchvision", "optuna", "pandas", "mlflow", "numpy", "scipy")
+# Those that change results, by name: others may hold secrets.
+_RECORDED_VARIABLES = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "PYTHONHASHSEED",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +47,11 @@ class RunFolder:
 
     @classmethod
     def of(cls, config: ExperimentConfig) -> "RunFolder":
-        """The folder of the config's run."""
-        return cls((config.storage.root / config.name).absolute())
+        """The folder of the config's run: where a store is the storage, the one in which its files are worked on."""
+        storage = config.storage
+        if storage.url is not None:
+            Mirror.create(storage.url, storage.folder)
+        return cls(storage.folder / config.name)
 
     @property
     def config(self) -> Path:
@@ -105,6 +119,11 @@ class RunFolder:
         return self.path / "additivity.json"
 
     @property
+    def chosen(self) -> Path:
+        """Which architectures were chosen by hand to stand in the evidence."""
+        return self.path / "chosen.json"
+
+    @property
     def baselines(self) -> Path:
         """What other strategies chose at equal cost."""
         return self.path / "baselines.parquet"
@@ -149,7 +168,11 @@ class RunFolder:
         Raises:
             ValueError: The folder is not a run's, or the changes would make it another's.
         """
-        config = self._load(f"storage.root={self.path.parent}", *overrides)
+        mirror = Mirror.of(self.path)
+        storage = (
+            {"root": self.path.parent} if mirror is None else {"root": mirror.url, "staging": mirror.folder}
+        )
+        config = self._load(*(f"storage.{key}={value}" for key, value in storage.items()), *overrides)
         self.check(config)
         return config
 
@@ -195,22 +218,37 @@ class RunFolder:
         """Leave the versions, commit and machine of a launch that makes results."""
         write_json(self.environment, describe_environment(seed))
 
+    def refresh(self) -> None:
+        """Bring here what a store has of the run and what a launch reads; nothing without a store."""
+        mirror = Mirror.of(self.path)
+        if mirror is not None:
+            pull_run(mirror, self.path)
+
+    def publish(self) -> None:
+        """Bring to the store, if there is one, what was written here."""
+        mirror = Mirror.of(self.path)
+        if mirror is not None:
+            mirror.push(self.path)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder against a second launch on this machine; the system drops the lock of a process that dies.
+        """Hold the run against a second launch, wherever that is started; of one in a store, what that has is here.
 
         Raises:
             ValueError: Another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a+") as file:
+        mirror = Mirror.of(self.path)
+        if mirror is None:
+            with held(FileLock(self.path)):
+                yield
+            return
+        with held(StoreLock(mirror.store, mirror.name(self.path))) as is_lost:
+            begin_launch(mirror, self.path)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(
-                    f"{self.path} must not be in use, but another nasray works in it: wait for it"
-                ) from None
-            yield
+                yield
+            finally:
+                if not is_lost():
+                    self.publish()
 
 
 def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int) -> str:
@@ -225,12 +263,13 @@ def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int)
 
 
 def describe_environment(seed: int) -> dict[str, Any]:
-    """Versions, commit, seed and machine, for the record."""
+    """Versions, variables of the environment, commit, seed and machine, for the record."""
     return {
         "commit": current_commit(),
         "seed": seed,
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _RECORDED_PACKAGES},
+        "variables": {name: os.environ[name] for name in _RECORDED_VARIABLES if name in os.environ},
         "machine": {
             "system": platform.platform(),
             "processor": platform.machine(),
@@ -259,8 +298,8 @@ def _git(*arguments: str) -> str | None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, or None where there is none."""
+    """The content of a JSON file, or None where there is none, or a damaged one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return None

@@ -1,24 +1,32 @@
 """What a search says at its end, and what it says instead of running."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from analysis.numerals import quantity
 from nasray.config_file import load_config
 from nasray.evidence.view import print_evidence
 from nasray.experiment import SearchResult
 from nasray.found import sentence
+from nasray.generations.generation import generation_config
+from nasray.generations.view import describe_next, print_generations
+from nasray.placement import describe
 from nasray.plan import plan_search, still_to_do
-from nasray.ranking_view import print_ranking, quantity
-from nasray.resolve import resolve, untrained_teacher
+from nasray.ranking_view import print_ranking
+from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
+from nasray.storage.mirror import Mirror
+from nasray.storage.store import join_url
 from nasray.study_view import print_study
 from trainables.feature_cache import boundaries_of
 from trainables.feature_choice import feature_bytes
 from trainables.inputs import SearchInputs
+from trainables.untrained_teacher import untrained_teacher
 
 
 def print_result(result: SearchResult, console: Console) -> None:
@@ -33,18 +41,28 @@ def print_result(result: SearchResult, console: Console) -> None:
         print_study(result.study, console)
     if result.evidence is not None:
         print_evidence(result.evidence, console)
+    if result.generations is not None:
+        print_generations(result.generations, result.folder, console)
     console.print(
         f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s",
         soft_wrap=True,
     )
+    mirror = Mirror.of(result.folder)
+    if mirror is not None:
+        console.print(f"Run: {join_url(mirror.url, mirror.name(result.folder))}", soft_wrap=True)
+        return
     folder = Path(os.path.relpath(result.folder))
     console.print(f"Run folder: {folder if '..' not in folder.parts else result.folder}", soft_wrap=True)
 
 
-def print_dry_run(config: str | None, overrides: Sequence[str], console: Console) -> None:
+def print_dry_run(config: str | Mapping[str, Any] | None, overrides: Sequence[str], console: Console) -> None:
     """Print what a search would run: units with their resources, numbers of architectures and candidates, bytes."""
     requested = load_config(config, overrides)
+    generations = requested.dna_plus
+    if generations is not None:
+        requested = generation_config(requested, 1)
     folder = RunFolder.of(requested)
+    folder.refresh()
     resolved, inputs = resolve(requested, folder)
     folder.check(resolved)
     summary = inputs.summary
@@ -61,12 +79,13 @@ def print_dry_run(config: str | None, overrides: Sequence[str], console: Console
     )
     if isinstance(inputs, SearchInputs):
         _print_blocks(inputs, console)
-    gpus = resolved.resources.gpus_per_unit
-    each = f"{resolved.compute.num_threads} CPU" + (f", {gpus:g} GPU" if gpus else "")
-    console.print(f"{len(to_run)} of {len(units)} units to run, {each} each:")
+    each = " or ".join(sorted({describe(unit.spec, resolved.resources) for unit in to_run}))
+    console.print(f"{len(to_run)} of {len(units)} units to run" + (f", {each} each:" if to_run else ""))
     for unit in to_run:
         needs = f"  after {', '.join(unit.needs)}" if 0 < len(unit.needs) <= 3 else ""
         console.print(f"  {unit.name}{needs}", soft_wrap=True)
+    if generations is not None:
+        console.print(describe_next(generations), soft_wrap=True)
 
 
 def _print_blocks(inputs: SearchInputs, console: Console) -> None:

@@ -2,25 +2,27 @@
 
 Runs are flat because the UI's charts leave out nested ones until they are opened. A run is found again by the tags
 `run_folder` and `unit`, so that a search that goes on after its driver died goes on in the same runs; metrics that
-they hold already are not logged twice.
+they hold already are not logged twice. While MLflow does not answer, all that is to be logged waits in a backlog; what
+is left of it when the search ends is logged by the next launch, from what the units left in their folders.
 """
 
 import hashlib
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 
+from nasray.backlog import Backlog
 from nasray.config import ExperimentConfig, flatten
 from nasray.export.mlflow_model import log_network
+from nasray.mlflow_place import create_database, shown_uri, tracking_uri
 from nasray.rank import file_digest
 from nasray.run_folder import RunFolder, current_commit
 from nasray.schedule import FAILURE, DriverCallback
@@ -33,33 +35,30 @@ from trainables.units import Spec, parse_spec
 
 RESULT = "result"
 ARCHITECTURE = "architecture"
-Training = (
-    TeacherSpec | BlockSpec | SdDartsSpec | RetrainFoundSpec | RetrainSpec
-)  # the units that have runs of their own
+# The units that have runs of their own.
+Training = TeacherSpec | BlockSpec | SdDartsSpec | RetrainFoundSpec | RetrainSpec
+_ENVIRONMENT = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # bars would stand amid our output
+    # The backlog tries again. With MLflow's own settings a call to a server that is away takes minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
 _TUNES_OWN = {"time_this_iter_s", "time_total_s", "time_since_restore"}
 
 
-def tracking_uri(config: ExperimentConfig) -> str:
-    """Where MLflow's runs are kept: the config's URI, the environment's, or sqlite in the storage's root."""
-    default = f"sqlite:///{config.storage.root.absolute() / 'mlflow.db'}"
-    return config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
-
-
 class Tracker:
-    """The runs of one search in MLflow."""
+    """The runs of one search in MLflow.
+
+    Attributes:
+        backlog: Through which all is to be logged that others want, so that they never wait for MLflow.
+    """
 
     def __init__(self, config: ExperimentConfig, folder: RunFolder) -> None:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        os.environ.setdefault(
-            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"
-        )  # bars would stand amid our output
-        uri = tracking_uri(config)
-        if uri.startswith("sqlite"):
-            config.storage.root.mkdir(parents=True, exist_ok=True)
-        self._config, self._folder = config, folder
-        self._client = MlflowClient(tracking_uri=uri)
-        self._experiment_id = self._find_experiment()
+        os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+        self._config, self._folder, self._uri = config, folder, tracking_uri(config)
+        self.backlog = Backlog(shown_uri(self._uri))
         self._commit = current_commit() or "unknown"
 
     def open_run(
@@ -83,6 +82,7 @@ class Tracker:
             "space": self._config.search_space.source,
             "commit": self._commit,
             **tags,
+            **self._config.tracking.tags,
         }
         if found:
             run_id = found[0].info.run_id
@@ -105,10 +105,16 @@ class Tracker:
         return self.open_run(spec.name, tags, _params(spec), spec.fingerprint)
 
     def catch_up(self, done: Iterable[Spec]) -> None:
-        """Log what units reported that finished when no driver was there to log it."""
-        left_open = {run.data.tags["unit"] for run in self._find("attributes.status = 'RUNNING'")}
+        """Log what units reported that finished when there was no driver, or no MLflow, to log it."""
+        trained = [spec for spec in done if isinstance(spec, Training) and spec.is_done]
+        self.backlog.call(self._log_missing, trained)
+
+    def _log_missing(self, done: Sequence[Training]) -> None:
+        """Log what finished units reported, where the runs do not hold it all."""
+        ended = self._find("attributes.status = 'FINISHED'")
+        logged = {(run.data.tags["unit"], run.data.tags.get("inputs")) for run in ended}
         for spec in done:
-            if spec.name not in left_open or not isinstance(spec, Training) or not spec.is_done:
+            if (spec.name, spec.fingerprint) in logged:
                 continue
             done_marker = read_done(spec.folder)
             assert done_marker is not None
@@ -117,8 +123,8 @@ class Tracker:
             for metrics in done_marker["history"]:
                 step = metrics.get("epoch", step)
                 if step > last or "epoch" not in metrics:
-                    self.log_metrics(run_id, own_metrics(metrics), step)
                     self.log_architecture(run_id, metrics)
+                    self.log_metrics(run_id, own_metrics(metrics), step)
             self.close_run(run_id)
 
     def last_step(self, run_id: str) -> int:
@@ -126,11 +132,13 @@ class Tracker:
         history = self._client.get_metric_history(run_id, "seconds")
         return max((metric.step for metric in history), default=0)
 
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
-        """Log the metrics of one step."""
-        now = int(time.time() * 1000)
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], step: int, seconds: float | None = None
+    ) -> None:
+        """Log the metrics of one step, measured at a time since the epoch; None: now."""
+        milliseconds = int((time.time() if seconds is None else seconds) * 1000)
         self._client.log_batch(
-            run_id, metrics=[Metric(key, float(value), now, step) for key, value in metrics.items()]
+            run_id, metrics=[Metric(key, float(value), milliseconds, step) for key, value in metrics.items()]
         )
 
     def log_architecture(self, run_id: str, metrics: Mapping[str, Any]) -> None:
@@ -149,16 +157,21 @@ class Tracker:
     ) -> None:
         """Log the search's own run: its whole config, its tables, its ranking and its best network; each outcome once.
 
-        Another ranking, under other budgets say, is another run.
+        Another ranking, under other budgets say, is another run. Here the launch ends, and with it the waiting.
 
         Args:
             metrics: Figures of the search as a whole.
             outcomes: The files of this outcome.
             network: Exports the best of the networks that were trained for real, if there is one that can be.
         """
+        if outcomes:
+            self.backlog.call(self._log_result, metrics, outcomes, network)
+        self.backlog.finish()
+
+    def _log_result(
+        self, metrics: Mapping[str, float], outcomes: Sequence[Path], network: Callable[[], Path | None]
+    ) -> None:
         folder = self._folder
-        if not outcomes:
-            return
         digest = hashlib.sha256("".join(map(file_digest, outcomes)).encode()).hexdigest()
         unit = f"{RESULT}/{digest[:12]}"
         if self._find(f"tags.unit = '{unit}' and attributes.status = 'FINISHED'"):
@@ -182,13 +195,22 @@ class Tracker:
         query = f"tags.run_folder = '{self._folder.path}' and {condition}"
         return list(self._client.search_runs([self._experiment_id], query))
 
-    def _find_experiment(self) -> str:
+    @cached_property
+    def _client(self) -> MlflowClient:
+        """MLflow, asked for when something is logged: when a search starts it may be away, or its disk full."""
+        create_database(self._uri)
+        return MlflowClient(tracking_uri=self._uri)
+
+    @cached_property
+    def _experiment_id(self) -> str:
         name = self._config.tracking.experiment
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return found.experiment_id
-        local = self._client.tracking_uri.startswith("sqlite")
-        artifacts = (self._config.storage.root.absolute() / "mlflow-artifacts").as_uri() if local else None
+        local = self._uri.startswith("sqlite")
+        # Beside the database: its runs may be of several storages.
+        database = Path(self._uri.removeprefix("sqlite:///")).absolute()
+        artifacts = database.with_name("mlflow-artifacts").as_uri() if local else None
         return self._client.create_experiment(name, artifact_location=artifacts)
 
 
@@ -196,7 +218,7 @@ class TrackTrials(DriverCallback):
     """Tune tells it of every event; it logs the units that train, epoch by epoch."""
 
     def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
+        self._tracker, self._call = tracker, tracker.backlog.call
         self._run_ids: dict[str, str] = {}
         self._last_steps: dict[str, int] = {}
         self._failures: dict[str, str] = {}
@@ -204,58 +226,47 @@ class TrackTrials(DriverCallback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A unit started, or started again."""
         spec = parse_spec(trial.config["spec"])
-        if not isinstance(spec, Training) or spec.name in self._run_ids:
-            return
-        self._run_ids[spec.name] = run_id = self._tracker.open_trial(spec)
-        self._last_steps[spec.name] = self._tracker.last_step(run_id)
+        if isinstance(spec, Training):
+            self._call(self._open, spec)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A unit finished an epoch."""
         name = trial.config["spec"]["name"]
-        if name not in self._run_ids:
-            return
         if FAILURE in result:
             self._failures[name] = result[FAILURE]
-        # Figures without an epoch, such as an accuracy on test images, stand at the last one, or at step 0.
-        step = result.get("epoch", self._last_steps[name])
-        if step > self._last_steps[name] or "epoch" not in result:
-            self._tracker.log_metrics(self._run_ids[name], own_metrics(result), step)
-            self._tracker.log_architecture(self._run_ids[name], result)
-            self._last_steps[name] = step
+        self._call(self._log, name, dict(result), time.time())
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A unit ended."""
-        self._close(trial, self._failures.get(trial.config["spec"]["name"]))
+        name = trial.config["spec"]["name"]
+        self._call(self._close, name, self._failures.get(name))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A unit ended with an error for good."""
-        self._close(trial, "its process failed too often")
+        self._call(self._close, trial.config["spec"]["name"], "its process failed too often")
 
-    def _close(self, trial: Any, failure: str | None) -> None:
-        run_id = self._run_ids.get(trial.config["spec"]["name"])
-        if run_id is not None:
-            self._tracker.close_run(run_id, failure=failure)
+    def _open(self, spec: Training) -> None:
+        if spec.name in self._run_ids:
+            return
+        run_id = self._tracker.open_trial(spec)
+        self._last_steps[spec.name] = self._tracker.last_step(run_id)
+        self._run_ids[spec.name] = run_id
 
+    def _log(self, name: str, result: Mapping[str, Any], seconds: float) -> None:
+        if name not in self._run_ids:
+            return
+        # Figures without an epoch, such as an accuracy on test images, stand at the last one, or at step 0.
+        step = result.get("epoch", self._last_steps[name])
+        if step > self._last_steps[name] or "epoch" not in result:
+            self._tracker.log_architecture(self._run_ids[name], result)
+            self._tracker.log_metrics(self._run_ids[name], own_metrics(result), step, seconds)
+            self._last_steps[name] = step
 
-def start_ui(config: ExperimentConfig, host: str, port: int) -> None:
-    """Serve MLflow's UI on the config's runs, in place of this process.
-
-    Raises:
-        ValueError: The runs are on a server, which has a UI of its own.
-    """
-    uri = tracking_uri(config)
-    server = urlsplit(uri)
-    if server.scheme in ("http", "https"):
-        raise ValueError(
-            f"the runs must lie in a file or a database to be shown, but they are on a server: open "
-            f"{server.scheme}://{server.netloc.rpartition('@')[2]}{server.path} in a browser"
-        )
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = (
-        uri  # as an argument all of the machine's users could read its password
-    )
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)])
+    def _close(self, name: str, failure: str | None) -> None:
+        if name in self._run_ids:
+            self._tracker.close_run(self._run_ids[name], failure=failure)
 
 
 def _method(spec: Training) -> str:

@@ -5,7 +5,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search_spaces import darts, mbconv
+from search_spaces import darts, mbconv, vit
+from search_spaces.attention import ATTENTION_OPERATIONS
 from search_spaces.attribute import load_attribute
 from search_spaces.block import BlockSpace, Cell
 from search_spaces.cell_space import CellSpace
@@ -20,6 +21,8 @@ SHIPPED_SPACES: dict[str, Callable[[Shape, int], SearchSpace]] = {
     "dna_one_cell": mbconv.dna_one_cell,
     "digits": mbconv.digits,
     "small_images": mbconv.small_images,
+    "vit": vit.vit,
+    "vit_digits": vit.vit_digits,
 }
 SHIPPED_CELL_SPACES: dict[str, Callable[..., CellSpace]] = {
     "nasbench201": nasbench201,
@@ -29,6 +32,7 @@ SHIPPED_CELL_SPACES: dict[str, Callable[..., CellSpace]] = {
     "darts_s3": darts.darts_s3,
     "darts_s4": darts.darts_s4,
 }
+_SHIPPED_OPERATIONS = OPERATIONS | ATTENTION_OPERATIONS
 _ONLY_DECLARED = ("stem", "head_width", "dropout", "operations", "blocks")
 _ONLY_CELLS = ("channels", "num_cells")
 
@@ -77,10 +81,10 @@ class SpaceConfig(_Strict):
     """Which search space to use.
 
     Attributes:
-        source: "dna", "dna_one_cell", "digits" or "small_images", which are blocks in a row; or, made of cells,
-            "nasbench201", "darts_s0" (the space of DARTS) or "darts_s1" to "darts_s4" (those of RobustDARTS); or
-            "module:attribute", a SearchSpace or CellSpace or a function (input_shape, num_classes) that returns one;
-            or "declared", made of the fields below.
+        source: Blocks in a row, "dna", "dna_one_cell", "digits", "small_images", or of transformer layers, "vit",
+            "vit_digits"; made of cells, "nasbench201", "darts_s0" (the space of DARTS) or "darts_s1" to "darts_s4"
+            (those of RobustDARTS); "module:attribute", a SearchSpace or CellSpace or a function (input_shape,
+            num_classes) that returns one; or "declared", made of the fields below.
         stem: Layers before the first block.
         head_width: Channels of the 1x1 convolution before the pooling; None for no such convolution.
         dropout: Probability of dropping a feature before the classifier.
@@ -171,14 +175,14 @@ def _declared(config: SpaceConfig, input_shape: Shape, num_classes: int) -> Sear
         head_width=config.head_width,
         dropout=config.dropout,
         blocks=tuple(_block(k, block) for k, block in enumerate(config.blocks)),
-        operations={**OPERATIONS, **_own_operations(config.operations)},
+        operations=_SHIPPED_OPERATIONS | _own_operations(config.operations),
     )
 
 
 def _own_operations(paths: dict[str, str]) -> dict[str, Operation]:
     operations = {}
     for name, path in paths.items():
-        if name in OPERATIONS:
+        if name in _SHIPPED_OPERATIONS:
             raise ValueError(f"operation {name!r} is a shipped one; give {path} another name")
         operations[name] = load_attribute(path)
         if not callable(operations[name]):

@@ -15,7 +15,10 @@ def accuracy(model: nn.Module, split: Split, compute: ComputeConfig) -> float:
     device = compute.prepare()
     model.eval()
     right = torch.zeros((), device=device)
-    for images, labels in split.batches(EVALUATION_BATCH, seed=0, epoch=0, shuffle=False, augment=False):
+    batches = split.batches(
+        EVALUATION_BATCH, seed=0, epoch=0, shuffle=False, augment=False, num_workers=compute.num_workers
+    )
+    for images, labels in batches:
         logits = model(compute.place(images, device))
         right += (logits.argmax(dim=1) == labels.to(device)).sum()
     return float(right) / len(split)

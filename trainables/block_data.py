@@ -1,6 +1,7 @@
 """What a block learns from: the teacher's features before and after it, from the cache or computed as needed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -9,19 +10,23 @@ from torch import Tensor
 
 from trainables.cutting import CutTeacher
 from trainables.data import ImageData
+from trainables.data_parallel import current_team
 from trainables.feature_cache import CachedFeatures
+from trainables.loading import loaded
 from trainables.seeding import generator
 from trainables.split import Split
 from trainables.training import ComputeConfig
 
 Pair = tuple[Tensor, Tensor]
+Job = tuple[np.ndarray, int | None]
+"""Positions of a batch's images in a split, and the view in whose way they are augmented; None: they are not."""
 
 
 class FeatureSource(Protocol):
     """Gives the teacher's features (block input, block output) of images of a split, by their positions in it."""
 
-    def pair(self, split: Split, positions: np.ndarray, view: int | None) -> Pair:
-        """Features [B, ...] of the images at `positions`; augmented in the way of `view`, or not at all."""
+    def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
+        """Features [B, ...] of each batch of images."""
 
 
 class CachedSource:
@@ -31,11 +36,12 @@ class CachedSource:
         self._features = {"train": train, "held_out": held_out}
         self._block = block
 
-    def pair(self, split: Split, positions: np.ndarray, view: int | None) -> Pair:
+    def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         """Features [B, ...] from the files; a split cached in V views gives view `view` modulo V."""
         features = self._features[split.name]
-        rows = positions + len(split) * ((view or 0) % features.num_views)
-        return features.read(self._block, rows), features.read(self._block + 1, rows)
+        for positions, view in jobs:
+            rows = positions + len(split) * ((view or 0) % features.num_views)
+            yield features.read(self._block, rows), features.read(self._block + 1, rows)
 
 
 class OnlineSource:
@@ -46,38 +52,53 @@ class OnlineSource:
         self._teacher = compute.place_module(teacher, self._device)
         self._block, self._views, self._compute = block, views, compute
 
-    @torch.no_grad()
-    def pair(self, split: Split, positions: np.ndarray, view: int | None) -> Pair:
-        """Features [B, ...] of images that are augmented afresh for each `view`, or in the configured views in turn."""
+    def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
+        """Features [B, ...] of images that are augmented afresh for each view, or in the configured views in turn."""
+        for images in loaded(partial(self._images, split), jobs, self._compute.num_workers):
+            with torch.no_grad():
+                placed = self._compute.place(images, self._device)
+                features = self._teacher.features(placed, up_to=self._block + 1)
+            yield features[self._block], features[self._block + 1]
+
+    def _images(self, split: Split, job: Job) -> Tensor:
+        positions, view = job
         if view is not None and self._views is not None:
             view = view % self._views if self._views else None
-        images = self._compute.place(split.images(positions, view=view), self._device)
-        features = self._teacher.features(images, up_to=self._block + 1)
-        return features[self._block], features[self._block + 1]
+        return split.images(positions, view)
 
 
 class BlockData:
-    """Batches for training, calibrating and rating one block."""
+    """Batches for training, calibrating and rating one block.
+
+    Attributes:
+        compute: Where they are.
+    """
 
     def __init__(
         self, images: ImageData, source: FeatureSource, compute: ComputeConfig, *, seed: int
     ) -> None:
-        self._images, self._source, self._compute, self._seed = images, source, compute, seed
+        self._images, self._source, self.compute, self._seed = images, source, compute, seed
         self._device = compute.prepare()
 
     def train_batches(self, epoch: int, batch_size: int) -> Iterator[Pair]:
         """One pass over the training images in the epoch's order, in batches of almost equal size."""
-        split = self._images.train
-        order = generator(self._seed, "order", epoch).permutation(len(split))
-        for positions in np.array_split(order, -(-len(order) // batch_size)):
-            yield self._pair(split, positions, view=epoch)
+        return self._pairs(self._images.train, [(part, epoch) for part in self._parts(epoch, batch_size)])
+
+    def view_batches(self, epoch: int, batch_size: int) -> Iterator[Pair]:
+        """The same pass with two views of each image: block inputs [B, ...] of the one and of the other."""
+        views = (2 * epoch, 2 * epoch + 1)
+        jobs = [(part, view) for part in self._parts(epoch, batch_size) for view in views]
+        pairs = self._pairs(self._images.train, jobs)
+        for (one, _), (other, _) in zip(pairs, pairs, strict=True):  # the two views in turn
+            yield one, other
 
     def calibration_batches(self, num_images: int, batch_size: int) -> list[Tensor]:
         """Block inputs [B, ...] of training images in their first view, for batch-norm statistics; always the same."""
         split = self._images.train
         chosen = np.sort(generator(self._seed, "calibration").permutation(len(split))[:num_images])
         num_batches = max(1, len(chosen) // batch_size)
-        return [self._pair(split, positions, view=0)[0] for positions in np.array_split(chosen, num_batches)]
+        jobs = [(part, 0) for part in np.array_split(chosen, num_batches)]
+        return [inputs for inputs, _ in self._pairs(split, jobs)]
 
     def held_out_batches(self, num_batches: int, *, spread: bool = False) -> list[Pair]:
         """All held-out images in equal batches (sizes differ by one at the most).
@@ -98,11 +119,16 @@ class BlockData:
             if spread
             else np.array_split(rows, num_batches)
         )
-        return [self._pair(split, part, view=None) for part in parts]
+        return list(self._pairs(split, [(part, None) for part in parts]))
 
-    def _pair(self, split: Split, positions: np.ndarray, view: int | None) -> Pair:
-        features, target = self._source.pair(split, positions, view)
-        return self._compute.place(features, self._device), self._compute.place(target, self._device)
+    def _parts(self, epoch: int, batch_size: int) -> list[np.ndarray]:
+        """The positions of an epoch's training images, batch by batch, or of this process's part of each."""
+        order = generator(self._seed, "order", epoch).permutation(len(self._images.train))
+        return [current_team().part(batch) for batch in np.array_split(order, -(-len(order) // batch_size))]
+
+    def _pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
+        for features, target in self._source.pairs(split, jobs):
+            yield self.compute.place(features, self._device), self.compute.place(target, self._device)
 
 
 def check_num_batches(num_batches: int, num_images: int) -> None:

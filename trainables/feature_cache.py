@@ -4,13 +4,17 @@ A split's features lie in `<root>/<digest>/`, the digest taken over everything t
 after view, where there are several); a shard is a run of rows:
 
     boundary_<k>/<shard>.npy   features at cut point k (0: the images themselves), [rows, ...]
-    shard_<shard>.json         written after the shard's arrays: their checksums
+    shard_<shard>.json         written after the shard's arrays: the checksums of their files
     manifest.json              written last: its presence says that all shards are there
+
+Whoever reads a shard reads it whole once, before anything else, to see that it is what was written, and computes it
+anew if it is not. At 4 GB a second that is a small part of the many times that training reads it.
 """
 
+import fcntl
 import hashlib
 import json
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +26,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from search_spaces.atomic_file import replacing, write_json
+from search_spaces.damage import file_checksum, set_aside
 from trainables.cutting import CutTeacher
+from trainables.loading import loaded
+from trainables.notes import LOGGER
 from trainables.split import Split
 from trainables.training import ComputeConfig
 
 Mode = Literal["cached", "online"]
-FORMAT = 1
+FORMAT = 2
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -98,7 +105,7 @@ class FeatureStore:
             "shard_rows": self.config.shard_rows,
             # The last bits of the features depend on these.
             "batch_size": self.config.batch_size,
-            "compute": self.compute.model_dump(),
+            "compute": self.compute.arithmetic,
             "torch": torch.__version__,
         }
 
@@ -125,51 +132,62 @@ class FeatureStore:
 
     def write_shard(self, shard: int, teacher: CutTeacher) -> None:
         """Compute and write one shard, unless it is there already."""
-        record = self.folder / f"shard_{shard}.json"
-        if record.exists():
+        if self._record(shard).exists():
             return
         first = shard * self.config.shard_rows
         rows = np.arange(first, min(first + self.config.shard_rows, len(self.split) * self.num_views))
-        arrays = self._compute(rows, teacher)
         checksums = {}
-        for boundary, array in arrays.items():
-            with replacing(self._path(boundary, shard)) as temporary, temporary.open("wb") as file:
+        for boundary, array in self._compute(rows, teacher).items():
+            path = self._path(boundary, shard)
+            with replacing(path) as temporary, temporary.open("wb") as file:
                 np.save(file, array)
-            checksums[str(boundary)] = zlib.crc32(array.data)
-        write_json(record, {"rows": len(rows), "crc32": checksums})
+            checksums[str(boundary)] = file_checksum(path)
+        write_json(self._record(shard), {"rows": len(rows), "checksums": checksums})
 
-    def finish(self) -> int:
-        """Check that all shards are whole, write the manifest and return the bytes of all features.
+    def finish(self, load_teacher: Callable[[], CutTeacher]) -> int:
+        """See that all shards are whole, write the manifest and return the bytes of all features.
 
-        Raises:
-            ValueError: A shard's content is not what was written; its record is removed, so that it is written anew.
+        Args:
+            load_teacher: Gives the teacher, with which damaged ones are computed anew.
         """
         num_bytes = 0
         for shard in range(self.num_shards):
-            record = self.folder / f"shard_{shard}.json"
-            checksums = json.loads(record.read_text(encoding="utf-8"))["crc32"]
             for boundary in self.boundaries:
-                path = self._path(boundary, shard)
-                array = _load_whole(path, checksums[str(boundary)])
-                if array is None:
-                    record.unlink()
-                    raise ValueError(
-                        f"{path} must hold what was written, but it is damaged: "
-                        "run the same command again to compute it anew"
-                    )
-                num_bytes += array.nbytes
+                num_bytes += self.open(boundary, shard, load_teacher).nbytes
         write_json(self.folder / "manifest.json", {**self.description, "bytes": num_bytes})
         return num_bytes
+
+    def open(self, boundary: int, shard: int, load_teacher: Callable[[], CutTeacher]) -> np.ndarray:
+        """The memory map of a shard's features at a boundary, computed anew if they are not what was written.
+
+        Raises:
+            ValueError: What was just written is damaged as well.
+        """
+        if not self._holds(boundary, shard):
+            with (self.folder / ".mending").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # one reader mends for all
+                if not self._holds(boundary, shard):
+                    self._mend(boundary, shard, load_teacher())
+        return np.load(self._path(boundary, shard), mmap_mode="r")
+
+    def _mend(self, boundary: int, shard: int, teacher: CutTeacher) -> None:
+        path = self._path(boundary, shard)
+        self._record(shard).unlink(missing_ok=True)
+        LOGGER.warning("%s was damaged: it is kept as %s, and computed anew", path, set_aside(path).name)
+        self.write_shard(shard, teacher)
+        if not self._holds(boundary, shard):
+            raise ValueError(f"{path} must hold what was just written, but does not: see to its disk")
 
     def _compute(self, rows: np.ndarray, teacher: CutTeacher) -> dict[int, np.ndarray]:
         """Features of the rows per boundary, as arrays of the stored type."""
         device = self.compute.prepare()
         teacher = self.compute.place_module(teacher, device)
         parts: dict[int, list[np.ndarray]] = {boundary: [] for boundary in self.boundaries}
-        for start in range(0, len(rows), self.config.batch_size):
-            images = self.compute.place(self._images(rows[start : start + self.config.batch_size]), device)
+        size = self.config.batch_size
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        for images in loaded(self._images, chunks, self.compute.num_workers):
             with torch.no_grad():
-                features = teacher.features(images, up_to=max(self.boundaries))
+                features = teacher.features(self.compute.place(images, device), up_to=max(self.boundaries))
             for boundary in self.boundaries:
                 parts[boundary].append(_to_numpy(features[boundary], DTYPES[self.config.dtype]))
         return {boundary: np.concatenate(arrays) for boundary, arrays in parts.items()}
@@ -185,22 +203,37 @@ class FeatureStore:
             ]
         )
 
+    def _holds(self, boundary: int, shard: int) -> bool:
+        """Whether a shard's features at a boundary are what was written; reads them all."""
+        try:
+            written = json.loads(self._record(shard).read_text(encoding="utf-8"))["checksums"]
+            return file_checksum(self._path(boundary, shard)) == written[str(boundary)]
+        except (FileNotFoundError, ValueError, KeyError):  # the record may be damaged as well
+            return False
+
     def _path(self, boundary: int, shard: int) -> Path:
         return self.folder / f"boundary_{boundary}" / f"{shard}.npy"
+
+    def _record(self, shard: int) -> Path:
+        return self.folder / f"shard_{shard}.json"
 
 
 class CachedFeatures:
     """Reads features from a complete store, memory-mapped: memory does not grow with the number of images.
 
+    Args:
+        store: The features.
+        load_teacher: Gives the teacher that they are of, with which damaged ones are computed anew.
+
     Raises:
         FileNotFoundError: The store is not complete.
     """
 
-    def __init__(self, store: FeatureStore) -> None:
+    def __init__(self, store: FeatureStore, load_teacher: Callable[[], CutTeacher]) -> None:
         if not store.complete:
             raise FileNotFoundError(f"{store.folder} must hold a manifest.json: compute the features first")
         self.num_views = store.num_views
-        self._store = store
+        self._store, self._load_teacher = store, load_teacher
         self._arrays: dict[tuple[int, int], np.ndarray] = {}
 
     def read(self, boundary: int, rows: np.ndarray) -> Tensor:
@@ -214,9 +247,9 @@ class CachedFeatures:
         return torch.from_numpy(batch).view(DTYPES[self._store.config.dtype]).float()
 
     def _array(self, boundary: int, shard: int) -> np.ndarray:
-        """The memory map of a shard, opened once."""
+        """The memory map of a shard, checked and opened once."""
         if (boundary, shard) not in self._arrays:
-            self._arrays[boundary, shard] = np.load(self._store._path(boundary, shard), mmap_mode="r")
+            self._arrays[boundary, shard] = self._store.open(boundary, shard, self._load_teacher)
         return self._arrays[boundary, shard]
 
 
@@ -228,15 +261,6 @@ def num_shards(num_rows: int, config: FeatureConfig) -> int:
 def boundaries_of(modes: tuple[Mode, ...]) -> tuple[int, ...]:
     """The cut points whose features the cached blocks need: before and after each; block k lies between k and k + 1."""
     return tuple(sorted({k + side for k, mode in enumerate(modes) if mode == "cached" for side in (0, 1)}))
-
-
-def _load_whole(path: Path, checksum: int) -> np.ndarray | None:
-    """The array of a file, or None if it is gone or not what was written."""
-    try:
-        array = np.load(path)
-    except (FileNotFoundError, ValueError, EOFError):
-        return None
-    return array if zlib.crc32(array.data) == checksum else None
 
 
 def _to_numpy(features: Tensor, dtype: torch.dtype) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The units that fill the feature cache: one per shard, and one that says that all are there."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from trainables.feature_cache import FeatureStore, boundaries_of
@@ -34,7 +35,7 @@ class FeatureShardSpec(FeaturesSpec):
 
 
 class FeatureManifestSpec(FeaturesSpec):
-    """Check the shards of a split's features and say that they are complete."""
+    """See to the shards of a split's features and say that they are complete."""
 
     kind: Literal["manifest"] = "manifest"
 
@@ -49,10 +50,11 @@ def run_feature_shard(spec: FeatureShardSpec) -> Iterator[Metrics]:
 
 
 def run_feature_manifest(spec: FeatureManifestSpec) -> Iterator[Metrics]:
-    """Check all shards and write the manifest, unless it is there."""
-    store = feature_store(spec.inputs, TeacherResult.read(spec.inputs.teacher_folder), spec.split)
+    """See that all shards are whole and write the manifest, unless it is there."""
+    teacher = TeacherResult.read(spec.inputs.teacher_folder)
+    store = feature_store(spec.inputs, teacher, spec.split)
     if not store.complete:
-        store.finish()
+        store.finish(partial(teacher.load, spec.inputs))
     yield {"num_shards": store.num_shards}
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from search_spaces.attribute import source_digest
 from search_spaces.cell_space import CellSpace
+from search_spaces.damage import file_checksum
 from search_spaces.declared import SpaceConfig, build_space
 from search_spaces.space import SearchSpace
 from trainables.data import DataConfig, ImageData, load_data
@@ -130,10 +131,16 @@ class UnitSpec(BaseModel):
         """The files that later units read."""
         return ()
 
+    @property
+    def num_processes(self) -> int:
+        """In how many processes it runs: trainings in as many as the config says, all else in one."""
+        return 1
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
         plain = _without_paths(self.model_dump())
+        plain["inputs"]["compute"] = self.inputs.compute.arithmetic
         if "weights" in self.inputs.sources:
             del plain["inputs"]["teacher"]["weights"]  # the path of a file, whose content counts
         text = json.dumps([plain, self.inputs.sources], sort_keys=True)
@@ -141,9 +148,35 @@ class UnitSpec(BaseModel):
 
     @property
     def is_done(self) -> bool:
-        """Whether the results are there and belong to these inputs."""
+        """Whether the results are there, belong to these inputs, and are what was written."""
+        return self._marker is not None and all(map(Path.exists, self.outputs)) and not self.damaged
+
+    @property
+    def damaged(self) -> tuple[Path, ...]:
+        """The outputs that have changed since the unit was done; empty where it is not done for these inputs."""
+        written = (self._marker or {}).get("checksums", {})  # markers of earlier versions have none
+        return tuple(
+            path
+            for path in self.outputs
+            if path.name in written and path.exists() and _checksum(path) != written[path.name]
+        )
+
+    @property
+    def _marker(self) -> dict[str, Any] | None:
+        """The marker that the unit is done, where it is one for these inputs."""
         done = read_done(self.folder)
-        return done is not None and done["inputs"] == self.fingerprint and all(map(Path.exists, self.outputs))
+        return done if done is not None and done.get("inputs") == self.fingerprint else None
+
+
+def _checksum(path: Path) -> str:
+    """A file's checksum; one that has not been touched since is not read twice in this process."""
+    status = path.stat()
+    return _checksum_at(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _checksum_at(path: Path, inode: int, size: int, time_ns: int) -> str:
+    return file_checksum(path)
 
 
 def _without_paths(value: Any) -> Any:

@@ -7,13 +7,15 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from trainables.data_parallel import Team
+from trainables.loading import loaded
 from trainables.pixels import Pixels
 from trainables.seeding import derive_seed, generator
 from trainables.transforms import Transform
 
 NUM_IMAGES_HASHED = 16
+ALONE = Team()
 
 Batch = tuple[Tensor, Tensor]
 Positions = Sequence[int] | np.ndarray
@@ -71,6 +73,7 @@ class Split:
         shuffle: bool,
         augment: bool,
         num_workers: int = 0,
+        team: Team = ALONE,
     ) -> Iterator[Batch]:
         """One pass over all images in batches (images [B, C, H, W], labels [B]) of almost equal size.
 
@@ -81,6 +84,7 @@ class Split:
             shuffle: Take the images in random order.
             augment: Augment the images.
             num_workers: Processes that prepare batches; changes nothing but the time.
+            team: Whose part of every batch is wanted.
 
         Raises:
             ValueError: `batch_size` is below 1.
@@ -90,14 +94,9 @@ class Split:
         order = np.arange(len(self))
         if shuffle:
             order = generator(seed, "order", epoch).permutation(order)
-        parts = np.array_split(order, -(-len(order) // batch_size))
-        loader = DataLoader(
-            _Batches(self, parts, view=epoch if augment else None),
-            batch_size=None,
-            num_workers=num_workers,
-            generator=torch.Generator(),  # else the loader draws from the global generator
-        )
-        return iter(loader)
+        parts = [team.part(batch) for batch in np.array_split(order, -(-len(order) // batch_size))]
+        view = epoch if augment else None
+        return loaded(lambda part: (self.images(part, view), self.labels(part)), parts, num_workers)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -114,17 +113,3 @@ class Split:
         seed = derive_seed(self._seed, "augment", view, int(self._pixels.indices[position]))
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reset the GPUs' generators too
         return augment(self._pixels.stored(position))
-
-
-class _Batches(Dataset):
-    """Ready batches of a split, so that a loader's workers prepare whole batches."""
-
-    def __init__(self, split: Split, parts: list[np.ndarray], view: int | None) -> None:
-        self._split, self._parts, self._view = split, parts, view
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def __getitem__(self, number: int) -> Batch:
-        positions = self._parts[number]
-        return self._split.images(positions, self._view), self._split.labels(positions)

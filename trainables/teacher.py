@@ -5,31 +5,36 @@ import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
+from search_spaces.architecture import Architecture
 from search_spaces.attribute import load_attribute
+from search_spaces.scaling import ScalingConfig, build_scaled
 from search_spaces.space import SearchSpace
 from search_spaces.suggestion import did_you_mean
 from trainables.retrain.config import TrainConfig
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth")
 NUM_NAMES_SHOWN = 5
+_OF_THE_SPACE = ("largest", "architecture")
 
 
 class TeacherConfig(BaseModel):
     """Which model teaches, with what weights, and where it is cut.
 
     Attributes:
-        source: "largest" (the space's largest architecture), the name of a torchvision classifier, or
-            "module:function": a function (input_shape, num_classes) -> torch.nn.Module that makes logits
-            [B, num_classes] of images [B, C, H, W].
+        source: "largest" (the space's largest architecture), "architecture" (the one that is given, scaled where
+            `scaling` is), the name of a torchvision classifier, or "module:function": a function (input_shape,
+            num_classes) -> torch.nn.Module that makes logits [B, num_classes] of images [B, C, H, W].
+        architecture: ID of an architecture of the space.
+        scaling: By how much it is scaled; None: it is taken as it is.
         weights: Name of torchvision's weights, such as "IMAGENET1K_V1", or path of a .safetensors file, or of a
             .pt or .pth file with a state_dict; None: freshly initialised.
         num_classes: Classes of the teacher's classifier, where they are not the data's.
@@ -41,10 +46,24 @@ class TeacherConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = "largest"
+    # Left out of what is kept where they are not given: other teachers are known by what was kept before these were.
+    architecture: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    scaling: ScalingConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     weights: str | None = None
     num_classes: int | None = Field(default=None, ge=1)
     cuts: Literal["auto"] | tuple[str, ...] = "auto"
     train: TrainConfig | None = None
+
+    @model_validator(mode="after")
+    def _architecture_goes_with_its_source(self) -> Self:
+        if (self.source == "architecture") != (self.architecture is not None):
+            raise ValueError(
+                "architecture must be given with source: architecture, and with no other, got source: "
+                f"{self.source} and architecture: {self.architecture}"
+            )
+        if self.scaling is not None and self.architecture is None:
+            raise ValueError("scaling must go with source: architecture, which is what it scales")
+        return self
 
 
 def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
@@ -62,6 +81,8 @@ def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
         model = _from_function(config.source, space)
     elif config.source == "largest":
         model = space.build(space.largest())
+    elif config.architecture is not None:
+        model = build_scaled(space, Architecture.parse(config.architecture), config.scaling)
     else:
         model = _from_torchvision(config.source, name, space.num_classes)
     if checkpoint is not None:
@@ -82,7 +103,7 @@ def check_weights_name(config: TeacherConfig, num_classes: int) -> None:
     """
     name, weights = config.source, str(config.weights)
     files = f"a {', '.join(CHECKPOINT_SUFFIXES)} file"
-    if name == "largest" or ":" in name:
+    if name in _OF_THE_SPACE or ":" in name:
         raise ValueError(f"teacher.weights must be {files}, got {weights!r}")
     _check_known(name)
     available = models.get_model_weights(name).__members__
@@ -159,7 +180,7 @@ def _check_known(name: str) -> None:
     known = models.list_models(module=models)
     if name not in known:
         raise ValueError(
-            'teacher.source must be "largest", "module:function" or a classifier of torchvision, '
+            'teacher.source must be "largest", "architecture", "module:function" or a classifier of torchvision, '
             f"got {name!r}{did_you_mean(name, known)}"
         )
 

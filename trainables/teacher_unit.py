@@ -20,7 +20,7 @@ from trainables.retrain.kept_epochs import KeptEpochs, epoch_weights, epochs_fol
 from trainables.retrain.step import SupervisedTraining
 from trainables.seeding import seed_global_generators
 from trainables.teacher import build_teacher, fingerprint
-from trainables.trainable import Metrics, train
+from trainables.trainable import Metrics, check_unchanged, train
 from trainables.weights import save_weights
 
 WEIGHTS = "weights.safetensors"
@@ -50,6 +50,11 @@ class TeacherSpec(UnitSpec):
         num_kept = train.epochs if self.keep_epochs and train is not None else 0
         epochs = (epoch_weights(self.folder, epoch) for epoch in range(1, num_kept + 1))
         return self.folder / WEIGHTS, self.folder / DESCRIPTION, *epochs
+
+    @property
+    def num_processes(self) -> int:
+        """As many as the config says, where there is something to train."""
+        return 1 if self.inputs.teacher.train is None else self.inputs.compute.num_processes
 
     @cached_property
     def fingerprint(self) -> str:
@@ -104,13 +109,14 @@ class TeacherResult:
         """The teacher, cut, on the CPU, with its weights: those after an epoch, from 1, or else the final ones.
 
         Raises:
-            ValueError: The weights after that epoch were not kept.
+            ValueError: The weights after that epoch were not kept, or they are damaged.
         """
         path = self.folder / WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
         if not path.is_file():
             raise ValueError(
                 f"the teacher's weights must be at {path}, there are none: train the teacher again"
             )
+        check_unchanged(self.folder, path)
         teacher = inputs.teacher.model_copy(update={"weights": str(path)})
         model = build_teacher(teacher, inputs.space)
         return cut(model, list(self.cuts), inputs.images.input_shape)

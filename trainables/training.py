@@ -10,17 +10,37 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from trainables.data_parallel import Team, current_team
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class ComputeConfig(BaseModel):
-    """Where and how one unit computes. Part of what a result depends on: sums are split by threads."""
+    """Where and how one unit computes. Results depend on it, since sums are split by threads and processes.
+
+    Attributes:
+        device: "auto" is a GPU where the unit has one.
+        num_threads: CPU threads of each process.
+        num_processes: Processes of one node that train a cell, a teacher or a network together, see `data_parallel.py`:
+            each takes its part of every batch, on a GPU of its own where units have GPUs. All else has one.
+        num_workers: Processes that read and augment images ahead of each of these; 0: it does so itself, between steps.
+            They change no result. A CPU each is taken for them.
+        channels_last: The layout of images and convolution weights; None: on, since it is faster on CPUs and GPUs.
+        precision: In which the steps of these trainings run, by torch's autocast; float16 scales its gradients. Weights
+            stay in float32, and so does all else: a teacher's features, ratings, accuracies, SD-DARTS.
+        compile: Compile the steps of these trainings: of supernets the operations, since each path would be a program
+            of its own. Takes minutes at first.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     num_threads: int = Field(default=1, ge=1)
+    num_processes: int = Field(default=1, ge=1)
+    num_workers: int = Field(default=0, ge=0)
     channels_last: bool | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
 
     def prepare(self) -> torch.device:
         """The device to compute on, with threads and determinism of this process set.
@@ -34,8 +54,28 @@ class ComputeConfig(BaseModel):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU vary
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
-        chosen = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(chosen if self.device == "auto" else self.device)
+        team = current_team()
+        if team.size > 1 and self.kind == "cuda":
+            return torch.device("cuda", team.rank)
+        return torch.device(self.kind)
+
+    @property
+    def arithmetic(self) -> dict[str, Any]:
+        """As plain data what results depend on."""
+        return self.model_dump(exclude={"num_workers"})
+
+    @property
+    def kind(self) -> str:
+        """The kind of device that this process computes on, "cpu" or "cuda"."""
+        found = "cuda" if torch.cuda.is_available() else "cpu"
+        return found if self.device == "auto" else self.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which steps are computed where it matters little."""
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[
+            self.precision
+        ]
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -43,10 +83,14 @@ class ComputeConfig(BaseModel):
         return torch.contiguous_format if self.channels_last is False else torch.channels_last
 
     def place(self, tensor: Tensor, device: torch.device) -> Tensor:
-        """The tensor on the device, in this config's layout where it is an image or a feature map."""
-        if tensor.dim() == 4:
-            return tensor.to(device, memory_format=self.memory_format, non_blocking=True)
-        return tensor.to(device, non_blocking=True)
+        """The tensor on the device, in this config's layout where it is an image or a feature map.
+
+        It goes to a GPU by way of pinned memory, so that this process need not wait for it.
+        """
+        if device.type == "cuda" and tensor.device.type == "cpu":
+            tensor = tensor.pin_memory()
+        placed = tensor.to(device, non_blocking=True)
+        return placed.to(memory_format=self.memory_format) if placed.dim() == 4 else placed
 
     def place_module(self, module: ModuleT, device: torch.device) -> ModuleT:
         """The module on the device, its convolution weights in this config's layout."""
@@ -86,14 +130,15 @@ class Method(Protocol):
 def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
     """Metrics of one epoch: the step's averages by sample, the evaluation, and where the time went.
 
-    A value that only some steps give is averaged over the samples of these.
+    A value that only some steps give is averaged over the samples of these. Where several processes train together,
+    averages are over the samples of all, and the leader alone evaluates.
 
     `data_wait_share` is the share of the training time spent waiting for batches.
 
     Raises:
         NonFiniteLossError: an average is not finite; the message names it and the epoch.
     """
-    start = time.perf_counter()
+    start, team = time.perf_counter(), current_team()
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
     num_samples, waited = 0, 0.0
@@ -104,7 +149,7 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
         for name, value in values.items():
             sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
             counts[name] = counts.get(name, 0) + size
-    averages = {name: float(total) / counts[name] for name, total in sums.items()}
+    averages = {name: _average(total, counts[name], team) for name, total in sums.items()}
     trained = time.perf_counter() - start
     for name, average in averages.items():
         if not math.isfinite(average):
@@ -113,11 +158,17 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
             )
     return {
         **averages,
-        **method.evaluate(epoch),
-        "samples_per_second": num_samples / trained,
+        **(method.evaluate(epoch) if team.leads else {}),
+        "samples_per_second": num_samples * team.size / trained,
         "data_wait_share": waited / trained,
         "seconds": time.perf_counter() - start,
     }
+
+
+def _average(total: Tensor, count: int, team: Team) -> float:
+    """The average of a value by its sum over `count` samples here, and those of the others."""
+    values = team.total(torch.stack([total.double(), total.new_tensor(count, dtype=torch.float64)]))
+    return float(values[0] / values[1])
 
 
 def _timed(batches: Iterable[Any]) -> Iterator[tuple[Any, float]]:

@@ -1,6 +1,7 @@
 """The units of work that a Ray Tune trial can be, and the function trainable that runs any of them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -17,12 +18,15 @@ from trainables.block_distillation.trainable import (
     run_rating,
     run_rating_table,
 )
+from trainables.data_parallel import leading
 from trainables.feature_units import (
     FeatureManifestSpec,
     FeatureShardSpec,
     run_feature_manifest,
     run_feature_shard,
 )
+from trainables.inputs import UnitSpec
+from trainables.notes import NOTES, collected_notes
 from trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec, run_retrain, run_retrain_found
 from trainables.sd_darts.trainable import SdDartsSpec, run_sd_darts
 from trainables.teacher_unit import TeacherSpec, run_teacher
@@ -44,7 +48,7 @@ Spec = (
     | RetrainSpec
 )
 
-_RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
+_RUN: dict[type[UnitSpec], Callable[[Any], Iterator[Metrics]]] = {
     TeacherSpec: run_teacher,
     FeatureShardSpec: run_feature_shard,
     FeatureManifestSpec: run_feature_manifest,
@@ -59,6 +63,9 @@ _RUN: dict[type, Callable[[Any], Iterator[Metrics]]] = {
     RetrainFoundSpec: run_retrain_found,
     RetrainSpec: run_retrain,
 }
+KINDS = frozenset(spec.model_fields["kind"].default for spec in _RUN)
+"""What kinds of units there are."""
+
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
 
 
@@ -73,10 +80,21 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
     # A unit of other inputs may have been done here: from now on its results are no longer whole.
     (spec.folder / DONE).unlink(missing_ok=True)
     history = []
+    others_work = partial(_take_part, spec.model_dump(mode="json"))
+    with leading(spec.num_processes, spec.inputs.compute.kind, others_work), collected_notes() as notes:
+        for metrics in _RUN[type(spec)](spec):
+            history.append({key: value for key, value in metrics.items() if key != "replayed"})
+            yield {**metrics, NOTES: list(notes)} if notes else metrics
+            notes.clear()
+    mark_done(spec.folder, spec.fingerprint, history, spec.outputs)
+
+
+def _take_part(plain: dict[str, Any]) -> None:
+    """Train with the leader, in another process than the unit's, to the last epoch; what comes then is the leader's."""
+    spec = parse_spec(plain)
     for metrics in _RUN[type(spec)](spec):
-        history.append({key: value for key, value in metrics.items() if key != "replayed"})
-        yield metrics
-    mark_done(spec.folder, spec.fingerprint, history)
+        if metrics["epoch"] == metrics["num_epochs"]:
+            return
 
 
 def parse_spec(plain: dict[str, Any]) -> Spec:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
-from analysis.report.numerals import power_of_ten, superscript
+from analysis.numerals import power_of_ten, superscript
 
 _MARGIN = 0.04  # left free at both ends, as a share of the values' range
 _NUM_TICKS = 6

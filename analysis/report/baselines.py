@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from analysis.numerals import decimal
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear
 from analysis.report.chart import Chart
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table, breakable
-from analysis.report.numerals import decimal
 from analysis.report.palette import series_role
 from analysis.run import Run
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from analysis.numerals import decimal
 from analysis.report.axis import linear, names
 from analysis.report.chart import SMALL, Chart, rows_size
 from analysis.report.cloud import draw_cloud
 from analysis.report.content import Figure, Key, Section
-from analysis.report.numerals import decimal
 from analysis.run import Run
 from search_spaces.rating_table import CANDIDATE, DEPTH, OPERATIONS, RATING, SWAP_IN, WIDTH
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from analysis.numerals import decimal, quantity
 from analysis.ranking import ARCHITECTURE, RANK, SCORE, top_architectures
 from analysis.report.axis import linear
 from analysis.report.chart import MEDIUM, Chart
 from analysis.report.cloud import draw_cloud
 from analysis.report.content import Figure, Key, Section
-from analysis.report.numerals import decimal, quantity
 from analysis.report.reference import COSTS, extremes, found, trained
 from analysis.run import Run
 

@@ -7,11 +7,11 @@ import pandas as pd
 
 from analysis import additivity, calibration
 from analysis.agreement import sentence
+from analysis.numerals import decimal
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear, names
 from analysis.report.chart import SMALL, Chart, rows_size
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table
-from analysis.report.numerals import decimal
 from analysis.run import Run
 
 _PREDICTORS = {

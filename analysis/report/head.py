@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from analysis import generations
 from analysis.agreement import sentence
-from analysis.report.numerals import count
+from analysis.numerals import count
 from analysis.run import Run
 
 
@@ -26,6 +27,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
 def conclusions(run: Run) -> list[str]:
     """What came out: how far the ranking can be trusted, and what is proved of it."""
     texts = []
+    if run.generations is not None and run.generations_figures is not None:
+        texts.append(generations.sentence(run.generations, run.generations_figures))
     if run.agreement_figures is not None:
         texts.append(sentence(run.agreement_figures))
     elif run.ranking is not None:

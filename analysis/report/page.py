@@ -12,6 +12,7 @@ from analysis.report import (
     block_ratings,
     cost_fronts,
     evidence,
+    generations,
     ranking_table,
     score_histogram,
     sd_darts,
@@ -27,6 +28,7 @@ from search_spaces.atomic_file import write_text
 REPORT = "report.html"
 _HERE = Path(__file__).parent
 _SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
+    generations.section,
     ranking_table.section,
     evidence.section,
     baselines.section,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.numerals import decimal, quantity, with_error
 from analysis.ranking import ARCHITECTURE, RANK, SCORE
 from analysis.report.content import Cell, Column, Section, Table, breakable
-from analysis.report.numerals import decimal, quantity, with_error
 from analysis.run import Run
 from search_spaces.rating_table import NUM_MACS
 
@@ -31,8 +31,8 @@ def section(run: Run) -> Section | None:
     if run.ranking is None:
         return None
     listed = run.ranking.head(NUM_SHOWN).copy()
-    if run.retrained is not None:
-        means = run.retrained.groupby(ARCHITECTURE)[_ACCURACY].mean()
+    if run.retrained_alike is not None:
+        means = run.retrained_alike.groupby(ARCHITECTURE)[_ACCURACY].mean()
         if listed[ARCHITECTURE].isin(means.index).any():
             listed[_ACCURACY] = listed[ARCHITECTURE].map(means)
     return Section(

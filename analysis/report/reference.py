@@ -30,18 +30,17 @@ def found(run: Run) -> pd.DataFrame | None:
 
 
 def trained(run: Run) -> pd.DataFrame | None:
-    """The networks of the run's space that were trained for real, a row each.
+    """The networks of the run's space that were trained for real, and alike, a row each.
 
     Columns: architecture, accuracy (its mean over the trainings), `accuracy_se`, num_trainings, and where the run has
     all ratings, score and costs.
     """
-    if run.retrained is None or run.study is not None:
+    trainings = run.retrained_alike
+    if trainings is None or run.study is not None:
         return None
-    groups = run.retrained.groupby(ARCHITECTURE, sort=False)["test_accuracy"]
+    groups = trainings.groupby(ARCHITECTURE, sort=False)["test_accuracy"]
     frame = groups.agg(accuracy="mean", accuracy_se="sem", num_trainings="count").reset_index()
-    costs = run.retrained.groupby(ARCHITECTURE, sort=False)[
-        [name for name in COSTS if name in run.retrained]
-    ].first()
+    costs = trainings.groupby(ARCHITECTURE, sort=False)[[name for name in COSTS if name in trainings]].first()
     frame = frame.join(costs, on=ARCHITECTURE)
     tables = run.tables
     if tables is not None:

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.distribution import ScoreDistribution, score_distribution
+from analysis.numerals import count, decimal
 from analysis.ranking import ARCHITECTURE, SCORE
 from analysis.report.axis import linear, logarithmic
 from analysis.report.chart import MEDIUM, Chart
 from analysis.report.content import Figure, Key, Section
-from analysis.report.numerals import count, decimal
 from analysis.report.reference import found, trained
 from analysis.run import Run
 

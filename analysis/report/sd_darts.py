@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from analysis.numerals import decimal, with_error
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear, names
 from analysis.report.chart import Chart, rows_size
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table
-from analysis.report.numerals import decimal, with_error
 from analysis.report.palette import series_role
 from analysis.run import Run
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from analysis.numerals import duration
 from analysis.report.axis import linear, names
 from analysis.report.chart import Chart, rows_size
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table
-from analysis.report.numerals import duration
 from analysis.report.palette import series_role
 from analysis.run import Run
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from analysis.numerals import decimal
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear
 from analysis.report.chart import Chart
 from analysis.report.content import Figure, Key, Section
-from analysis.report.numerals import decimal
 from analysis.report.palette import NUM_COLOURS, series_role
 from analysis.run import Run
 

@@ -1,7 +1,7 @@
 """The evidence from a finished search: networks are trained for real, and the ranking is held to them."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -19,9 +19,9 @@ from nasray.execution import Execution
 from nasray.run_folder import RunFolder, read_json
 from nasray.schedule import Unit
 from search_spaces.atomic_file import write_json, write_parquet
+from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.block_distillation.stitch import StitchSpec, read_stitched
 from trainables.inputs import SearchInputs, UnitInputs
-from trainables.retrain.trainable import RETRAINED
 
 # What the agreement calls the score that is ranked by.
 _PREDICTORS = {BY_SCORE: SCORE, BY_SWAP_IN: SWAP_IN_SCORE}
@@ -35,11 +35,13 @@ class Evidence:
         networks: See `evidence_table`.
         agreement: See `analysis.agreement.agreement`, over the best and the sampled ones; None where too few are rated.
         calibration: See `analysis.calibration.Calibration`, over the same ones; None where they are too few.
+        asked: Those that were asked for by name just now.
     """
 
     networks: pd.DataFrame
     agreement: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
+    asked: tuple[str, ...] = ()
 
 
 def gather_evidence(
@@ -73,7 +75,8 @@ def gather_evidence(
     ranked = tables_by(config.ranking.by, tables) if tables else []
     networks = choose_networks(settings, ranking, ranked, found, budgets=config.budgets, seed=config.seed)
     asked = {*networks[ARCHITECTURE], *chosen}
-    networks = _with_chosen(networks, [*chosen, *_trained(folder)])
+    by_hand = list(dict.fromkeys([*(read_json(folder.chosen) or []), *chosen]))
+    networks = _with_chosen(networks, by_hand)
     trainings = {
         name: retrain_specs(settings, config, folder, inputs, name) for name in networks[ARCHITECTURE]
     }
@@ -84,12 +87,14 @@ def gather_evidence(
     stitching = _stitching(config, folder, inputs, ranking, networks[ARCHITECTURE])
     if stitching is not None:
         units.append(Unit(stitching))
+    if chosen:
+        write_json(folder.chosen, by_hand)
     drop_evidence(folder)
     try:
         execution.run_missing(units, units)
     finally:
         table = evidence_table(networks, trainings, tables, _stitched(stitching), inputs)
-        evidence = _judge(table, tables, config)
+        evidence = replace(_judge(table, tables, config), asked=tuple(chosen))
         write_parquet(folder.agreement, evidence.networks)
         write_json(folder.agreement_figures, evidence.agreement)
         if evidence.calibration is not None:
@@ -109,13 +114,6 @@ def _with_chosen(networks: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     return pd.concat([networks, more]).drop_duplicates(ARCHITECTURE, ignore_index=True)
 
 
-def _trained(folder: RunFolder) -> Iterator[str]:
-    """The architectures of all trainings that are in the folder, in the order of their paths."""
-    for path in sorted(folder.unit("retrain").glob(f"*/*/{RETRAINED}")):
-        if (content := read_json(path)) is not None:  # a damaged one counts as none
-            yield content["architecture"]
-
-
 def _stitching(
     config: ExperimentConfig,
     folder: RunFolder,
@@ -126,6 +124,10 @@ def _stitching(
     """What puts the trained blocks together, where there are any and the teacher's classes are the data's."""
     wanted = config.retrain is not None and config.retrain.stitched
     if not wanted or ranking is None or not isinstance(inputs, SearchInputs):
+        return None
+    if not isinstance(
+        config.dna, BlockDistillationConfig
+    ):  # blocks that learned to put out what the teacher does
         return None
     if inputs.teacher.num_classes not in (None, inputs.summary.num_classes):
         return None

@@ -5,23 +5,28 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis import agreement, calibration
+from analysis.numerals import quantity
 from nasray.evidence.evidence import Evidence
 from nasray.evidence.networks import GROUP, SAMPLE
 from nasray.evidence.table import ACCURACIES, ACCURACY
-from nasray.ranking_view import quantity
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 
 
 def print_evidence(evidence: Evidence, console: Console) -> None:
-    """Print the accuracies of the networks that were chosen by name, and how far the ranking agrees with all."""
+    """Print the accuracies, those of sampled networks that nobody asked for as a range, and how the ranking agrees."""
     networks = evidence.networks
     if not len(networks):
         return
-    table = Table(title="Trained for real, tested on the test images", title_justify="left", box=None)
+    several = networks[ACCURACIES].map(len).max() > 1
+    title = "Trained for real, tested on the test images" + (
+        ": mean over training seeds (lowest to highest)" if several else ""
+    )
+    table = Table(title=title, title_justify="left", box=None)
     for heading in ("why", "accuracy", "params", "macs"):
         table.add_column(heading, justify="left" if heading == "why" else "right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
-    for row in networks[networks[GROUP] != SAMPLE].to_dict("records"):
+    told = (networks[GROUP] != SAMPLE) | networks["architecture"].isin(evidence.asked)
+    for row in networks[told].to_dict("records"):
         table.add_row(
             str(row[GROUP]),
             _accuracy(row),
@@ -44,10 +49,9 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
 
 
 def _accuracy(row: dict) -> str:
-    """The mean over the training seeds, and by how much the farthest of them differs."""
-    values = row[ACCURACIES]
-    spread = max(abs(value - row[ACCURACY]) for value in values)
-    return f"{row[ACCURACY]:.4f}" if len(values) == 1 else f"{row[ACCURACY]:.4f} ± {spread:.4f}"
+    """The mean over the training seeds, and their range: no standard error, which test images and seeds both have."""
+    values, mean = row[ACCURACIES], f"{row[ACCURACY]:.4f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _range(sampled: pd.DataFrame) -> str:

@@ -137,7 +137,7 @@ def _data(facts: CardFacts) -> str:
 def _training(facts: CardFacts) -> str:
     chosen, settings = facts.trainings[0], facts.settings
     if settings is None:
-        told = "The run's config has been changed since and does not tell the settings."
+        told = "The settings are not known: the run's config, or nasray, has changed since."
     else:
         told = f"The settings:\n\n```json\n{settings.model_dump_json(indent=2)}\n```"
     return f"{chosen.num_epochs} epochs, training seed {chosen.seed}. {told}"

@@ -24,8 +24,9 @@ def dna_macs(config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs) 
     """Estimated multiply-accumulates of a finished search by what they are for.
 
     Returns:
-        `teacher` (its training, 0 where it came trained), `features` (for the cache, or in every step), `cells`
-        (training and rating of all cells), `swap_in` (candidates inside the teacher).
+        `teacher` (its training, 0 where it came trained), `features` (for the cache), `cells` (training and rating of
+        all cells; where features are not cached with the teacher's part in every step), `swap_in` (candidates inside
+        the teacher).
     """
     assert config.dna is not None
     teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
@@ -37,10 +38,9 @@ def dna_macs(config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs) 
     cached = max(
         (prefix for prefix, mode in zip(prefixes, modes, strict=False) if mode == "cached"), default=0
     )
-    features, swap_in = float(cached * (num_train * inputs.features.num_copies + num_held_out)), 0.0
+    features = float(cached * (num_train * inputs.features.num_copies + num_held_out))
+    swap_in = 0.0
     for k, (block, prefix) in enumerate(zip(inputs.space.blocks, prefixes, strict=True)):
-        if modes[k] == "online":
-            features += prefix * len(block.cells) * config.dna.epochs * num_train
         num_rated = block.num_candidates * len(inputs.space.entry_widths(k))
         swap_in += num_rated * min(rating.swap_in_images, num_held_out) * (whole - prefix)
     return {

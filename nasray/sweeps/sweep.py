@@ -10,17 +10,16 @@ from ray.tune import TuneError
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from rich.console import Console
 
+from nasray.cluster import ray_cluster
 from nasray.config_file import load_config
 from nasray.execution import Execution, SearchFailedError
+from nasray.placement import check_resources, num_slots
 from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
 from nasray.schedule import (
     DriverCallback,
     LatestFirst,
-    check_resources,
-    num_slots,
-    ray_cluster,
     run_trials,
 )
 from nasray.sweeps.config import SweepConfig
@@ -61,6 +60,7 @@ def sweep(
     if requested.sweep is None:
         raise ValueError("sweep must be given in the config (unit, objectives, domains), got none")
     folder = RunFolder.of(requested)
+    folder.refresh()
     resolved, inputs = resolve(requested, folder)
     _ = inputs.images  # missing files are an error here, not on every node
     folder.check(resolved)
@@ -73,7 +73,7 @@ def sweep(
         num_left = max(0, requested.sweep.num_trials - num_ended(study))
         if num_left:
             with ray_cluster(resolved.resources):
-                check_resources(variants, resolved.resources)
+                check_resources([variant.spec for variant in variants], resolved.resources)
                 _run_needed(unit, tracker, console)
                 view = SweepView(requested.sweep.metrics, study, console)
                 _run_trials(requested.sweep, unit, num_left, [TrackSweep(tracker, study), view])

@@ -1,6 +1,7 @@
 """MLflow's runs of a sweep: one for each trial, found again by the tags `run_folder` and `unit`."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -21,45 +22,61 @@ class TrackSweep(DriverCallback):
     """
 
     def __init__(self, tracker: Tracker, study: optuna.Study) -> None:
-        self._tracker, self._study = tracker, study
+        self._tracker, self._call, self._study = tracker, tracker.backlog.call, study
         self._run_ids: dict[str, str] = {}
         self._last_steps: dict[str, int] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial started, or started again."""
-        if trial.trial_id in self._run_ids:
-            return
-        config = trial.config
-        unit = config["swept_unit"]
-        self._run_ids[trial.trial_id] = self._tracker.open_run(
-            config["name"],
-            {"kind": "sweep", "swept_unit": unit},
-            {"swept_unit": unit, "seed": config["spec"]["inputs"]["seed"], **config["params"]},
-        )
-        self._last_steps[trial.trial_id] = -1
+        self._call(self._open, trial.trial_id, trial.config)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial finished an epoch."""
-        step = result.get("epoch", 0)
-        if step > self._last_steps[trial.trial_id]:
-            self._tracker.log_metrics(self._run_ids[trial.trial_id], own_metrics(result), step)
-            self._last_steps[trial.trial_id] = step
+        self._call(self._log, trial.trial_id, dict(result), time.time())
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended."""
         ended = self._study.get_trials(deepcopy=False)[trial.config["trial"]]
-        self._tracker.close_run(self._run_ids[trial.trial_id], failure=ended.user_attrs.get(FAILURE))
+        self._call(self._close, trial.trial_id, ended.user_attrs.get(FAILURE))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended with an error for good."""
         self.on_trial_complete(iteration, trials, trial)
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        """All trials ended."""
+        self._tracker.backlog.finish()
+
+    def _open(self, trial_id: str, config: Mapping[str, Any]) -> None:
+        if trial_id in self._run_ids:
+            return
+        unit = config["swept_unit"]
+        self._run_ids[trial_id] = self._tracker.open_run(
+            config["name"],
+            {"kind": "sweep", "swept_unit": unit},
+            {"swept_unit": unit, "seed": config["spec"]["inputs"]["seed"], **config["params"]},
+        )
+        self._last_steps[trial_id] = -1
+
+    def _log(self, trial_id: str, result: Mapping[str, Any], seconds: float) -> None:
+        step = result.get("epoch", 0)
+        if step > self._last_steps[trial_id]:
+            self._tracker.log_metrics(self._run_ids[trial_id], own_metrics(result), step, seconds)
+            self._last_steps[trial_id] = step
+
+    def _close(self, trial_id: str, failure: str | None) -> None:
+        self._tracker.close_run(self._run_ids[trial_id], failure=failure)
 
 
 def close_interrupted(tracker: Tracker, trials: Sequence[FrozenTrial]) -> None:
     """End the runs of trials whose driver died."""
     for trial in trials:
         if RUN_NAME in trial.user_attrs:
-            run_id = tracker.open_run(trial.user_attrs[RUN_NAME], {"kind": "sweep"}, {})
-            tracker.close_run(run_id, failure="the sweep was interrupted")
+            tracker.backlog.call(_close_interrupted, tracker, trial.user_attrs[RUN_NAME])
+
+
+def _close_interrupted(tracker: Tracker, name: str) -> None:
+    run_id = tracker.open_run(name, {"kind": "sweep"}, {})
+    tracker.close_run(run_id, failure="the sweep was interrupted")

@@ -9,6 +9,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from nasray.schedule import FAILURE
+from nasray.storage.staged import pull_results
 from nasray.sweeps.config import SweepConfig
 from nasray.sweeps.study import STUDY, distribution, sampler, storage_of
 from nasray.sweeps.tracking import RUN_NAME
@@ -94,6 +95,7 @@ class SweepTrials(OptunaSearch):
     ) -> None:
         """Record how a trial ended: well, pruned by the scheduler, or failed with a reason."""
         spec = self._specs.pop(trial_id)
+        pull_results(spec)
         if error:
             self._fail(trial_id, "its process failed too often")
         elif result and FAILURE in result:

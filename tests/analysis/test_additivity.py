@@ -32,7 +32,7 @@ def test_groups_are_told_one_by_one_in_their_order():
     assert figures["0+1"]["spearman"] == pytest.approx(-1)
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
     assert "ρ 0.00" in sentence(figures).split(";")[0]  # noqa: RUF001
-    assert "ρ 1.00, with a median error of 0%; they do 1.00 times the sum." in sentence(figures)  # noqa: RUF001
+    assert "ρ 1.00 and is off by 0% in the median; they do 1.00 times the sum." in sentence(figures)  # noqa: RUF001
 
 
 def test_what_is_not_finite_or_too_few_has_no_figures():

@@ -133,7 +133,7 @@ def test_budgets_that_cannot_be_met_are_named():
 
 def test_arguments_that_make_no_sense_are_refused(instances):
     tables = instances[0].tables
-    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="to list must be at least 1, got 0"):
         top_architectures(tables, k=0)
-    with pytest.raises(ValueError, match="time_limit_seconds must be positive, got 0"):
+    with pytest.raises(ValueError, match="time limit must be positive, got 0"):
         top_architectures(tables, time_limit_seconds=0)

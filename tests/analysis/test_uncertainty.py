@@ -152,14 +152,17 @@ def test_one_batch_tells_nothing():
 
 def test_tables_and_architectures_that_do_not_fit_are_refused():
     tables = random_tables(np.random.default_rng(0))
-    for name, match in (("a/b", "for each of 3 blocks, got a/b"), ("a/b/z", "block 2 must have one named z")):
+    for name, match in (
+        ("a/b", "for each of the 3 blocks, got a/b"),
+        ("a/b/z", "block 2 must have one named z"),
+    ):
         with pytest.raises(ValueError, match=match):
             score_errors(pd.DataFrame({"architecture": [name]}), tables)
     with pytest.raises(ValueError, match="block 1 must have the column rating_batches"):
         top_probabilities([tables[0], tables[1].drop(columns="rating_batches")], None, ["a/a"], 1)
     with pytest.raises(ValueError, match="block 0 must have rating_batches in each row with a rating"):
         top_probabilities([tables[0].assign(rating_batches=[[]] + [[0.0, 0.0]] * 5)], None, ["a"], 1)
-    with pytest.raises(ValueError, match="num_resamples must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="resamples must be at least 1, got 0"):
         top_probabilities(tables, None, ["a/a/a"], 1, num_resamples=0)
 
 

@@ -10,6 +10,7 @@ from nasray.config_file import load_config
 from nasray.plan import plan_search
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
+from nasray.storage.store import Store
 
 OWN = """
 from torch import nn
@@ -73,6 +74,19 @@ def test_a_module_that_differs_is_named(spec, expected, tmp_path):
     (tmp_path / "own_operation.py").write_text(OWN + "# changed since\n")
     message = told(spec, expected, tmp_path)
     assert message.startswith("the file of own_operation:identity differs from the one here")
+
+
+def test_a_store_that_is_reached_and_one_that_is_not(spec, expected, tmp_path):
+    store = Store(f"file://{tmp_path}/bucket")
+    store.write(".seen", b"here")
+    expected |= {"staging": str(tmp_path / "staging")}
+    plain = spec.model_dump(mode="json")
+    assert lacking(f"{store.url}/.seen", plain, expected) is None
+    message = lacking(f"{store.url}/.other", plain, expected)
+    assert message.startswith("storage.root must be the same store for all nodes")
+    (tmp_path / "in the way").touch()
+    message = lacking(f"{store.url}/.seen", plain, expected | {"staging": str(tmp_path / "in the way" / "x")})
+    assert message.startswith("storage.root must be a store that all nodes reach")
 
 
 @pytest.mark.usefixtures("ray_of_two")

@@ -107,11 +107,20 @@ STUDY = {
             "searches.1.self_distillation={mode: cache, unit: step}",
             r"searches\.1\.self_distillation: mode: cache keeps .* unit must be epoch, got step",
         ),
-        ("searches.0.method=darts", r"searches\.0\.method: must be one of dna, sd_darts, got 'darts'"),
-        ("searches.0={epochs: 2}", r"searches\.0\.method: must be one of dna, sd_darts, got none"),
+        (
+            "searches.0.method=darts",
+            r"searches\.0\.method: must be one of dna, dna_plus, dna_plus_plus, sd_darts, got 'darts'",
+        ),
+        (
+            "searches.0={epochs: 2}",
+            r"searches\.0\.method: must be one of dna, dna_plus, dna_plus_plus, sd_darts, got none",
+        ),
         ("searches.0.method=sd_darts", r"searches: each method may stand once, got sd_darts, sd_darts"),
         ("searches=[]", r"searches: .*at least 1 item"),
-        ("teacher=null", r"  teacher must be given for a search of the method dna, got none"),
+        (
+            "teacher=null",
+            r"  teacher must be given for a search of the method dna or dna_plus_plus, got none",
+        ),
         ("study={seeds: [], arms: {}}", r"(?s)study\.seeds: .*study\.arms: "),
         ("study.seeds=[0, 0]", r"study\.seeds: must differ, got 0, 0"),
         ("study.sedes=[0]", r"study\.sedes: unknown key; did you mean seeds\? allowed are arms, retrain"),

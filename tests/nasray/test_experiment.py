@@ -152,7 +152,7 @@ def test_another_config_does_not_touch_the_run(tiny):
 
 
 def test_more_than_a_node_has_is_an_error_at_the_start(tiny):
-    with pytest.raises(ValueError, match=r"teacher takes 64 CPU, the largest node has 2 CPU, 0 GPU"):
+    with pytest.raises(ValueError, match=r"teacher takes 64 CPU, the nodes have 2 CPU: lower"):
         search(tiny(compute={"num_threads": 64}))
 
 

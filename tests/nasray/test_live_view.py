@@ -61,3 +61,19 @@ def test_elsewhere_each_finished_unit_is_a_line():
     assert "done" in lines[0]
     assert "failed" in lines[1]
     assert lines[1].endswith("train_loss must stay finite")
+
+
+def test_of_a_thousand_units_those_that_failed_or_run_are_seen_and_all_are_counted():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    names = [f"retrain/{number}" for number in range(1000)]
+    view = LiveView(units(*names), console)
+    for name in names[:100]:
+        view.on_trial_start(0, [], trial(name))
+    for name in names[:35]:
+        view.on_trial_complete(0, [], trial(name))
+    view.on_trial_error(0, [], trial(names[99]))
+    text = rendered(view, console)
+    assert "35 of 1,000 units done, 64 running, 1 failed" in text
+    assert "retrain/99" in text
+    assert len(text.splitlines()) == 27
+    assert "and 976 more" in text

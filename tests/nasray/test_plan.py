@@ -51,6 +51,15 @@ def test_online_blocks_need_no_features(plan):
     assert all(unit.needs == ("teacher",) for unit in units["ratings"])
 
 
+def test_a_cell_whose_features_are_not_cached_costs_the_teachers_part_as_well(plan):
+    cached, online = (
+        {unit.name: unit.cost for unit in plan([f"features.mode=[{mode}, {mode}]"])["ratings"]}
+        for mode in ("cached", "online")
+    )
+    added = [online[name] - cached[name] for name in ("block_0/2x8", "block_0/1x12", "block_1/2x16")]
+    assert 0 < added[0] == added[1] < added[2]
+
+
 def test_a_large_cell_is_rated_by_first_layer_subtree(plan):
     units = plan(["searches.0.rating.max_candidates_per_unit=10"])["ratings"]
     parts = [unit for unit in units if unit.name.startswith("block_1/2x16/rating/")]

@@ -1,6 +1,10 @@
 from nasray.schedule import FAILURE, ReadyUnits, Unit
 
 
+def plenty(running, spec):
+    return True
+
+
 class Spec:
     """Stands for a unit's spec where only its name counts."""
 
@@ -20,9 +24,7 @@ def name_of(config):
 
 
 def test_units_start_when_what_they_need_is_done():
-    searcher = ReadyUnits(
-        [unit("teacher"), unit("a", "teacher"), unit("b", "teacher", "a")], set(), lambda: 9
-    )
+    searcher = ReadyUnits([unit("teacher"), unit("a", "teacher"), unit("b", "teacher", "a")], set(), plenty)
     assert name_of(searcher.suggest("1")) == "teacher"
     assert searcher.suggest("2") is None
     searcher.on_trial_complete("1", {})
@@ -35,17 +37,17 @@ def test_units_start_when_what_they_need_is_done():
 
 def test_the_longest_ready_unit_starts_first():
     units = [unit("short", cost=1), unit("long", cost=9), unit("longest", "short", cost=99)]
-    searcher = ReadyUnits(units, set(), lambda: 9)
+    searcher = ReadyUnits(units, set(), plenty)
     assert [name_of(searcher.suggest(str(i))) for i in range(2)] == ["long", "short"]
 
 
 def test_what_is_done_already_lets_others_start():
-    searcher = ReadyUnits([unit("a", "teacher")], {"teacher"}, lambda: 9)
+    searcher = ReadyUnits([unit("a", "teacher")], {"teacher"}, plenty)
     assert name_of(searcher.suggest("1")) == "a"
 
 
 def test_a_failure_stops_those_that_need_it_and_no_others():
-    searcher = ReadyUnits([unit("a"), unit("b", "a"), unit("c")], set(), lambda: 9)
+    searcher = ReadyUnits([unit("a"), unit("b", "a"), unit("c")], set(), plenty)
     assert [name_of(searcher.suggest(str(i))) for i in range(2)] == ["a", "c"]
     searcher.on_trial_complete("0", {FAILURE: "diverged"})
     assert searcher.suggest("2") is None  # c still runs, and might be needed by something
@@ -54,7 +56,7 @@ def test_a_failure_stops_those_that_need_it_and_no_others():
 
 
 def test_an_error_counts_as_a_failure():
-    searcher = ReadyUnits([unit("a"), unit("b", "a")], set(), lambda: 9)
+    searcher = ReadyUnits([unit("a"), unit("b", "a")], set(), plenty)
     searcher.suggest("0")
     searcher.on_trial_complete("0", None, error=True)
     assert searcher.suggest("1") == ReadyUnits.FINISHED
@@ -62,7 +64,7 @@ def test_an_error_counts_as_a_failure():
 
 def test_no_more_units_are_given_than_there_is_room_for():
     room = [2]
-    searcher = ReadyUnits([unit("a"), unit("b"), unit("c")], set(), lambda: room[0])
+    searcher = ReadyUnits([unit("a"), unit("b"), unit("c")], set(), lambda running, _: len(running) < room[0])
     assert searcher.suggest("0")
     assert searcher.suggest("1")
     assert searcher.suggest("2") is None

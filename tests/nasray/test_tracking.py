@@ -5,6 +5,7 @@ from mlflow.tracking import MlflowClient
 
 from nasray.config_file import load_config
 from nasray.experiment import search
+from nasray.mlflow_place import create_database
 from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
@@ -104,6 +105,48 @@ def test_catching_up_leaves_open_what_is_not_done(started):
     client, runs = runs_of(config)
     assert runs[0].info.status == "FINISHED"
     assert len(client.get_metric_history(runs[0].info.run_id, "train_loss")) == 2
+
+
+def test_a_launch_logs_what_mlflow_never_heard_of(started):
+    """Its server was away, or its database is lost."""
+    config, folder, trial = started
+    spec = parse_spec(trial.config["spec"])
+    for path in spec.outputs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    mark_done(spec.folder, spec.fingerprint, [epoch(1), epoch(2)], spec.outputs)
+    for _ in range(2):
+        Tracker(config, folder).catch_up([spec])
+    client, (run,) = runs_of(config)
+    assert run.info.status == "FINISHED"
+    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 2
+
+
+def test_a_database_is_made_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "mlflow.db"
+    create_database(f"sqlite:///{path}")
+    assert list(tmp_path.iterdir()) == [path]
+    before = path.stat().st_mtime_ns
+    create_database(f"sqlite:///{path}")
+    assert path.stat().st_mtime_ns == before
+    assert MlflowClient(f"sqlite:///{path}").search_experiments()[0].name == "Default"
+    create_database("http://127.0.0.1:9")
+
+
+def test_nothing_waits_for_a_server_that_is_away(started, caplog, monkeypatch):
+    """Nothing listens at port 9, and whoever asks learns that at once."""
+    config, folder, trial = started
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    tracker = Tracker(config, folder)
+    tracking = TrackTrials(tracker)
+    tracking.on_trial_start(0, [], trial)
+    for number in (1, 2):
+        tracking.on_trial_result(0, [], trial, epoch(number))
+    tracking.on_trial_complete(0, [], trial)
+    tracker.log_result({}, [], lambda: None)
+    assert "MLflow at http://127.0.0.1:9 does not answer" in caplog.messages[0]
+    assert "4 entries are missing there" in caplog.messages[1]
+    assert "secret" not in caplog.text
 
 
 def test_a_failure_is_told_with_its_reason(started):

@@ -8,6 +8,8 @@ IMAGES = {
     "dna_one_cell": ((3, 224, 224), 1000),
     "digits": ((1, 8, 8), 10),
     "small_images": ((3, 32, 32), 10),
+    "vit": ((3, 224, 224), 1000),
+    "vit_digits": ((1, 8, 8), 10),
 }
 DECLARED = {
     "source": "declared",

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +29,7 @@ def store(tmp_path, images):
 def fill(store, teacher):
     for shard in range(store.num_shards):
         store.write_shard(shard, teacher)
-    return store.finish()
+    return store.finish(lambda: teacher)
 
 
 def fresh(teacher, split, boundary, positions, view=None):
@@ -42,7 +41,7 @@ def test_cached_features_are_the_fresh_ones(store, teacher, images):
     written = store()
     num_bytes = fill(written, teacher)
     assert num_bytes == 50 * 4 * sum(np.prod(shape) for shape in teacher.feature_shapes)
-    cached = CachedFeatures(written)
+    cached = CachedFeatures(written, lambda: teacher)
     positions = np.array([49, 3, 17, 3, 16])
     for boundary in range(4):
         expected = fresh(teacher, images.train, boundary, positions)
@@ -53,7 +52,7 @@ def test_cached_features_are_the_fresh_ones(store, teacher, images):
 def test_smaller_types_halve_the_bytes(store, teacher, images, dtype, tolerance):
     written = store(dtype=dtype)
     assert fill(written, teacher) == 50 * 2 * sum(np.prod(shape) for shape in teacher.feature_shapes)
-    found = CachedFeatures(written).read(2, np.arange(50))
+    found = CachedFeatures(written, lambda: teacher).read(2, np.arange(50))
     expected = fresh(teacher, images.train, 2, np.arange(50))
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
     assert found.dtype == torch.float32
@@ -62,7 +61,7 @@ def test_smaller_types_halve_the_bytes(store, teacher, images, dtype, tolerance)
 def test_views_are_augmented_copies(store, teacher, images):
     written = store(views=2)
     fill(written, teacher)
-    cached = CachedFeatures(written)
+    cached = CachedFeatures(written, lambda: teacher)
     assert cached.num_views == 2
     positions = np.array([5, 40])
     for view in range(2):
@@ -75,7 +74,7 @@ def test_held_out_images_have_one_plain_view(store, teacher, images):
     written = store(split=images.held_out, views=3)
     fill(written, teacher)
     expected = fresh(teacher, images.held_out, 3, np.arange(20))
-    torch.testing.assert_close(CachedFeatures(written).read(3, np.arange(20)), expected)
+    torch.testing.assert_close(CachedFeatures(written, lambda: teacher).read(3, np.arange(20)), expected)
 
 
 def test_the_place_depends_on_all_that_the_features_depend_on(store, images):
@@ -96,7 +95,7 @@ def test_features_without_a_manifest_are_not_read(store, teacher):
     written.write_shard(0, teacher)
     assert not written.complete
     with pytest.raises(FileNotFoundError, match="must hold a manifest"):
-        CachedFeatures(written)
+        CachedFeatures(written, lambda: teacher)
 
 
 def test_an_interrupted_write_is_resumed(store, teacher):
@@ -118,18 +117,48 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
-@pytest.mark.parametrize("damage", [flip_a_byte, truncate, Path.unlink])
-def test_a_damaged_shard_is_found_and_computed_anew(store, teacher, damage):
+def lose(path):
+    path.unlink()
+
+
+DAMAGES = [flip_a_byte, truncate, lose]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_shard_that_was_damaged_before_all_were_there_is_computed_anew(store, teacher, damage):
     written = store()
     for shard in range(written.num_shards):
         written.write_shard(shard, teacher)
     path = written.folder / "boundary_2" / "1.npy"
+    before = path.read_bytes()
     damage(path)
-    with pytest.raises(ValueError, match=r"boundary_2/1\.npy must hold what was written"):
-        written.finish()
-    assert not written.complete
+    written.finish(lambda: teacher)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["boundary_2/1.npy", "shard_1.json"])
+def test_what_is_damaged_later_is_computed_anew_by_its_reader_who_says_so(
+    store, teacher, damage, name, caplog
+):
+    written = store()
     fill(written, teacher)
-    assert written.complete
+    before = {path: path.read_bytes() for path in written.folder.rglob("*.*")}
+    rows = np.arange(50)
+    expected = CachedFeatures(written, lambda: teacher).read(2, rows)
+    damage(written.folder / name)
+    assert torch.equal(CachedFeatures(written, lambda: teacher).read(2, rows), expected)
+    assert {path: path.read_bytes() for path in before} == before
+    assert caplog.messages == [
+        f"{written.folder}/boundary_2/1.npy was damaged: it is kept as 1.npy.damaged, and computed anew"
+    ]
+
+
+def test_what_is_whole_is_not_computed_again(store, teacher):
+    written = store()
+    fill(written, teacher)
+    features = CachedFeatures(written, lambda: pytest.fail("the teacher was asked for"))
+    features.read(2, np.arange(50))
 
 
 def test_the_manifest_says_what_the_features_are(store, teacher):

@@ -2,7 +2,15 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.trainable import load_checkpoint, mark_done, read_done, save_checkpoint, train
+from trainables.trainable import (
+    check_unchanged,
+    confirm_output,
+    load_checkpoint,
+    mark_done,
+    read_done,
+    save_checkpoint,
+    train,
+)
 
 
 class Walk:
@@ -77,6 +85,37 @@ def test_a_checkpoint_that_cannot_be_read_counts_as_none(tmp_path):
     assert load_checkpoint(path) is None
 
 
+def test_a_flipped_bit_anywhere_in_a_checkpoint_is_found_or_harmless(tmp_path):
+    """torch itself reads over most of them."""
+    path, state = tmp_path / "last.pt", {"weights": torch.arange(50.0), "history": [{"epoch": 1}]}
+    save_checkpoint(path, state)
+    whole = path.read_bytes()
+    num_found = 0
+    for position in range(0, len(whole), 3):
+        content = bytearray(whole)
+        content[position] ^= 1 << position % 8
+        path.write_bytes(content)
+        found = load_checkpoint(path)
+        num_found += found is None
+        assert found is None or (
+            torch.equal(found["weights"], state["weights"]) and found["history"] == state["history"]
+        )
+    assert num_found > len(whole) / 10
+
+
+def test_what_is_found_damaged_is_kept_and_said(tmp_path, caplog):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"weights": torch.zeros(1000)})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert load_checkpoint(path) is None
+    assert (tmp_path / "last.pt.damaged").read_bytes() == content
+    (message,) = caplog.messages
+    assert message.startswith(f"{path} was damaged (")
+    assert message.endswith("it is kept as last.pt.damaged, and begun anew")
+
+
 def test_a_checkpoint_cannot_run_code(tmp_path):
     class Malicious:
         def __reduce__(self):
@@ -103,3 +142,34 @@ def test_the_done_marker_removes_the_checkpoint(tmp_path):
     done = read_done(tmp_path)
     assert (done["inputs"], done["history"]) == ("digest", [{"epoch": 1}])
     assert not (tmp_path / "last.pt").exists()
+
+
+@pytest.fixture
+def output(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_text("weights")
+    mark_done(tmp_path, "digest", [], [path])
+    return path
+
+
+def test_a_changed_output_is_refused_until_it_is_confirmed(output):
+    check_unchanged(output.parent, output)
+    output.write_text("Weights")
+    with pytest.raises(ValueError, match=rf"{output} must be what was written, but it is damaged"):
+        check_unchanged(output.parent, output)
+    confirm_output(output.parent, output)
+    check_unchanged(output.parent, output)
+    assert read_done(output.parent)["inputs"] == "digest"
+
+
+def test_an_output_of_no_marker_is_not_judged(tmp_path):
+    (tmp_path / "weights").write_text("weights")
+    check_unchanged(tmp_path, tmp_path / "weights")
+    confirm_output(tmp_path, tmp_path / "weights")
+    assert read_done(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["{", "\xff", ""])
+def test_a_damaged_marker_is_none(tmp_path, content):
+    (tmp_path / "done.json").write_text(content, encoding="latin-1")
+    assert read_done(tmp_path) is None

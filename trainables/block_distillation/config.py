@@ -54,12 +54,8 @@ class RatingConfig(BaseModel):
         return -(-self.swap_in_images // self.num_batches)
 
 
-class BlockDistillationConfig(BaseModel):
-    """How each block's supernets are distilled from the teacher's block.
-
-    The defaults are those of the released code of DNA (Li et al., CVPR 2020, arXiv 1911.13053) but for
-    `zero_init_residual`, which we measured to order candidates far better (see the README), and `lr`, which the
-    released code gives per block for its own teacher.
+class BlockSearchConfig(BaseModel):
+    """What searches that train each block's supernets for themselves have in common.
 
     Attributes:
         lr: Adam's learning rate, one for all blocks or one per block; multiplied by `lr_decay` every epoch.
@@ -67,29 +63,21 @@ class BlockDistillationConfig(BaseModel):
         paths: One path is trained per step. "uniform" draws each independently; "fair" draws rounds in which each
             operation of a layer comes once (FairNAS, Chu et al., arXiv 1907.01845; there the gradients of a round
             are summed into one update, here each path is an update).
-        loss: "mse" is the plain mean squared error of the released code; "normalized_mse" divides each channel's by
-            the variance of the teacher's channel in the batch.
-        adapters: "always" puts a 1x1 convolution before and behind every cell, "needed" only where its widths differ
-            from the teacher's. Without one, a candidate whose last operation ends in an activation cannot give the
-            teacher's negative values, and is rated worse than what it is worth in a network (see the README).
         zero_init_residual: Branches beside a shortcut start at zero (their last batch norm has weight 0).
         num_seeds: How many supernets of each cell are trained, with other initial weights and paths, on the same images
             in the same order. A rating is the mean over them, and its standard error tells how they differ. Whatever
             takes weights from a supernet takes the first one's.
-        num_evaluation_paths: Sampled paths whose held-out error is reported after every epoch.
+        num_evaluation_paths: Sampled paths that are measured on held-out images after every epoch.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: Literal["dna"] = "dna"
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=2)
     lr: float | tuple[float, ...] = 0.005
     lr_decay: float = Field(default=0.9, gt=0, le=1)
     weight_decay: float = Field(default=1e-4, ge=0)
     paths: Literal["uniform", "fair"] = "uniform"
-    loss: Literal["mse", "normalized_mse"] = "mse"
-    adapters: Literal["always", "needed"] = "always"
     zero_init_residual: bool = True
     num_seeds: int = Field(default=1, ge=1)
     num_evaluation_paths: int = Field(default=4, ge=1)
@@ -106,3 +94,23 @@ class BlockDistillationConfig(BaseModel):
     def lr_of_block(self, block: int) -> float:
         """The learning rate of a block (from 0) in its first epoch."""
         return self.lr[block] if isinstance(self.lr, tuple) else self.lr
+
+
+class BlockDistillationConfig(BlockSearchConfig):
+    """How each block's supernets are distilled from the teacher's block.
+
+    The defaults are those of the released code of DNA (Li et al., CVPR 2020, arXiv 1911.13053) but for
+    `zero_init_residual`, which we measured to order candidates far better (see the README), and `lr`, which the
+    released code gives per block for its own teacher.
+
+    Attributes:
+        loss: "mse" is the plain mean squared error of the released code; "normalized_mse" divides each channel's by
+            the variance of the teacher's channel in the batch.
+        adapters: "always" puts a 1x1 convolution before and behind every cell, "needed" only where its widths differ
+            from the teacher's. Without one, a candidate whose last operation ends in an activation cannot give the
+            teacher's negative values, and is rated worse than what it is worth in a network (see the README).
+    """
+
+    method: Literal["dna"] = "dna"
+    loss: Literal["mse", "normalized_mse"] = "mse"
+    adapters: Literal["always", "needed"] = "always"

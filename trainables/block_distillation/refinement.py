@@ -50,4 +50,4 @@ def run_refinement(spec: RefinementSpec) -> Iterator[Metrics]:
     ratings = rater.rate(paths, range(spec.first_batch, spec.end_batch))
     (table,) = spec.outputs
     write_ratings(inputs, target, supernet, ratings, table)
-    yield {"num_rated": len(ratings), "num_evaluations": rater.num_evaluations}
+    yield {"num_rated": len(ratings), "num_evaluations": rater.walk.num_evaluations}

@@ -4,7 +4,7 @@ Source: DNA (arXiv 1911.13053), equation 4 with its released settings; see `conf
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from trainables.block_data import BlockData
 from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.block_distillation.metrics import TargetScale, distillation_loss
 from trainables.block_distillation.supernet import CellSupernet, Path
+from trainables.descent import Descent
 from trainables.seeding import generator
 
 
@@ -34,26 +35,25 @@ class BlockDistillation:
         self._supernet, self._data, self._config = supernet, data, config
         self._seed, self._name = seed, name
         self._lr = config.lr_of_block(block)
-        self._optimizer = torch.optim.Adam(parameter_groups(supernet, config.weight_decay), lr=self._lr)
+        optimizer = torch.optim.Adam(parameter_groups(supernet, config.weight_decay), lr=self._lr)
+        self._descent = Descent(
+            self._loss, [supernet], optimizer, data.compute, compiled=supernet.operations()
+        )
         self._paths: Iterator[Path] = iter(())
 
     def start_epoch(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of teacher features (block input, block output), with rate and paths of this epoch."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._lr * self._config.lr_decay**epoch
-        self._paths = self._sample_paths(generator(self._seed, self._name, "paths", epoch))
+        self._descent.set_rate(self._lr * self._config.lr_decay**epoch)
+        rng = generator(self._seed, self._name, "paths", epoch)
+        self._paths = sample_paths(self._supernet, self._config.paths, rng)
         self._supernet.train()
         return self._data.train_batches(epoch, self._config.batch_size)
 
     def step(self, batch: tuple[Tensor, Tensor]) -> tuple[Mapping[str, Tensor], int]:
         """One update of the weights of one path."""
         features, target = batch
-        output = self._supernet(features, next(self._paths))
-        loss = distillation_loss(output, target, self._config.loss)
-        # Weights off the path have no gradient (not a zero one), so that Adam leaves them and their moments alone.
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._optimizer.step()
+        loss = self._descent(features, target, next(self._paths))
+        self._descent.update(loss)
         return {"train_loss": loss.detach()}, len(features)
 
     @torch.no_grad()
@@ -75,20 +75,27 @@ class BlockDistillation:
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and optimiser; paths and batches follow from the seed and the epoch."""
-        return {"supernet": self._supernet.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return {"supernet": self._supernet.state_dict(), "descent": self._descent.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self._supernet.load_state_dict(state["supernet"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._descent.load_state_dict(state["descent"])
 
-    def _sample_paths(self, rng: np.random.Generator) -> Iterator[Path]:
-        """Paths without end, uniform or in fair rounds."""
-        while True:
-            if self._config.paths == "uniform":
-                yield self._supernet.uniform_path(rng)
-            else:
-                yield from self._supernet.fair_round(rng)
+    def _loss(self, features: Tensor, target: Tensor, path: Path) -> Tensor:
+        """The loss of one path."""
+        return distillation_loss(self._supernet(features, path).float(), target, self._config.loss)
+
+
+def sample_paths(
+    supernet: CellSupernet, way: Literal["uniform", "fair"], rng: np.random.Generator
+) -> Iterator[Path]:
+    """Paths without end, uniform or in fair rounds."""
+    while True:
+        if way == "uniform":
+            yield supernet.uniform_path(rng)
+        else:
+            yield from supernet.fair_round(rng)
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.atomic_file import write_parquet
 from trainables.accuracy import accuracy
 from trainables.batch_norm import calibrate
-from trainables.block_data import BlockData, Pair
+from trainables.block_data import BlockData, Job, Pair
 from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.supernet import CellSupernet
 from trainables.block_distillation.trainable import CellTarget, load_supernet
@@ -157,9 +156,10 @@ class _ImagesAsFeatures:
     def __init__(self, views: int | None) -> None:
         self._views = views
 
-    def pair(self, split: Split, positions: np.ndarray, view: int | None) -> Pair:
-        """Images [B, C, H, W] and labels [B]."""
-        return split.images(positions, view=None if self._views == 0 else view), split.labels(positions)
+    def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
+        """Images [B, C, H, W] and labels [B] of each batch."""
+        for positions, view in jobs:
+            yield split.images(positions, None if self._views == 0 else view), split.labels(positions)
 
 
 def calibration_images(inputs: SearchInputs, config: RatingConfig) -> list[Tensor]:

@@ -7,7 +7,7 @@ all candidates, trained with them and dropped at the end: everywhere, or only wh
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from search_spaces.block import Cell
 from search_spaces.operations import zero_init_residual
 from search_spaces.space import SearchSpace
+from trainables.adapters import entry_adapter, exit_adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,10 @@ class CellSupernet(nn.Module):
 
     Attributes:
         entry_widths: The widths at which the cell may be entered, as in the table of ratings.
-        entries: Per entry width, from the teacher's feature map to the first layer's input (block 0: the stem).
+        entries: Per entry width, from the teacher's features to the first layer's input (block 0: the stem).
         first_layer: Per entry width, the operations of the first layer.
         later_layers: The operations of each further layer.
-        exit: From the cell's width to the teacher's.
+        exit: From the cell's maps to the teacher's features.
     """
 
     def __init__(
@@ -45,18 +46,24 @@ class CellSupernet(nn.Module):
         space: SearchSpace,
         block: int,
         cell: Cell,
-        teacher_in: int,
-        teacher_out: int,
+        teacher_in: tuple[int, ...],
+        teacher_out: tuple[int, ...],
         *,
         zero_init: bool,
         always_adapt: bool,
     ) -> None:
+        """The supernet in its initial state.
+
+        Args:
+            space: Whose cell.
+            block: The block's number, from 0.
+            cell: The cell.
+            teacher_in: Shape of the teacher's features for one image before the block, (C, H, W) or (N, C).
+            teacher_out: The same behind it.
+            zero_init: Whether branches beside a shortcut start at zero.
+            always_adapt: Whether there is a 1x1 convolution where widths agree, too.
+        """
         super().__init__()
-
-        def adapter(in_channels: int, out_channels: int) -> nn.Module:
-            needed = always_adapt or in_channels != out_channels
-            return nn.Conv2d(in_channels, out_channels, 1) if needed else nn.Identity()
-
         self.cell = cell
         self.entry_widths = space.entry_widths(block)
 
@@ -71,11 +78,15 @@ class CellSupernet(nn.Module):
             self.entries = nn.ModuleList([space.build_stem()])
             first_widths = [space.stem[-1].width if space.stem else space.input_shape[0]]
         else:
-            self.entries = nn.ModuleList(adapter(teacher_in, width) for width in self.entry_widths)
+            shapes = [space.block_input_shape(block, width) for width in self.entry_widths]
+            self.entries = nn.ModuleList(
+                entry_adapter(teacher_in, shape, always=always_adapt) for shape in shapes
+            )
             first_widths = self.entry_widths
         self.first_layer = nn.ModuleList(operations(0, width) for width in first_widths)
         self.later_layers = nn.ModuleList(operations(layer, cell.width) for layer in range(1, cell.depth))
-        self.exit = adapter(cell.width, teacher_out)
+        own_out = space.block_output_shape(block, cell.width)
+        self.exit = exit_adapter(own_out, teacher_out, always=always_adapt)
         if zero_init:
             zero_init_residual(self)
 
@@ -85,8 +96,16 @@ class CellSupernet(nn.Module):
         assert isinstance(operations, nn.ModuleList)
         return operations
 
+    def operations(self) -> Iterator[nn.Module]:
+        """The modules of which paths are made."""
+        yield from self.entries
+        for layer in (*self.first_layer, *self.later_layers):
+            assert isinstance(layer, nn.ModuleList)
+            yield from layer
+        yield self.exit
+
     def forward(self, features: Tensor, path: Path) -> Tensor:
-        """One candidate's output, at the teacher's width, for the teacher's feature map [B, C, H, W]."""
+        """One candidate's output, in the teacher's shape, for the teacher's features, [B, C, H, W] or [B, N, C]."""
         for module in self._modules_of(path):
             features = module(features)
         return features

@@ -1,28 +1,35 @@
-"""The units of a DNA search: a cell's training, a part of its rating, and the joining of the parts."""
+"""The units of a block-wise search: a cell's training, a part of its rating, and the joining of the parts."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file
 from torch import nn
 
 from search_spaces import rating_table
 from trainables.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
 from trainables.block_distillation.config import BlockDistillationConfig
-from trainables.block_distillation.rate import CandidateRater, Rating, ratings_frame
+from trainables.block_distillation.rate import CandidateRater, Rater, Rating, ratings_frame
 from trainables.block_distillation.step import BlockDistillation
 from trainables.block_distillation.supernet import CellSupernet
 from trainables.block_distillation.swap_in import SwapIn
 from trainables.feature_cache import CachedFeatures
 from trainables.feature_units import feature_store
 from trainables.inputs import SearchInputs, UnitSpec
-from trainables.seeding import seed_global_generators
+from trainables.seeding import generator, seed_global_generators
+from trainables.self_supervision.config import SelfSupervisionConfig
+from trainables.self_supervision.heads import Heads
+from trainables.self_supervision.population import PopulationRater
+from trainables.self_supervision.step import SelfSupervision
 from trainables.teacher_unit import TeacherResult
-from trainables.trainable import Metrics, train
+from trainables.trainable import Metrics, check_unchanged, train
 from trainables.weights import save_weights
+
+BlockWiseConfig = BlockDistillationConfig | SelfSupervisionConfig
 
 
 class CellTarget(BaseModel):
@@ -31,7 +38,7 @@ class CellTarget(BaseModel):
     Attributes:
         block: The block's number, from 0.
         cell: The cell's name.
-        config: How the cell is trained and rated.
+        config: How the cell is trained and rated, which also tells the method.
         folder: Where the cell's weights go, and the parts of its table, if it has parts.
         table: Where the cell's table of ratings goes.
         training_seed: Which of its supernets, from 0.
@@ -41,7 +48,7 @@ class CellTarget(BaseModel):
 
     block: int
     cell: str
-    config: BlockDistillationConfig
+    config: BlockWiseConfig = Field(discriminator="method")
     folder: FilePath
     table: FilePath
     training_seed: int = 0
@@ -50,6 +57,11 @@ class CellTarget(BaseModel):
     def weights(self) -> FilePath:
         """The trained supernet's weights."""
         return self.folder / "supernet.safetensors"
+
+    @property
+    def heads(self) -> FilePath:
+        """The heads that were trained with the supernet, where the method has some."""
+        return self.folder / "heads.safetensors"
 
     @property
     def own_table(self) -> FilePath:
@@ -81,7 +93,13 @@ class BlockSpec(UnitSpec):
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The weights, and the table of ratings."""
-        return (self.target.weights, self.target.own_table) if self.rate else (self.target.weights,)
+        heads = (self.target.heads,) if self.target.config.method == "dna_plus_plus" else ()
+        return (self.target.weights, *heads, *((self.target.own_table,) if self.rate else ()))
+
+    @property
+    def num_processes(self) -> int:
+        """As many as the config says."""
+        return self.inputs.compute.num_processes
 
 
 class RatingSpec(UnitSpec):
@@ -115,15 +133,21 @@ class RatingTableSpec(UnitSpec):
 def run_block(spec: BlockSpec) -> Iterator[Metrics]:
     """Train the cell's supernet, epoch by epoch; leaves its weights and, if asked for, its table of ratings."""
     inputs, target = spec.inputs, spec.target
-    data, supernet = build_data(inputs, target.block), _build_supernet(inputs, target)
-    method = BlockDistillation(
-        supernet, data, target.config, block=target.block, seed=inputs.seed, name=spec.name
-    )
+    data, supernet = build_data(inputs, target.block), build_supernet(inputs, target)
+    common: dict[str, Any] = {"block": target.block, "seed": inputs.seed, "name": spec.name}
+    method: BlockDistillation | SelfSupervision
+    if isinstance(target.config, SelfSupervisionConfig):
+        heads = _build_heads(inputs, supernet, target.config)
+        method = SelfSupervision(supernet, heads, data, target.config, **common)
+    else:
+        method = BlockDistillation(supernet, data, target.config, **common)
     yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)
+    if isinstance(method, SelfSupervision):
+        save_weights(method.student.heads, target.heads)
     save_weights(supernet, target.weights)
     if spec.rate:
         rater = build_rater(inputs, target, supernet, data)
-        write_ratings(inputs, target, supernet, rater.rate(rater.subtrees()), target.own_table)
+        write_ratings(inputs, target, supernet, rater.rate(rater.walk.subtrees()), target.own_table)
 
 
 def run_rating(spec: RatingSpec) -> Iterator[Metrics]:
@@ -131,7 +155,7 @@ def run_rating(spec: RatingSpec) -> Iterator[Metrics]:
     inputs, target = spec.inputs, spec.target
     supernet = load_supernet(inputs, target)
     rater = build_rater(inputs, target, supernet, build_data(inputs, target.block))
-    ratings = rater.rate([rater.subtrees()[spec.subtree]])
+    ratings = rater.rate([rater.walk.subtrees()[spec.subtree]])
     write_ratings(inputs, target, supernet, ratings, target.part(spec.subtree))
     yield {"num_rated": len(ratings)}
 
@@ -150,26 +174,40 @@ def load_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
     Raises:
         FileNotFoundError: The cell is not trained.
     """
-    supernet = _build_supernet(inputs, target)
+    supernet = build_supernet(inputs, target)
+    check_unchanged(target.folder, target.weights)
     supernet.load_state_dict(load_file(target.weights))
     return supernet
 
 
-def _build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
+def build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
     """The cell's supernet in its initial state, on the device."""
     block, teacher = target.block, TeacherResult.read(inputs.teacher_folder)
     further = [target.training_seed] if target.training_seed else []
     seed_global_generators(inputs.seed, "block", block, target.cell, *further)
+    space, config = inputs.space, target.config
+    cell, entered = space.blocks[block].cell(target.cell), teacher.feature_shapes[block]
+    left = teacher.feature_shapes[block + 1]
+    if isinstance(config, SelfSupervisionConfig):  # whose outputs are compared among themselves
+        left = space.block_output_shape(block, cell.width)
     supernet = CellSupernet(
-        inputs.space,
+        space,
         block,
-        inputs.space.blocks[block].cell(target.cell),
-        teacher.feature_shapes[block][0],
-        teacher.feature_shapes[block + 1][0],
-        zero_init=target.config.zero_init_residual,
-        always_adapt=target.config.adapters == "always",
+        cell,
+        entered,
+        left,
+        zero_init=config.zero_init_residual,
+        always_adapt=isinstance(config, BlockDistillationConfig) and config.adapters == "always",
     )
     return inputs.compute.place_module(supernet, inputs.device)
+
+
+def _build_heads(inputs: SearchInputs, supernet: CellSupernet, config: SelfSupervisionConfig) -> Heads:
+    """The heads in their initial state, drawn behind the supernet's."""
+    heads = Heads(
+        supernet.cell.width, config.hidden_width, config.projection_width, predictor=config.predictor
+    )
+    return inputs.compute.place_module(heads, inputs.device)
 
 
 def build_data(inputs: SearchInputs, block: int) -> BlockData:
@@ -178,11 +216,14 @@ def build_data(inputs: SearchInputs, block: int) -> BlockData:
     return BlockData(inputs.images, source, inputs.compute, seed=inputs.seed)
 
 
-def build_rater(
-    inputs: SearchInputs, target: CellTarget, supernet: CellSupernet, data: BlockData
-) -> CandidateRater:
-    """What rates the candidates of a trained cell, inside the teacher as well if so configured."""
+def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet, data: BlockData) -> Rater:
+    """What rates the candidates of a trained cell, in the way of its method."""
     config = target.config.rating
+    if isinstance(target.config, SelfSupervisionConfig):
+        heads = _build_heads(inputs, supernet, target.config)
+        heads.load_state_dict(load_file(target.heads))
+        rng = generator(inputs.seed, "population", target.block, target.cell)
+        return PopulationRater(supernet, heads, data, config, rng)
     swap_in = None
     if config.swap_in_images:
         teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
@@ -195,8 +236,9 @@ def build_rater(
 def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> FeatureSource:
     if inputs.features.modes[block] == "online":
         return OnlineSource(teacher.load(inputs), block, inputs.features.views, inputs.compute)
-    train_features = CachedFeatures(feature_store(inputs, teacher, "train"))
-    held_out_features = CachedFeatures(feature_store(inputs, teacher, "held_out"))
+    load_teacher = partial(teacher.load, inputs)
+    train_features = CachedFeatures(feature_store(inputs, teacher, "train"), load_teacher)
+    held_out_features = CachedFeatures(feature_store(inputs, teacher, "held_out"), load_teacher)
     return CachedSource(train_features, held_out_features, block)
 
 

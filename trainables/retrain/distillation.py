@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.network import Network
+from trainables.adapters import MapShape, exit_adapter
 from trainables.block_distillation.metrics import distillation_loss
 from trainables.cutting import CutTeacher
 from trainables.retrain.config import DistillationConfig
@@ -60,10 +61,10 @@ class Distillation:
         """The student's answer to images [B, C, H, W], and how far it is from the teacher of this epoch."""
         assert self._teacher is not None
         features = list(accumulate(student.blocks, lambda maps, block: block(maps), initial=images))[1:]
-        logits = student.head(features[-1])
+        logits = student.head(features[-1]).float()
         up_to = len(features) + (self._config.logits > 0)
         with torch.no_grad():
-            _, *targets = self._teacher.features(images, up_to=up_to)
+            _, *targets = map(Tensor.float, self._teacher.features(images, up_to=up_to))
         terms: dict[str, tuple[float, Tensor]] = {}
         if self._config.logits:
             terms["logit_distance"] = self._config.logits, self._logit_distance(logits, targets[-1])
@@ -88,17 +89,19 @@ class Distillation:
     def _feature_distance(self, features: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
         """The normalised squared error, the mean over the blocks."""
         distances = [
-            distillation_loss(adapter(maps), target, "normalized_mse")
+            distillation_loss(adapter(maps).float(), target, "normalized_mse")
             for adapter, maps, target in zip(self.adapters, features, targets, strict=False)
         ]
         return torch.stack(distances).mean()
 
 
-def build_adapters(student_widths: Sequence[int], teacher_widths: Sequence[int]) -> nn.ModuleList:
-    """Per block a 1x1 convolution where the widths differ, nothing where they agree."""
+def build_adapters(
+    student_shapes: Sequence[MapShape], teacher_shapes: Sequence[tuple[int, ...]]
+) -> nn.ModuleList:
+    """Per block from the student's maps (C, H, W) to the teacher's features; nothing where they agree."""
     return nn.ModuleList(
-        nn.Identity() if own == taught else nn.Conv2d(own, taught, 1)
-        for own, taught in zip(student_widths, teacher_widths, strict=True)
+        exit_adapter(own, taught, always=False)
+        for own, taught in zip(student_shapes, teacher_shapes, strict=True)
     )
 
 

@@ -13,6 +13,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.network import Network
 from search_spaces.space import SearchSpace
 from trainables.block_distillation.trainable import CellTarget
+from trainables.trainable import check_unchanged
 
 
 def inherit(
@@ -21,7 +22,7 @@ def inherit(
     """Load the blocks of `network`, built of `architecture`, with the trained weights of its cells in `targets`.
 
     Raises:
-        ValueError: A cell is not among the targets, or its weights are not there.
+        ValueError: A cell is not among the targets, or its weights are not there, or damaged.
     """
     entry_width = space.input_shape[0]
     for number, (block, candidate) in enumerate(zip(network.blocks, architecture.candidates, strict=True)):
@@ -46,6 +47,7 @@ def _read(targets: Iterable[CellTarget], block: int, cell: str) -> dict[str, Ten
             f"weights can be inherited of trained cells alone, but cell {cell} of block {block} has none at "
             f"{target.weights}: run the dna search first, or set init to scratch"
         )
+    check_unchanged(target.folder, target.weights)
     return load_file(target.weights)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from search_spaces.damage import file_checksum
 from trainables.data import ImageData
 from trainables.retrain.config import TrainConfig
 from trainables.retrain.step import SupervisedTraining
@@ -12,7 +13,7 @@ from trainables.trainable import DamagedCheckpointError
 from trainables.training import ComputeConfig
 from trainables.weights import save_weights
 
-_NUM_KEPT = "num_kept"
+_KEPT = "kept"
 
 
 class KeptEpochs(SupervisedTraining):
@@ -30,32 +31,35 @@ class KeptEpochs(SupervisedTraining):
     ) -> None:
         super().__init__(model, images, config, compute, seed=seed)
         self._folder = folder
-        self._num_kept = 0
+        self._checksums: list[str] = []
 
     def evaluate(self, epoch: int) -> dict[str, float]:
         """Accuracy on the held-out images; the weights are on disk before the epoch's checkpoint is."""
-        save_weights(self.trained, epoch_weights(self._folder, epoch + 1))
-        self._num_kept = epoch + 1
+        path = epoch_weights(self._folder, epoch + 1)
+        save_weights(self.trained, path)
+        self._checksums = [*self._checksums[:epoch], file_checksum(path)]
         return super().evaluate(epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """The training's state, and how many epochs were kept."""
-        return {**super().state_dict(), _NUM_KEPT: self._num_kept}
+        """The training's state, and the checksums of the epochs that were kept."""
+        return {**super().state_dict(), _KEPT: list(self._checksums)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`.
 
         Raises:
-            DamagedCheckpointError: The weights of an epoch are missing, or were not kept.
+            DamagedCheckpointError: The weights of an epoch are missing, have changed, or were not kept.
         """
-        num_kept = state.get(_NUM_KEPT, 0)
-        missing = [e for e in range(1, num_kept + 1) if not epoch_weights(self._folder, e).is_file()]
-        if missing or not num_kept:
-            raise DamagedCheckpointError(
-                f"the weights of all epochs must be kept, {missing or 'all'} are missing"
-            )
+        checksums = state.get(_KEPT, [])
+        gone = [
+            epoch
+            for epoch, checksum in enumerate(checksums, start=1)
+            if not _holds(epoch_weights(self._folder, epoch), checksum)
+        ]
+        if gone or not checksums:
+            raise DamagedCheckpointError(f"the weights of all epochs must be kept, {gone or 'all'} are not")
         super().load_state_dict(state)
-        self._num_kept = num_kept
+        self._checksums = checksums
 
 
 def epochs_folder(folder: Path) -> Path:
@@ -66,3 +70,7 @@ def epochs_folder(folder: Path) -> Path:
 def epoch_weights(folder: Path, epoch: int) -> Path:
     """The file of the weights after an epoch, from 1."""
     return epochs_folder(folder) / f"{epoch}.safetensors"
+
+
+def _holds(path: Path, checksum: str) -> bool:
+    return path.is_file() and file_checksum(path) == checksum

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from search_spaces.network import Network
 from trainables.accuracy import accuracy
 from trainables.data import ImageData
+from trainables.data_parallel import current_team
+from trainables.descent import Descent, parts_of
 from trainables.retrain.config import TrainConfig
 from trainables.retrain.distillation import Distillation
 from trainables.retrain.ema import moving_average
@@ -46,11 +48,11 @@ class SupervisedTraining:
         self._model, self._images, self._config, self._compute = model, images, config, compute
         self._seed, self._first_view, self._device = seed, first_view, compute.prepare()
         self._distillation = distillation
-        self._parameters = list(model.parameters())
-        if distillation is not None:
-            self._parameters += distillation.adapters.parameters()
-        self._optimizer = build_optimizer(self._parameters, config)
+        trained = [model] if distillation is None else [model, distillation.adapters]
+        parameters = [parameter for module in trained for parameter in module.parameters()]
+        optimizer = build_optimizer(parameters, config)
         self._average = moving_average(model, config.ema_decay) if config.ema_decay is not None else None
+        self._descent = Descent(self._loss, trained, optimizer, compute, compiled=parts_of(model))
         self._mix = mixing(config, images.num_classes)
         self._steps_per_epoch = -(-len(images.train) // config.batch_size)
         self._step = 0
@@ -68,22 +70,22 @@ class SupervisedTraining:
             self._distillation.start_epoch(epoch)
         view = self._first_view + epoch
         return self._images.train.batches(
-            self._config.batch_size, seed=self._seed, epoch=view, shuffle=True, augment=True
+            self._config.batch_size,
+            seed=self._seed,
+            epoch=view,
+            shuffle=True,
+            augment=True,
+            num_workers=self._compute.num_workers,
+            team=current_team(),
         )
 
     def step(self, batch: tuple[Tensor, Tensor]) -> tuple[Mapping[str, Tensor], int]:
         """One update of all weights."""
         mixed = batch if self._mix is None else self._mix(*batch)
         images, target = (self._compute.place(tensor, self._device) for tensor in mixed)
-        rate = learning_rate(self._config, self._step, self._steps_per_epoch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        logits, loss, distances = self._loss(images, target)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self._config.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self._parameters, self._config.gradient_clip)
-        self._optimizer.step()
+        self._descent.set_rate(learning_rate(self._config, self._step, self._steps_per_epoch))
+        logits, loss, distances = self._descent(images, target)
+        self._descent.update(loss, self._config.gradient_clip)
         if self._average is not None:
             self._average.update_parameters(self._model)
         self._step += 1
@@ -109,7 +111,7 @@ class SupervisedTraining:
         """Logits [B, num_classes], the loss, and the distances from the teacher, for labels [B] or probabilities."""
         smoothing = self._config.label_smoothing
         if self._distillation is None:
-            logits = self._model(images)
+            logits = self._model(images).float()
             return logits, F.cross_entropy(logits, target, label_smoothing=smoothing), {}
         assert isinstance(self._model, Network)
         taught = self._distillation(self._model, images)
@@ -120,7 +122,7 @@ class SupervisedTraining:
         """What has a state, by name."""
         parts = {
             "model": self._model,
-            "optimizer": self._optimizer,
+            "descent": self._descent,
             "average": self._average,
             "distillation": self._distillation,
         }

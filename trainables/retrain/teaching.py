@@ -24,8 +24,11 @@ def build_distillation(
             "set distillation.logits=0 and distillation.features, or take another teacher"
         )
     result = TeacherResult.read(inputs.teacher_folder)
-    widths = [candidate.width for candidate in architecture.candidates]
-    adapters = build_adapters(widths, [shape[0] for shape in result.feature_shapes[1:]])
+    shapes = [
+        inputs.space.block_output_shape(block, candidate.width)
+        for block, candidate in enumerate(architecture.candidates)
+    ]
+    adapters = build_adapters(shapes, result.feature_shapes[1:])
     teacher = _in_steps(inputs, result, num_epochs) if config.multi_step else _trained(inputs, result)
     return Distillation(inputs.compute.place_module(adapters, inputs.device), teacher, config)
 

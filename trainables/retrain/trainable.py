@@ -53,6 +53,11 @@ class RetrainSpec(UnitSpec):
         """The weights, and the architecture with its accuracies and costs."""
         return self.folder / NETWORK, self.folder / RETRAINED
 
+    @property
+    def num_processes(self) -> int:
+        """As many as the config says."""
+        return self.inputs.compute.num_processes
+
 
 class RetrainFoundSpec(UnitSpec):
     """Train what a search has found, on all training images, those of both halves."""
@@ -65,6 +70,11 @@ class RetrainFoundSpec(UnitSpec):
     def outputs(self) -> tuple[Path, ...]:
         """The architecture with its accuracies and costs."""
         return (self.folder / RETRAINED,)
+
+    @property
+    def num_processes(self) -> int:
+        """As many as the config says."""
+        return self.inputs.compute.num_processes
 
 
 def run_retrain(spec: RetrainSpec) -> Iterator[Metrics]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainables.data import ImageData
+from trainables.loading import loaded
 from trainables.seeding import generator
 from trainables.training import ComputeConfig
 
@@ -49,14 +50,25 @@ class Halves:
             np.array_split(generator(self._seed, "order", half, epoch).permutation(len(rows)), num_batches)
             for half, rows in self._positions.items()
         )
-        for train_rows, val_rows in zip(train, val, strict=True):
-            yield self._batch("train", train_rows, view=epoch), self._batch("val", val_rows, view=epoch)
+        jobs = [
+            job for rows in zip(train, val, strict=True) for job in zip(self._positions, rows, strict=True)
+        ]
+        batches = loaded(lambda job: self._load(*job, view=epoch), jobs, self._compute.num_workers)
+        for train_batch, val_batch in zip(batches, batches, strict=True):  # one of each half in turn
+            yield self._placed(train_batch), self._placed(val_batch)
 
     def fixed(self, half: str, num_images: int) -> Batch:
         """The first images of a half ("train" or "val"), not augmented; always the same."""
-        return self._batch(half, np.arange(min(num_images, len(self._positions[half]))), view=None)
+        rows = np.arange(min(num_images, len(self._positions[half])))
+        return self._placed(self._load(half, rows, view=None))
 
-    def _batch(self, half: str, rows: np.ndarray, view: int | None) -> Batch:
+    def _load(self, half: str, rows: np.ndarray, view: int | None) -> Batch:
         positions = self._positions[half][rows]
-        images = self._compute.place(self._split.images(positions, view), self._device)
-        return Batch(torch.from_numpy(rows), images, self._split.labels(positions).to(self._device))
+        return Batch(
+            torch.from_numpy(rows), self._split.images(positions, view), self._split.labels(positions)
+        )
+
+    def _placed(self, batch: Batch) -> Batch:
+        """The batch with its images and labels on the device."""
+        images = self._compute.place(batch.images, self._device)
+        return batch._replace(images=images, labels=batch.labels.to(self._device))

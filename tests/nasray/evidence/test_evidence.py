@@ -73,7 +73,8 @@ def test_a_search_ends_with_evidence(searched):
     text = io.StringIO()
     print_evidence(result.evidence, Console(width=200, highlight=False, file=text))
     assert "4 more, sampled over the whole range of scores" in text.getvalue()
-    assert f"{networks['accuracy'][0]:.4f} ±" in text.getvalue()
+    lowest, highest = min(networks["accuracies"][0]), max(networks["accuracies"][0])
+    assert f"{networks['accuracy'][0]:.4f} ({lowest:.4f} to {highest:.4f})" in text.getvalue()
 
 
 def test_mlflow_holds_every_training_and_the_figures(searched):
@@ -205,6 +206,8 @@ def test_enough_networks_give_weights_of_blocks(with_evidence):
     assert ("--by calibrated" in text.getvalue()) == figures["helps"]
 
     search(plain, ["ranking.top=20"], stages=["ranking"])
+    assert (result.folder / "calibration.json").exists(), "more of the same order are listed"
+    search(plain, ["ranking.by=swap_in"], stages=["ranking"])
     assert not (result.folder / "calibration.json").exists(), "it belonged to another ranking"
 
 

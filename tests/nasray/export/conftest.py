@@ -18,9 +18,19 @@ CHAIN = {
         {"stride": 2, "operations": ["sep3", "mb3k3se"], "cells": [{"depth": 1, "width": 16}]},
     ],
 }
+HYBRID = {
+    "source": "declared",
+    "stem": [{"operation": "patch", "width": 8, "stride": 2}],
+    "head_width": 24,
+    "blocks": [
+        {"stride": 1, "operations": ["mb3k3", "att2x16r2c"], "cells": [{"depth": 2, "width": 8}]},
+        {"stride": 2, "operations": ["sep3", "att1x16r2"], "cells": [{"depth": 1, "width": 16}]},
+    ],
+}
 # Of each space, a config and an architecture.
 SPACES = {
     "chain": (CHAIN, "2x8:mb3k3,skip/1x16:mb3k3se"),
+    "hybrid": (HYBRID, "2x8:mb3k3,att2x16r2c/1x16:att1x16r2"),
     "nasbench201": (
         {"source": "nasbench201", "channels": 6, "num_cells": 1},
         "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|",

@@ -18,7 +18,6 @@ from trainables.training import ComputeConfig
 from trainables.units import run_unit
 
 CHOICES = ("skip", "mb3k3", "sep3")
-TEACHER_WIDTHS = (1, 12, 16)  # of the image and after each block
 
 
 class RandomFeatures:
@@ -29,7 +28,10 @@ class RandomFeatures:
     def __init__(self, block):
         self._block = block
 
-    def pair(self, split, positions, view):
+    def pairs(self, split, jobs):
+        return (self._pair(split, positions) for positions, _ in jobs)
+
+    def _pair(self, split, positions):
         def features(boundary):
             maps = [
                 torch.randn(
@@ -73,8 +75,7 @@ def supernet(space):
             space,
             block,
             space.blocks[block].cells[cell],
-            TEACHER_WIDTHS[block],
-            TEACHER_WIDTHS[block + 1],
+            *RandomFeatures.shapes[block : block + 2],
             zero_init=zero_init,
             always_adapt=always_adapt,
         )
@@ -158,8 +159,8 @@ def save_supernets(search, targets):
                 search.space,
                 block,
                 cell,
-                shapes[block][0],
-                shapes[block + 1][0],
+                shapes[block],
+                shapes[block + 1],
                 zero_init=False,
                 always_adapt=always_adapt,
             )

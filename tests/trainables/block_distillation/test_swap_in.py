@@ -47,7 +47,9 @@ def data(teacher, images):
 def net(space, network):
     """The second block's supernet; on the path that is the teacher's own block it has the block's weights."""
     torch.manual_seed(5)
-    net = CellSupernet(space, 1, space.blocks[1].cells[0], 12, 14, zero_init=False, always_adapt=False)
+    net = CellSupernet(
+        space, 1, space.blocks[1].cells[0], (12, 8, 8), (14, 4, 4), zero_init=False, always_adapt=False
+    )
     path = net.path(12, OWN.candidates[1].operations)
     for index, choice in enumerate(path.choices):
         net.layer(index, path.entry)[choice].load_state_dict(network.blocks[1][index].state_dict())
@@ -82,7 +84,7 @@ def rate_by_hand(net, network, images, path, data):
 def test_a_swap_in_is_the_whole_teacher_with_the_candidate_in_the_blocks_place(
     rater, net, network, images, data
 ):
-    ratings = rater().rate(rater().subtrees())
+    ratings = rater().rate(rater().walk.subtrees())
     for rating in ratings[::7]:
         by_hand = rate_by_hand(net, network, images, rating.path, data)
         np.testing.assert_allclose(rating.swap_in, by_hand, rtol=1e-3, atol=1e-6)
@@ -90,21 +92,21 @@ def test_a_swap_in_is_the_whole_teacher_with_the_candidate_in_the_blocks_place(
 
 def test_the_teachers_own_block_changes_nothing(rater, net):
     own = net.path(12, OWN.candidates[1].operations)
-    swap_in = {rating.path: np.mean(rating.swap_in) for rating in rater().rate(rater().subtrees())}
+    swap_in = {rating.path: np.mean(rating.swap_in) for rating in rater().rate(rater().walk.subtrees())}
     assert swap_in.pop(own) == pytest.approx(0, abs=1e-9)
     assert min(swap_in.values()) > 1e-5
 
 
 def test_the_other_rating_and_its_cost_stay_as_they_are(rater, net, data):
     plain, swapping = CandidateRater(net, data, CONFIG), rater()
-    without, beside = plain.rate(plain.subtrees()), swapping.rate(swapping.subtrees())
+    without, beside = plain.rate(plain.walk.subtrees()), swapping.rate(swapping.walk.subtrees())
     assert [rating.batches for rating in without] == [rating.batches for rating in beside]
     assert {rating.swap_in for rating in without} == {None}
-    assert plain.num_evaluations == swapping.num_evaluations
+    assert plain.walk.num_evaluations == swapping.walk.num_evaluations
 
 
 def test_the_table_holds_a_value_per_batch_and_their_mean(rater, net, space):
-    frame = ratings_frame(net, rater().rate(rater().subtrees()), space.candidate_table(1))
+    frame = ratings_frame(net, rater().rate(rater().walk.subtrees()), space.candidate_table(1))
     rating_table.check(frame)
     batches = np.array(frame["swap_in_batches"].tolist())
     assert batches.shape == (36, CONFIG.num_batches)
@@ -112,11 +114,11 @@ def test_the_table_holds_a_value_per_batch_and_their_mean(rater, net, space):
 
 
 def test_subtrees_and_passes_give_the_whole(rater):
-    whole = rater().rate(rater().subtrees())
-    parts = [rating for subtree in rater().subtrees() for rating in rater().rate([subtree])]
+    whole = rater().rate(rater().walk.subtrees())
+    parts = [rating for subtree in rater().walk.subtrees() for rating in rater().rate([subtree])]
     assert parts == whole
     passes = rater(images_per_pass=20)
-    for first, second in zip(whole, passes.rate(passes.subtrees()), strict=True):
+    for first, second in zip(whole, passes.rate(passes.walk.subtrees()), strict=True):
         np.testing.assert_allclose(first.swap_in, second.swap_in, rtol=1e-4, atol=1e-9)
 
 
@@ -146,7 +148,7 @@ def test_a_swap_in_that_is_no_number_leaves_the_rating(net, data, space, images_
     net.later_layers[1][2] = nn.Threshold(1e9, 1e3)  # large everywhere
     config = CONFIG.model_copy(update={"images_per_pass": images_per_pass})
     rater = CandidateRater(net, data, config, SwapIn(Overflowing(), 10))
-    frame = ratings_frame(net, rater.rate(rater.subtrees()), space.candidate_table(1))
+    frame = ratings_frame(net, rater.rate(rater.walk.subtrees()), space.candidate_table(1))
     rating_table.check(frame)
     assert frame["failure"].isna().all()
     large = frame["operations"].str.endswith("sep3")

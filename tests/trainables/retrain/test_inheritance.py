@@ -29,8 +29,8 @@ def train_cells(space, folder):
     for block, blocks in enumerate(space.blocks):
         for cell in blocks.cells:
             torch.manual_seed(len(targets))
-            widths = TEACHER_WIDTHS[block : block + 2]
-            supernet = CellSupernet(space, block, cell, *widths, zero_init=False, always_adapt=False)
+            shapes = [(width, 1, 1) for width in TEACHER_WIDTHS[block : block + 2]]
+            supernet = CellSupernet(space, block, cell, *shapes, zero_init=False, always_adapt=False)
             for module in supernet.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.running_mean.normal_()

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,16 +44,23 @@ def test_each_epochs_weights_stay(training, settings, tmp_path):
     assert any(not torch.equal(value, last[name]) for name, value in first.items())
 
 
-def test_a_checkpoint_goes_with_its_files(training, tmp_path):
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, flip_a_byte])
+def test_a_checkpoint_goes_with_its_files(training, tmp_path, damage):
     _, method = training()
     for epoch in range(2):
         train_epoch(method, epoch)
     state = copy.deepcopy(method.state_dict())
     _, resumed = training()
     resumed.load_state_dict(state)
-    assert resumed.state_dict()["num_kept"] == 2
-    epoch_weights(tmp_path, 1).unlink()
-    with pytest.raises(DamagedCheckpointError, match=r"\[1\] are missing"):
+    assert len(resumed.state_dict()["kept"]) == 2
+    damage(epoch_weights(tmp_path, 1))
+    with pytest.raises(DamagedCheckpointError, match=r"\[1\] are not"):
         training()[1].load_state_dict(state)
 
 
@@ -60,7 +68,7 @@ def test_a_checkpoint_of_a_training_that_kept_nothing_is_none(training, images):
     model, method = training()
     plain = SupervisedTraining(model, images, TrainConfig(epochs=3, batch_size=32), COMPUTE, seed=0)
     train_epoch(plain, 0)
-    with pytest.raises(DamagedCheckpointError, match="all are missing"):
+    with pytest.raises(DamagedCheckpointError, match="all are not"):
         method.load_state_dict(plain.state_dict())
     train_epoch(method, 0)
     plain.load_state_dict(method.state_dict())

@@ -7,11 +7,12 @@ _MISSING = "–"  # noqa: RUF001
 
 
 def quantity(value: float) -> str:
-    """A count in three digits: 1,234 as 1.23k, 5,300,000 as 5.3M."""
+    """A number in three digits: 1,234 as 1.23k, 999,600 as 1M, 0.97768 as 0.978."""
+    rounded = float(f"{value:.3g}")
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+        if abs(rounded) >= size:
+            return f"{rounded / size:.3g}{unit}"
+    return f"{rounded:.3g}"
 
 
 def power_of_ten(value: float) -> str:

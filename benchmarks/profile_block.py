@@ -1,0 +1,143 @@
+"""Where does the time of a block's training step go, and how much of it could nobody save?
+
+Each cell of a search (Fashion-MNIST's, whose teacher is left untrained, which changes no time) takes a step in each
+round: features are read, a path runs forward to its loss and backward, the optimiser follows. Then the same path's
+limits are timed: its convolutions alone, and the traffic that batch norms and activations must cause (`limits.py`);
+and what the teacher would have taken, were its features not kept. Medians over the rounds, ms a step. A share of the
+checkpoint is what one costs after every epoch, divided by the epoch's steps.
+
+    python benchmarks/profile_block.py [--config fashion_mnist] [--rounds 30] [--root runs/profile] [a.b=value ...]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path as FilePath
+from typing import TypeVar
+
+import torch
+from limits import bare_convolutions, bare_traffic
+from torch import Tensor
+
+import nasray
+from nasray.config import ExperimentConfig
+from nasray.config_file import load_config
+from nasray.plan import RATINGS, plan_search
+from nasray.resolve import resolve
+from nasray.run_folder import RunFolder
+from trainables.block_distillation.metrics import distillation_loss
+from trainables.block_distillation.step import parameter_groups, sample_paths
+from trainables.block_distillation.supernet import Path
+from trainables.block_distillation.trainable import BlockSpec, build_data, build_supernet
+from trainables.descent import Descent
+from trainables.seeding import generator
+from trainables.teacher_unit import TeacherResult
+from trainables.trainable import save_checkpoint
+
+_PARTS = ("features", "forward", "backward", "optimiser", "checkpoint")
+_LIMITS = ("convolutions", "traffic", "teacher")
+Batch = tuple[Tensor, Tensor]
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Print a row per cell."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", default="fashion_mnist")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--root", type=FilePath, default=FilePath("runs/profile"))
+    parser.add_argument("overrides", nargs="*")
+    arguments = parser.parse_args()
+    places = [f"storage.root={arguments.root}", "teacher.train=null", "features.mode=cached"]
+    sizes = ["data.num_train_images=2048", "data.num_held_out_images=256", "retrain=null"]
+    config = load_config(arguments.config, [*places, *sizes, *arguments.overrides])
+    nasray.search(config.model_dump(mode="json"), stages=["features"])
+    profiles = [CellProfile(spec) for spec in cells(config)]
+    for _ in range(arguments.rounds):
+        for profile in profiles:
+            profile.take_step()
+    print(f"{'':14}" + "".join(f"{name:>13}" for name in (*_PARTS, "in all", *_LIMITS, "unavoidable")))
+    for profile in profiles:
+        profile.print_row()
+
+
+def cells(config: ExperimentConfig) -> list[BlockSpec]:
+    """The units that train the cells of a search whose features are there."""
+    folder = RunFolder.of(config)
+    resolved, inputs = resolve(config, folder)
+    return [
+        unit.spec
+        for unit in plan_search(resolved, folder, inputs)[RATINGS]
+        if isinstance(unit.spec, BlockSpec)
+    ]
+
+
+class CellProfile:
+    """The steps of one cell, and what each part of them took."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        inputs, target = spec.inputs, spec.target
+        self.name, self._config, self._inputs = spec.name, target.config, inputs
+        self._data, self._supernet = build_data(inputs, target.block), build_supernet(inputs, target)
+        teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
+        self._teacher = inputs.compute.place_module(teacher, inputs.device)
+        self._block, self._checkpoint = target.block, target.folder / "profile.pt"
+        rng = generator(inputs.seed, spec.name, "profile")
+        self._paths = sample_paths(self._supernet, self._config.paths, rng)
+        optimizer = torch.optim.Adam(parameter_groups(self._supernet, self._config.weight_decay), lr=1e-6)
+        self._descent = Descent(self._loss, [self._supernet], optimizer, inputs.compute)
+        self._batches: Iterator[Batch] = iter(())
+        self.seconds: dict[str, list[float]] = {name: [] for name in (*_PARTS, *_LIMITS)}
+
+    def take_step(self) -> None:
+        """One step, and its limits."""
+        features, target = self._timed("features", self._next_batch)
+        path, optimizer = next(self._paths), self._descent.optimizer
+        loss = self._timed("forward", lambda: self._descent(features, target, path))
+        optimizer.zero_grad(set_to_none=True)
+        self._timed("backward", loss.backward)
+        self._timed("optimiser", optimizer.step)
+        state = {"supernet": self._supernet.state_dict(), "descent": self._descent.state_dict()}
+        self._timed("checkpoint", lambda: save_checkpoint(self._checkpoint, state))
+        run_pass = partial(self._supernet, features, path)
+        self._timed("convolutions", bare_convolutions(self._supernet, run_pass))
+        self._timed("traffic", bare_traffic(self._supernet, run_pass))
+        images = self._inputs.images.train.images(range(len(features)))
+        with torch.no_grad():
+            self._timed("teacher", lambda: self._teacher.features(images, up_to=self._block + 1))
+
+    def print_row(self) -> None:
+        """Print the medians, ms a step."""
+        milliseconds = {name: 1e3 * statistics.median(values) for name, values in self.seconds.items()}
+        milliseconds["checkpoint"] /= -(-self._inputs.summary.num_train // self._config.batch_size)
+        in_all = sum(milliseconds[name] for name in _PARTS)
+        unavoidable = (milliseconds["convolutions"] + milliseconds["traffic"]) / in_all
+        figures = (
+            *(milliseconds[name] for name in _PARTS),
+            in_all,
+            *(milliseconds[name] for name in _LIMITS),
+        )
+        print(f"{self.name:14}" + "".join(f"{value:>13.2f}" for value in figures) + f"{unavoidable:>13.0%}")
+
+    def _timed(self, part: str, action: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        result = action()
+        self.seconds[part].append(time.perf_counter() - start)
+        return result
+
+    def _next_batch(self) -> Batch:
+        """The next batch of features, of a new pass where one is over."""
+        batch = next(self._batches, None)
+        if batch is None:
+            self._batches = self._data.train_batches(0, self._config.batch_size)
+            batch = next(self._batches)
+        return batch
+
+    def _loss(self, features: Tensor, target: Tensor, path: Path) -> Tensor:
+        return distillation_loss(self._supernet(features, path).float(), target, self._config.loss)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The search in generations: each is a search of its own, and what it found teaches the next."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from analysis.ranking import ARCHITECTURE
+from nasray.config import ExperimentConfig
+from nasray.experiment import SearchResult, search
+from nasray.generations.folder import FIGURES, GENERATIONS
+from nasray.generations.generation import generation_config
+from nasray.generations.table import (
+    best_generation,
+    ended_by,
+    generation_row,
+    generations_table,
+    leave_generations,
+)
+from nasray.plan import unit_inputs
+from nasray.report_page import leave_report
+from nasray.resolve import check_shapes
+from nasray.run_folder import RunFolder
+from nasray.tracking import Tracker
+from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
+from trainables.inputs import SearchInputs
+from trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY
+from trainables.untrained_teacher import untrained_teacher
+
+
+def search_generations(
+    config: ExperimentConfig, stages: Sequence[str] | None, console: Console
+) -> SearchResult:
+    """Search, let what was found teach, and search again, until too little is gained or there were enough.
+
+    What an earlier launch left is kept, generation by generation and unit by unit, as `search` keeps it.
+
+    Args:
+        config: With a search of the method dna_plus.
+        stages: None; generations run as a whole.
+        console: Where to show what runs.
+
+    Returns:
+        The result of the best generation, in the folder of all, with the table of the generations.
+
+    Raises:
+        ValueError: A mistake in the config, the data, or one of the folders; or there are `stages`.
+        SearchFailedError: Units failed.
+    """
+    if stages is not None:
+        raise ValueError(
+            "stages must be left out for a search of the method dna_plus, whose generations run as a whole, got "
+            f"{', '.join(stages)}: each generation's folder has a config of its own, which may be searched in stages"
+        )
+    start = time.monotonic()
+    _check_teachers(config)
+    folder = RunFolder.of(config)
+    folder.refresh()
+    folder.check(config)
+    _check_same_order(config, folder)
+    with folder.locked():
+        table, results = _search_all(config, folder, console)
+        _log(config, folder, table)
+    number = best_generation(table)
+    console.print(f"Generation {number} is the best, of which the following tells:", soft_wrap=True)
+    return replace(
+        results[number - 1],
+        folder=folder.path,
+        generations=table,
+        num_units_run=sum(result.num_units_run for result in results),
+        seconds=time.monotonic() - start,
+    )
+
+
+def _check_same_order(config: ExperimentConfig, folder: RunFolder) -> None:
+    """Refuse another order of architectures than that of the generations that there are: others would have taught.
+
+    Raises:
+        ValueError: Budgets, or what is ranked by, differ.
+    """
+    if not folder.config.is_file():
+        return
+    before = folder.read_config()
+    for key, here, there in (
+        ("budgets", config.budgets, before.budgets),
+        ("ranking.by", config.ranking.by, before.ranking.by),
+    ):
+        if here != there:
+            raise ValueError(
+                f"{key} must be {there}, as in the generations that {folder.path} holds, got {here}: give this search "
+                "a name of its own (name=...), or rank one of them anew by `nasray rank`"
+            )
+
+
+def _check_teachers(config: ExperimentConfig) -> None:
+    """Refuse what later generations would fail by, before the first one runs.
+
+    Raises:
+        ValueError: A scaled architecture cannot be built, or cannot teach the space's blocks.
+    """
+    first = generation_config(config, 1)
+    largest = str(_inputs(first).space.largest())
+    inputs = _inputs(generation_config(config, 2, largest))
+    check_shapes(untrained_teacher(inputs), inputs.space)
+
+
+def _inputs(config: ExperimentConfig) -> SearchInputs:
+    inputs = unit_inputs(config, RunFolder.of(config))
+    assert isinstance(inputs, SearchInputs)
+    return inputs
+
+
+def _search_all(
+    config: ExperimentConfig, folder: RunFolder, console: Console
+) -> tuple[pd.DataFrame, list[SearchResult]]:
+    """The table of the generations, which is left in the folder after each, and their results."""
+    settings = config.dna_plus
+    assert settings is not None
+    rows: list[dict[str, Any]] = []
+    results: list[SearchResult] = []
+    parent, before = None, None
+    while True:
+        number = len(rows) + 1
+        own = generation_config(config, number, parent)
+        console.print(f"Generation {number} of {settings.generations} at most", soft_wrap=True)
+        result = search(own.model_dump(mode="json"), console=console)
+        here = RunFolder(result.folder)
+        # Not before: a config that the first generation refuses shall leave nothing.
+        folder.claim(config, {})
+        if result.num_units_run or not folder.environment.exists():
+            folder.record_environment(config.seed)
+        rows.append(generation_row(own, here, before))
+        results.append(result)
+        table = generations_table(rows)
+        leave_generations(folder, table, settings)
+        leave_report(folder)
+        if ended_by(table, settings) is not None:
+            return table, results
+        parent, before = rows[-1][ARCHITECTURE], here
+
+
+def _log(config: ExperimentConfig, folder: RunFolder, table: pd.DataFrame) -> None:
+    """Log a run for the generations as a whole, beside those of each."""
+    best = table.iloc[best_generation(table) - 1]
+    names = (HELD_OUT_ACCURACY, TEST_ACCURACY, NUM_PARAMS, NUM_MACS)
+    metrics = {"num_generations": float(len(table)), "best_generation": float(best["generation"])}
+    metrics |= {f"best_{name}": float(best[name]) for name in names}
+    outcomes = [folder.path / GENERATIONS, folder.path / FIGURES]
+    Tracker(config, folder).log_result(metrics, outcomes, lambda: None)

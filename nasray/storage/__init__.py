@@ -1,0 +1,1 @@
+"""Runs on an object store: mirrored into a local folder, where all work is done."""

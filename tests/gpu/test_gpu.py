@@ -1,0 +1,134 @@
+"""What a real GPU must show; `make gpu-check` runs it. Elsewhere it is skipped."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from trainables.block_distillation.config import BlockDistillationConfig, RatingConfig
+from trainables.block_distillation.trainable import BlockSpec, CellTarget
+from trainables.data import DataConfig
+from trainables.feature_cache import FeatureConfig
+from trainables.inputs import SearchInputs
+from trainables.retrain.config import TrainConfig
+from trainables.teacher import TeacherConfig
+from trainables.teacher_unit import TeacherSpec
+from trainables.training import ComputeConfig
+from trainables.units import run_unit
+
+_UNIT = """
+import json, sys
+from trainables.units import parse_spec, run_unit
+
+for _ in run_unit(parse_spec(json.loads(sys.argv[1]))):
+    pass
+"""
+NUM_GPUS = torch.cuda.device_count()
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(NUM_GPUS == 0, reason="needs a GPU that torch sees; this machine has none"),
+]
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """The unit of a cell of the digits' space, whose untrained teacher is there."""
+
+    def build(name="cell", **compute):
+        inputs = SearchInputs(
+            seed=0,
+            data=DataConfig(num_train_images=256, num_held_out_images=64),
+            search_space={"source": "digits"},
+            compute=ComputeConfig(**{"device": "cuda"} | compute),
+            teacher=TeacherConfig(source="largest", train=TrainConfig(epochs=1, batch_size=64, lr=0.01)),
+            features=FeatureConfig(mode=("online",) * 3),
+            teacher_folder=tmp_path / "teacher",
+            features_root=tmp_path / "features",
+        )
+        if not (tmp_path / "teacher").exists():
+            single = {"num_processes": 1, "compile": False, "precision": "float32"}
+            plain = inputs.model_copy(update={"compute": inputs.compute.model_copy(update=single)})
+            for _ in run_unit(TeacherSpec.of(plain)):
+                pass
+        rating = RatingConfig(num_batches=4, calibration_images=64, calibration_batch_size=32)
+        config = BlockDistillationConfig(epochs=2, batch_size=64, lr=0.01, rating=rating)
+        target = CellTarget(
+            block=1,
+            cell=inputs.space.blocks[1].cells[0].name,
+            config=config,
+            folder=tmp_path / name,
+            table=tmp_path / name / "ratings.parquet",
+        )
+        return BlockSpec(name="block_1/cell", folder=tmp_path / name, inputs=inputs, target=target, rate=True)
+
+    return build
+
+
+def losses(spec):
+    return [metrics["train_loss"] for metrics in run_unit(spec)]
+
+
+def test_auto_is_the_gpu():
+    assert ComputeConfig().prepare().type == "cuda"
+
+
+def test_images_pass_through_pinned_memory_in_the_layout():
+    compute, device = ComputeConfig(), torch.device("cuda")
+    images = torch.randn(8, 3, 16, 16)
+    placed = compute.place(images, device)
+    assert placed.device.type == "cuda"
+    assert placed.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(placed.cpu(), images)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        {"precision": "bfloat16"},
+        {"precision": "float16"},
+        {"channels_last": False},
+        {"compile": True},
+        {"compile": True, "precision": "bfloat16"},
+    ],
+    ids=["bfloat16", "float16", "contiguous", "compiled", "compiled_bfloat16"],
+)
+def test_a_cell_learns_alike_however_it_is_computed(cell, compute):
+    plain = losses(cell("plain"))
+    try:
+        assert losses(cell("other", **compute)) == pytest.approx(plain, rel=0.05)
+    finally:
+        torch.compiler.set_stance("default")
+
+
+def test_the_gpu_agrees_with_the_cpu(cell):
+    assert losses(cell("cuda")) == pytest.approx(losses(cell("cpu", device="cpu")), rel=0.05)
+
+
+def test_the_same_seed_gives_the_same_bytes(cell, tmp_path):
+    for name in ("first", "second"):
+        losses(cell(name))
+    for file in ("supernet.safetensors", "ratings.parquet"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_two_units_share_a_gpu(cell, tmp_path):
+    """At the same time, each in a process of its own, with the bytes of each alone."""
+    losses(cell("alone"))
+    units = [cell(f"shared_{number}") for number in range(2)]
+    processes = [subprocess.Popen([sys.executable, "-c", _UNIT, spec.model_dump_json()]) for spec in units]
+    assert [process.wait() for process in processes] == [0, 0]
+    alone = (tmp_path / "alone" / "supernet.safetensors").read_bytes()
+    assert all((spec.folder / "supernet.safetensors").read_bytes() == alone for spec in units)
+
+
+@pytest.mark.skipif(NUM_GPUS < 2, reason=f"needs two GPUs that torch sees; this machine has {NUM_GPUS}")
+def test_two_gpus_train_a_cell(cell, tmp_path):
+    """Over NCCL; twice with the same bytes."""
+    plain = losses(cell("plain"))
+    assert losses(cell("first", num_processes=2)) == pytest.approx(plain, rel=0.1)
+    losses(cell("second", num_processes=2))
+    first, second = (load_file(tmp_path / name / "supernet.safetensors") for name in ("first", "second"))
+    assert all(torch.equal(first[name], second[name]) for name in first)

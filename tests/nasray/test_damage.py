@@ -1,0 +1,60 @@
+import io
+import shutil
+
+import pytest
+from rich.console import Console
+
+from nasray.experiment import search
+
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_in, tmp_path_factory):
+    """The storage of a finished search."""
+    folder = tmp_path_factory.mktemp("finished")
+    search(tiny_in(folder))
+    return folder
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name", ["units/block_1/2x16/supernet.safetensors", "ratings/block_0/2x8.parquet", "teacher/teacher.json"]
+)
+def test_a_changed_result_is_made_anew_and_nothing_else(finished, tiny_in, tmp_path, name):
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    run = tmp_path / "runs" / "tiny"
+    before = {path: path.read_bytes() for path in (run / name, run / "ranking.parquet")}
+    flip(run / name)
+    console = Console(file=io.StringIO(), width=1000)
+    result = search(tiny_in(tmp_path), stages=["teacher", "ratings", "ranking"], console=console)
+    assert result.num_units_run == 1
+    assert f"{run / name} was damaged: it is kept as" in console.file.getvalue()
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_changed_feature_is_computed_anew_by_the_unit_that_reads_it(finished, tiny_in, tmp_path):
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    (shard,) = (tmp_path / "runs" / "features").glob("*/boundary_1/1.npy")
+    table = tmp_path / "runs" / "tiny" / "ratings" / "block_0" / "1x12.parquet"
+    before = {path: path.read_bytes() for path in (shard, table)}
+    flip(shard)
+    table.unlink()
+    console = Console(file=io.StringIO(), width=1000)
+    assert search(tiny_in(tmp_path), console=console).num_units_run == 1
+    assert f"block_0/1x12: {shard} was damaged: it is kept as 1.npy.damaged" in console.file.getvalue()
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_changed_ranking_is_made_anew(finished, tiny_in, tmp_path):
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    path = tmp_path / "runs" / "tiny" / "ranking.parquet"
+    before = path.read_bytes()
+    flip(path)
+    assert search(tiny_in(tmp_path)).num_units_run == 0
+    assert path.read_bytes() == before

@@ -1,0 +1,54 @@
+"""The settings of a search without labels, block by block."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainables.block_distillation.config import BlockSearchConfig, RatingConfig
+
+
+class SelfSupervisionConfig(BlockSearchConfig):
+    """How each block's supernets are trained to agree with their own moving averages on other views of an image.
+
+    Source: DNA++ (Wang et al., arXiv 2403.01326) says that its search is self-supervised, with techniques that keep
+    outputs of different images apart; its text is not to be had, so that the form here, after BYOL (Grill et al., arXiv
+    2006.07733) and VICReg (Bardes et al., ICLR 2022, arXiv 2105.04906), is our own reading. BossNAS (Li et al., ICCV
+    2021, arXiv 2103.12424) is `num_student_paths: 4, num_target_paths: 4, shared_paths: true, paths: fair,
+    variance_weight: 0, momentum: 0.99`, but for its blocks, which stand behind the best paths of those before them and
+    here behind the trunk.
+
+    Attributes:
+        momentum: Of the moving average that the targets come from, in the first epoch; it grows to 1 along a cosine.
+        num_student_paths: Paths that are trained in a step.
+        num_target_paths: Paths of the moving average whose mean projection is the target.
+        shared_paths: Whether these are the student's paths of that step; then there are as many.
+        predictor: Whether a head of the student's own stands between its projections and the targets.
+        hidden_width: Of the two heads' hidden layer.
+        projection_width: Length of the vectors that are compared.
+        variance_weight: Of the term that keeps each of the projection's dimensions spread over the batch; 0: none.
+    """
+
+    method: Literal["dna_plus_plus"] = "dna_plus_plus"
+    momentum: float = Field(default=0.99, ge=0, le=1)
+    num_student_paths: int = Field(default=1, ge=1)
+    num_target_paths: int = Field(default=4, ge=1)
+    shared_paths: bool = False
+    predictor: bool = True
+    hidden_width: int = Field(default=256, ge=1)
+    projection_width: int = Field(default=64, ge=2)
+    variance_weight: float = Field(default=1.0, ge=0)
+    rating: RatingConfig = RatingConfig(swap_in_images=0)
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Self:
+        if self.rating.swap_in_images or self.rating.metric != RatingConfig().metric:
+            raise ValueError(
+                "rating.metric and rating.swap_in_images must be left out, since candidates of this method are not "
+                "compared with a teacher"
+            )
+        if self.shared_paths and self.num_student_paths != self.num_target_paths:
+            raise ValueError(
+                "shared_paths must go with as many student paths as target paths, got "
+                f"{self.num_student_paths} and {self.num_target_paths}"
+            )
+        return self

@@ -1,0 +1,70 @@
+"""Rating candidates without a teacher: how far is what one says of an image from what all of them say of it?
+
+Source: BossNAS (Li et al., ICCV 2021, arXiv 2103.12424) rates a path by its closeness to the population's centre.
+Deviations [our own reading]: the centre is the mean of all candidates' projections at unit length (of `MAX_POPULATION`
+drawn ones, where there are more); images are the held-out ones, unchanged; the heads' batch norms use the statistics of
+the batch, since their running ones mix all paths.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainables.batch_norm import with_batch_statistics
+from trainables.block_data import BlockData, Pair
+from trainables.block_distillation.config import RatingConfig
+from trainables.block_distillation.rate import Rater, Rating
+from trainables.block_distillation.supernet import CellSupernet, Path
+from trainables.self_supervision.heads import Heads
+
+MAX_POPULATION = 512
+
+
+class PopulationRater(Rater):
+    """Rates a candidate per held-out batch by the mean squared distance, 0 to 4, of its prediction from the centre."""
+
+    def __init__(
+        self,
+        supernet: CellSupernet,
+        heads: Heads,
+        data: BlockData,
+        config: RatingConfig,
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(supernet, data, config)
+        self._heads = with_batch_statistics(heads)
+        self._population = self._draw(supernet, rng)
+
+    def _expect(self, calibration: Sequence[Tensor], batches: Sequence[Pair]) -> list[Tensor]:
+        """The centre for each image, [B, D] per batch."""
+        found = self.walk.outputs(self._population, calibration, [features for features, _ in batches])
+        sums: list[Tensor] = []
+        count = 0
+        for outputs in (output.batches for output in found if output.batches is not None):
+            projections = [F.normalize(self._heads.project(maps).double(), dim=1) for maps in outputs]
+            sums = (
+                [total + one for total, one in zip(sums, projections, strict=True)] if sums else projections
+            )
+            count += 1
+        if not count:
+            raise FloatingPointError(
+                "no candidate of the cell gives a finite output: lower the learning rate"
+            )
+        return [total / count for total in sums]
+
+    def _judge(self, path: Path, outputs: Sequence[Tensor], expected: list[Tensor]) -> Rating:
+        predictions = [self._heads.predictor(self._heads.project(maps)).double() for maps in outputs]
+        distances = (
+            (F.normalize(predicted, dim=1) - centre).square().sum(dim=1).mean()
+            for predicted, centre in zip(predictions, expected, strict=True)
+        )
+        return Rating(path, tuple(map(float, distances)))
+
+    def _draw(self, supernet: CellSupernet, rng: np.random.Generator) -> list[Path]:
+        """What stands for all candidates: the subtrees that hold them, or whole paths that are drawn."""
+        if len(supernet.entries) * supernet.cell.num_candidates <= MAX_POPULATION:
+            return self.walk.subtrees()
+        drawn = {supernet.uniform_path(rng) for _ in range(MAX_POPULATION)}
+        return sorted(drawn, key=lambda path: (path.entry, path.choices))
