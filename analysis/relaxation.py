@@ -53,23 +53,29 @@ def relax(chain: Chain) -> Relaxation:
     If no architecture meets all the budgets, the bound may exceed the score of every architecture, which proves it.
     """
     multipliers = _best_multipliers(chain)
-    values = _priced(chain, multipliers)
+    values = priced(chain, multipliers)
     completions = smallest_completions(chain, values)
     excesses = tuple(
         of_rows + completions[index + 1][block.exits] - completions[index][block.entries]
         for index, (block, of_rows) in enumerate(zip(chain.blocks, values, strict=True))
     )
+    rounding = sums_rounding(chain, multipliers)
+    bound = float(completions[0][0] - multipliers @ chain.limits) - rounding
+    return Relaxation(multipliers, bound, excesses, rounding)
+
+
+def sums_rounding(chain: Chain, multipliers: NDArray[np.float64]) -> float:
+    """How far sums of scores priced by `multipliers` may be off, whatever the order of summation."""
     largest = sum(
         np.abs(block.ratings).max() + multipliers @ np.abs(block.costs).max(axis=1, initial=0.0)
         for block in chain.blocks
     )
     num_terms = len(chain.blocks) + len(multipliers)
-    rounding = float(16 * num_terms * np.finfo(np.float64).eps * (largest + multipliers @ chain.limits))
-    bound = float(completions[0][0] - multipliers @ chain.limits) - rounding
-    return Relaxation(multipliers, bound, excesses, rounding)
+    return float(16 * num_terms * np.finfo(np.float64).eps * (largest + multipliers @ chain.limits))
 
 
-def _priced(chain: Chain, multipliers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def priced(chain: Chain, multipliers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Per block, its rows' ratings with a price for each unit of cost, [N]."""
     return [block.ratings + multipliers @ block.costs for block in chain.blocks]
 
 
@@ -105,7 +111,7 @@ def _best_multipliers(chain: Chain) -> NDArray[np.float64]:
 
 def _cheapest(chain: Chain, multipliers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """Score and costs of a chain that is the cheapest under `multipliers`."""
-    values = _priced(chain, multipliers)
+    values = priced(chain, multipliers)
     completions = smallest_completions(chain, values)
     score, costs, width = 0.0, np.zeros(len(multipliers)), 0
     for block, of_rows, after in zip(chain.blocks, values, completions[1:], strict=True):

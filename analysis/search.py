@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.chain import Block, Chain
+from analysis.nearby_prices import NearbyPrices
 from analysis.relaxation import Relaxation, smallest_completions
 
 _MOST_NUMBERS = 2**22  # that a generation of beginnings may hold, which bounds the memory
@@ -96,6 +97,11 @@ class _Goal:
     num_enumerated: int = 0
     complete: bool = False
 
+    @property
+    def most(self) -> float:
+        """The largest score of what is still looked for."""
+        return min(self.up_to, self.to_beat)
+
 
 class Search:
     """Finds the best architectures of a chain up to a score."""
@@ -105,6 +111,7 @@ class Search:
         self._bound = relaxation.bound
         self._rounding = relaxation.rounding
         self._steps = [*_steps(chain, relaxation)]
+        self._nearby_prices = NearbyPrices(chain, relaxation)
         self._most_pairs = _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4)
 
     def best(self, most: int, up_to: float, deadline: float = np.inf) -> Found:
@@ -134,12 +141,11 @@ class Search:
         while stack and time.monotonic() <= goal.deadline:
             beginnings = self._beating(goal.to_beat, stack.pop())
             depth = beginnings.rows.shape[1]
-            slack = min(goal.up_to, goal.to_beat) - self._bound
-            counts = _num_within(self._steps[depth], beginnings, slack)
+            counts = _num_within(self._steps[depth], beginnings, goal.most - self._bound)
             part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
             if part < len(beginnings):
                 stack.append(beginnings[part:])
-            extended = self._extend(depth, beginnings[:part], counts[:part], goal.to_beat)
+            extended = self._extend(depth, beginnings[:part], counts[:part], goal)
             if depth == len(self._steps) - 1:
                 goal.num_enumerated += int(counts[:part].sum())
                 yield extended[extended.scores < goal.to_beat]
@@ -177,7 +183,7 @@ class Search:
         return beginnings[kept]
 
     def _extend(
-        self, depth: int, beginnings: _Beginnings, counts: NDArray[np.int64], to_beat: float
+        self, depth: int, beginnings: _Beginnings, counts: NDArray[np.int64], goal: _Goal
     ) -> _Beginnings:
         """`beginnings` followed by their first `counts` rows by excess, without what is seen to be in vain."""
         step, block = self._steps[depth], self._steps[depth].block
@@ -191,16 +197,19 @@ class Search:
         ):
             affordable = costs[parents] + rests[rows] <= limit
             parents, rows = parents[affordable], rows[affordable]
-        promising = beginnings.scores[parents] + step.least_scores[rows] <= to_beat + self._rounding
+        promising = beginnings.scores[parents] + step.least_scores[rows] <= goal.to_beat + self._rounding
         parents, rows = parents[promising], rows[promising]
-        order = np.argsort(parents * len(block.ratings) + rows)
+        scores = beginnings.scores[parents] + block.ratings[rows]
+        costs = beginnings.costs[:, parents] + block.costs[:, rows]
+        kept = self._nearby_prices.allowing(depth, scores, costs, block.exits[rows], goal.most)
+        order = kept[np.argsort(parents[kept] * len(block.ratings) + rows[kept])]
         parents, rows = parents[order], rows[order]
         return _Beginnings(
             rows=np.column_stack([beginnings.rows[parents], rows.astype(np.int32)]),
             widths=block.exits[rows],
             excesses=beginnings.excesses[parents] + step.excesses[rows],
-            scores=beginnings.scores[parents] + block.ratings[rows],
-            costs=beginnings.costs[:, parents] + block.costs[:, rows],
+            scores=scores[order],
+            costs=costs[:, order],
         )
 
 

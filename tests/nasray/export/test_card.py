@@ -62,5 +62,5 @@ def test_settings_that_have_changed_since_are_not_told(trained):
     config.write_text(config.read_text().replace("lr: 0.01", "lr: 0.02"))
     card = (export_network(run) / "README.md").read_text()
     assert "The run has no score for it." in card
-    assert "does not tell the settings" in card
+    assert "The settings are not known" in card
     assert '"optimizer"' not in card
