@@ -11,6 +11,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from verdicts import Verdict, tell
+
 from nasray.latency import latency_table, measure_space
 from search_spaces import mbconv
 from trainables.latency.meter import LatencySettings
@@ -46,6 +48,12 @@ def main() -> None:
             f"{_errors(additivity['before']):>16}{_errors(additivity['after']):>16}{_errors(figures['noise']):>16}"
             f"{additivity['after']['kendall_tau']:>7.3f}",
             flush=True,
+        )
+        after, twice = (errors["median_relative_error"] for errors in (additivity["after"], figures["noise"]))
+        tell(
+            Verdict(
+                f"latency of whole networks, {name}: error", f"{after:.1%}", f"noise {twice:.1%}", after, 0.05
+            )
         )
 
 

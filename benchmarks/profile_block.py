@@ -19,14 +19,10 @@ from typing import TypeVar
 
 import torch
 from limits import bare_convolutions, bare_traffic
+from planned_units import prepared
 from torch import Tensor
+from verdicts import Verdict, tell
 
-import nasray
-from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
-from nasray.plan import RATINGS, plan_search
-from nasray.resolve import resolve
-from nasray.run_folder import RunFolder
 from trainables.block_distillation.metrics import distillation_loss
 from trainables.block_distillation.step import parameter_groups, sample_paths
 from trainables.block_distillation.supernet import Path
@@ -37,6 +33,7 @@ from trainables.teacher_unit import TeacherResult
 from trainables.trainable import save_checkpoint
 
 _PARTS = ("features", "forward", "backward", "optimiser", "checkpoint")
+_TOTALS = ("in_all", "unavoidable")
 _LIMITS = ("convolutions", "traffic", "teacher")
 Batch = tuple[Tensor, Tensor]
 T = TypeVar("T")
@@ -50,28 +47,26 @@ def main() -> None:
     parser.add_argument("--root", type=FilePath, default=FilePath("runs/profile"))
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
-    places = [f"storage.root={arguments.root}", "teacher.train=null", "features.mode=cached"]
-    sizes = ["data.num_train_images=2048", "data.num_held_out_images=256", "retrain=null"]
-    config = load_config(arguments.config, [*places, *sizes, *arguments.overrides])
-    nasray.search(config.model_dump(mode="json"), stages=["features"])
-    profiles = [CellProfile(spec) for spec in cells(config)]
+    sizes = ["data.num_train_images=2048", "data.num_held_out_images=256"]
+    _, units = prepared(arguments.config, arguments.root, [*sizes, *arguments.overrides])
+    profiles = [CellProfile(unit.spec) for unit in units if isinstance(unit.spec, BlockSpec)]
     for _ in range(arguments.rounds):
         for profile in profiles:
             profile.take_step()
     print(f"{'':14}" + "".join(f"{name:>13}" for name in (*_PARTS, "in all", *_LIMITS, "unavoidable")))
     for profile in profiles:
         profile.print_row()
-
-
-def cells(config: ExperimentConfig) -> list[BlockSpec]:
-    """The units that train the cells of a search whose features are there."""
-    folder = RunFolder.of(config)
-    resolved, inputs = resolve(config, folder)
-    return [
-        unit.spec
-        for unit in plan_search(resolved, folder, inputs)[RATINGS]
-        if isinstance(unit.spec, BlockSpec)
-    ]
+    in_all, unavoidable = (sum(getattr(profile, name) for profile in profiles) for name in _TOTALS)
+    print(f"{'all cells':14}{unavoidable / in_all:.0%} unavoidable")
+    tell(
+        Verdict(
+            "block's step: its limit (convolutions, traffic) against all of it",
+            f"{in_all:.0f} ms, {len(profiles)} cells",
+            f"{unavoidable:.0f} ms",
+            unavoidable / in_all,
+            at_least=0.7,
+        )
+    )
 
 
 class CellProfile:
@@ -108,18 +103,28 @@ class CellProfile:
         with torch.no_grad():
             self._timed("teacher", lambda: self._teacher.features(images, up_to=self._block + 1))
 
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """What each part of a step takes: medians."""
+        medians = {name: 1e3 * statistics.median(values) for name, values in self.seconds.items()}
+        medians["checkpoint"] /= -(-self._inputs.summary.num_train // self._config.batch_size)
+        return medians
+
+    @property
+    def in_all(self) -> float:
+        """Milliseconds of a step."""
+        return sum(self.milliseconds[name] for name in _PARTS)
+
+    @property
+    def unavoidable(self) -> float:
+        """Milliseconds that nobody could save."""
+        return self.milliseconds["convolutions"] + self.milliseconds["traffic"]
+
     def print_row(self) -> None:
         """Print the medians, ms a step."""
-        milliseconds = {name: 1e3 * statistics.median(values) for name, values in self.seconds.items()}
-        milliseconds["checkpoint"] /= -(-self._inputs.summary.num_train // self._config.batch_size)
-        in_all = sum(milliseconds[name] for name in _PARTS)
-        unavoidable = (milliseconds["convolutions"] + milliseconds["traffic"]) / in_all
-        figures = (
-            *(milliseconds[name] for name in _PARTS),
-            in_all,
-            *(milliseconds[name] for name in _LIMITS),
-        )
-        print(f"{self.name:14}" + "".join(f"{value:>13.2f}" for value in figures) + f"{unavoidable:>13.0%}")
+        parts, limits = ([self.milliseconds[name] for name in names] for names in (_PARTS, _LIMITS))
+        figures = "".join(f"{value:>13.2f}" for value in (*parts, self.in_all, *limits))
+        print(f"{self.name:14}{figures}{self.unavoidable / self.in_all:>13.0%}")
 
     def _timed(self, part: str, action: Callable[[], T]) -> T:
         start = time.perf_counter()

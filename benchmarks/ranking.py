@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from verdicts import Verdict, tell
 
 from analysis.counting import count_better
 from analysis.ranking import top_architectures
@@ -158,6 +159,9 @@ def compare_rankings(folder: Path) -> None:
             f"{name:22} {seconds:7.2f} {instance.most_seconds:4.0f} {megabytes:6.0f} {instance.most_megabytes:6.0f}"
             f" {enumerated:11,.0f} {gap:8.4f}  {'yes' if met else 'no'}"
         )
+        ours = f"{seconds:.2f} s" if gap == 0 else f"gap {gap:.4f} after {seconds:.0f} s"
+        ratio = seconds / instance.most_seconds if gap == 0 else float("inf")
+        tell(Verdict(f"exact top {K}: {name}", ours, f"{instance.most_seconds:.0f} s", ratio, 1))
 
 
 def compare_counts(tables: list[pd.DataFrame]) -> None:

@@ -25,6 +25,7 @@ import torch
 from limits import Action
 from released_code import Pair, ReleasedDna
 from torch import Tensor, nn
+from verdicts import Verdict, tell
 
 from search_spaces.declared import SpaceConfig, build_space
 from search_spaces.space import SearchSpace
@@ -157,16 +158,22 @@ def print_steps(blocks: list[BlockTimes]) -> None:
         f"{'':10}{'student s':>10}{'ours s':>10}{'ratio':>8}{'step s':>10}{'ours s':>10}{'times':>8}",
         flush=True,
     )
-    times = []
+    times, ratios = [], []
     for times_of in blocks:
         student, ours, teacher, read = map(times_of.median, _ARMS)
+        ratios.append(ours / student)
         times.append((student + teacher) / (ours + read))
         print(
             f"block {times_of.block + 1:<4}{student:>10.3f}{ours:>10.3f}{ours / student:>8.2f}"
             f"{student + teacher:>10.3f}{ours + read:>10.3f}{times[-1]:>8.1f}",
             flush=True,
         )
-    print(f"the step of blocks 2 to 6 on average {statistics.mean(times[1:]):.1f} times as fast")
+    mean, ratio = statistics.mean(times[1:]), statistics.mean(ratios)
+    print(f"the step of blocks 2 to 6 on average {mean:.1f} times as fast")
+    theirs, mine = (sum(block.median(arm) for block in blocks) for arm in ("student", "ours"))
+    seconds = (f"{mine:.2f} s", f"{theirs:.2f} s")
+    tell(Verdict("DNA's student step, mean ratio of six blocks", *seconds, ratio, 0.75))
+    tell(Verdict("DNA's step with features, blocks 2 to 6, times", "", "", mean, at_least=10))
 
 
 def print_search(blocks: list[BlockTimes], batch_size: int) -> None:
@@ -177,6 +184,15 @@ def print_search(blocks: list[BlockTimes], batch_size: int) -> None:
     theirs = EPOCHS * (student + teacher)
     once = blocks[-1].median("teacher") / batch_size
     whole = once + EPOCHS * (ours + read)
+    tell(
+        Verdict(
+            f"DNA's search, {EPOCHS} epochs, times",
+            f"{whole:.1f} s an image",
+            f"{theirs:.1f} s",
+            theirs / whole,
+            at_least=8,
+        )
+    )
     print(
         f"{EPOCHS} epochs of all blocks, an image: {theirs:.1f} s, ours {whole:.1f} s: {theirs / whole:.1f} times as "
         "fast"
@@ -205,6 +221,8 @@ def print_rating(released: ReleasedDna, block: BlockTimes, rounds: int) -> None:
             released.evaluate(block.block, encoding, features, features)
         theirs.append((time.perf_counter() - start) / len(encodings))
     slow, fast = statistics.median(theirs), statistics.median(ours)
+    seconds = (f"{fast:.3f} s", f"{slow:.3f} s")
+    tell(Verdict("rating a candidate of 1,296, times", *seconds, slow / fast, at_least=4))
     print(f"rating a candidate: {slow:.3f} s, ours {fast:.3f} s: {slow / fast:.1f} times as fast")
 
 

@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from limits import Action, bare_convolutions
 from no_gpu import use_no_gpu
 from torch import Tensor, nn
+from verdicts import Verdict, tell
 
 from search_spaces.cell_space import CellSpace
 from search_spaces.darts import darts_s0
@@ -82,7 +83,10 @@ def compare(name: str, reference: dict[str, Action], ours: dict[str, Action], ro
     for key in ours:
         mine, theirs = medians["ours", key], medians.get(("reference", key))
         text = f"{theirs:12.3f} {mine:8.3f} {mine / theirs:6.2f}" if theirs else f"{'':12} {mine:8.3f}"
-        print(f"{name + ', ' + key:28} {text}")
+        print(f"{name + ', ' + key:28} {text}", flush=True)
+        if theirs:
+            figures = (f"{mine:.2f} s", f"{theirs:.2f} s", mine / theirs, 0.7)
+            tell(Verdict(f"SD-DARTS on {name}, {key}, against the released code", *figures))
 
 
 def random_batch(size: int) -> Batch:

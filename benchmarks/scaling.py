@@ -1,0 +1,104 @@
+"""Do two workers do twice the work of one, and does a search cost what its images, epochs and blocks say?
+
+Six equal blocks, a cell each, that learn from the digits: run by one worker of one core and by two, as nasray schedules
+them. Then one worker with four times the images, twice the epochs, half the blocks: what an image costs in an epoch
+of a block, rating included, whose images stay as many. The machine must have two cores to spare.
+
+    python benchmarks/scaling.py [--rounds 5] [--root runs/scaling]
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+import yaml
+from planned_units import prepared
+from timeline import Timeline, run_units
+from verdicts import Verdict, tell
+
+BLOCKS, EPOCHS, IMAGES = 6, 6, 300
+_VARIANTS = {
+    "as it is": (BLOCKS, EPOCHS, IMAGES),
+    "four times the images": (BLOCKS, EPOCHS, 4 * IMAGES),
+    "twice the epochs": (BLOCKS, 2 * EPOCHS, IMAGES),
+    "half the blocks": (BLOCKS // 2, EPOCHS, IMAGES),
+}
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--root", type=Path, default=Path("runs/scaling"))
+    arguments = parser.parse_args()
+    one, two = [], []
+    variants: dict[str, list[float]] = {name: [] for name in _VARIANTS}
+    for _ in range(arguments.rounds):
+        two.append(run(arguments.root, BLOCKS, EPOCHS, 4 * IMAGES, num_workers=2))
+        for name, (blocks, epochs, images) in _VARIANTS.items():
+            timeline = run(arguments.root, blocks, epochs, images, num_workers=1)
+            variants[name].append(timeline.seconds / (blocks * epochs * images))
+            if images > IMAGES:
+                one.append(timeline)
+    print_workers(one, two)
+    print_growth({name: statistics.median(costs) for name, costs in variants.items()})
+
+
+def run(root: Path, blocks: int, epochs: int, images: int, num_workers: int) -> Timeline:
+    """The units of the blocks, run by so many workers."""
+    root.mkdir(parents=True, exist_ok=True)
+    file = root / "equal_blocks.yaml"
+    file.write_text(yaml.safe_dump(equal_blocks(blocks, epochs, images)), encoding="utf-8")
+    config, units = prepared(str(file), root, [])
+    return run_units(config, units, num_workers)
+
+
+def equal_blocks(blocks: int, epochs: int, images: int) -> dict[str, object]:
+    """A config of blocks that do not differ, so that none is the longest."""
+    cell = {"stride": 1, "operations": ["mb3k3", "mb3k5", "mb6k3"], "cells": [{"depth": 3, "width": 24}]}
+    return {
+        "name": f"equal_{blocks}_{epochs}_{images}",
+        "data": {"source": "digits", "num_train_images": images, "num_held_out_images": 200},
+        "teacher": {"source": "largest"},
+        "search_space": {
+            "source": "declared",
+            "stem": [{"operation": "conv3", "width": 24}],
+            "head_width": 64,
+            "blocks": [cell] * blocks,
+        },
+        "searches": [
+            {
+                "method": "dna",
+                "epochs": epochs,
+                "batch_size": 50,
+                "lr": 0.01,
+                "rating": {"num_batches": 4, "swap_in_images": 0},
+            }
+        ],
+    }
+
+
+def print_workers(one: list[Timeline], two: list[Timeline]) -> None:
+    """Print what the second worker is worth."""
+    alone, together = (statistics.median(line.seconds for line in lines) for lines in (one, two))
+    ratio = statistics.median(a.seconds / b.seconds for a, b in zip(one, two, strict=True))
+    busy = statistics.median(line.busy(2) for line in two)
+    print(f"{BLOCKS} equal blocks: one worker {alone:.1f} s, two {together:.1f} s: {ratio:.2f} times as fast")
+    print(f"at work while units wait: {busy:.1%} of two workers")
+    tell(Verdict("two workers against one", f"{together:.1f} s", f"{alone:.1f} s", ratio, at_least=1.9))
+    tell(Verdict("idle while units wait", f"{1 - busy:.1%}", "0", 1 - busy, 0.05))
+
+
+def print_growth(costs: dict[str, float]) -> None:
+    """Print what an image costs, an epoch and a block, in each variant."""
+    base = costs["as it is"]
+    for name, cost in costs.items():
+        print(f"{name:24}{1e3 * cost:.3f} ms an image, {cost / base:.2f} of that as it is")
+    worst = max(costs.values(), key=lambda cost: abs(cost / base - 1)) / base
+    tell(Verdict("cost of an image when all else grows", f"{1e3 * base:.2f} ms", "1", worst))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Takes steps of the unit that trains a cell; imports no more than they need, since its memory is limited.
+
+python benchmarks/unit_steps.py SPEC STEPS GROUP
+"""
+
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from trainables.block_distillation.step import BlockDistillation
+from trainables.block_distillation.trainable import BlockSpec, build_data, build_supernet
+from trainables.units import parse_spec
+
+_WARM_UP = 5
+
+
+def take_steps(spec_file: Path, num_steps: int, group: str) -> dict[str, float]:
+    """Seconds of a step and the share of it that is waiting for features, medians; peak of resident memory, MB.
+
+    Args:
+        spec_file: The unit.
+        num_steps: How many are timed, after some that are not.
+        group: Where this process joins a control group, if it shall.
+    """
+    if group:
+        Path(group).write_text(str(os.getpid()), encoding="utf-8")
+    spec = parse_spec(json.loads(spec_file.read_text(encoding="utf-8")))
+    assert isinstance(spec, BlockSpec)
+    data, supernet = build_data(spec.inputs, spec.target.block), build_supernet(spec.inputs, spec.target)
+    method = BlockDistillation(supernet, data, spec.target.config, block=0, seed=0, name=spec.name)
+    batches, steps, waits = iter(method.start_epoch(0)), [], []
+    for _ in range(_WARM_UP + num_steps):
+        start = time.perf_counter()
+        batch = next(batches)
+        there = time.perf_counter()
+        method.step(batch)
+        end = time.perf_counter()
+        steps.append(end - start)
+        waits.append((there - start) / (end - start))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    medians = map(statistics.median, (steps[_WARM_UP:], waits[_WARM_UP:]))
+    return {**dict(zip(("step", "wait"), medians, strict=True)), "peak": peak}
+
+
+if __name__ == "__main__":
+    spec_file, num_steps, group = sys.argv[1:]
+    print(json.dumps(take_steps(Path(spec_file), int(num_steps), group)))
