@@ -5,7 +5,7 @@ in a process whose memory is not limited, and in one that may have a quarter of 
 counts the process's own memory and what the system keeps of the files that it reads, which are dropped from memory
 before. Needs the right to make control groups (root). Medians over the rounds.
 
-    python benchmarks/feature_memory.py [--images 40000] [--steps 40] [--rounds 5] [--root runs/feature_memory]
+    python benchmarks/feature_memory.py [--images 40000] [--steps 150] [--rounds 5] [--root runs/feature_memory]
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, default=40000)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--root", type=Path, default=Path("runs/feature_memory"))
     arguments = parser.parse_args()
@@ -39,7 +39,7 @@ def main() -> None:
 
 def compare(root: Path, num_images: int, num_steps: int, num_rounds: int) -> None:
     """Print what a step takes with and without the limit."""
-    changes = [f"data.num_train_images={num_images}", "data.image_size=56", "searches.0.batch_size=64"]
+    changes = [f"data.num_train_images={num_images}", "data.image_size=56", "searches.0.batch_size=16"]
     _, units = prepared("fashion_mnist", root, [*changes, "features.mode=[cached,online,online]"])
     spec_file = root / "spec.json"
     spec_file.write_text(units[0].spec.model_dump_json(), encoding="utf-8")

@@ -29,6 +29,10 @@ from trainables.block_distillation.stitch import read_stitched
 from trainables.units import run_unit
 
 DNA: dict[str, Any] = {"method": "dna", "epochs": 10, "batch_size": 64, "lr": 0.01}
+LARGEST: dict[str, Any] = {"source": "largest", "train": TRAINING.model_dump(mode="json")}
+TEACHERS = {
+    "foreign teacher": LARGEST | {"source": "truth_space:foreign_teacher", "cuts": ["low", "middle", "high"]}
+}
 # What differs from `DNA`.
 ARMS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -40,6 +44,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "30 epochs": {"epochs": 30},
     "normalized loss": {"loss": "normalized_mse"},
     "noise to signal": {"rating": {"metric": "noise_to_signal"}},
+    "foreign teacher": {},
 }
 SCORES = {"rating": "score", "swap_in": "swap_in_score"}
 BASELINES = {"num_macs", "num_params", "depth", "random"}
@@ -88,7 +93,7 @@ def _search(arm: str, seed: int, root: str) -> Path:
         "name": f"{arm.replace(' ', '_')}_{seed}",
         "seed": seed,
         "data": DATA.model_dump(mode="json", exclude_none=True),
-        "teacher": {"source": "largest", "train": TRAINING.model_dump(mode="json")},
+        "teacher": TEACHERS.get(arm, LARGEST),
         "search_space": {"source": "truth_space:truth_space"},
         "features": {"mode": "cached"},
         "searches": [DNA | ARMS[arm]],

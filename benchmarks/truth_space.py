@@ -5,7 +5,10 @@ takes more MACs than an inverted bottleneck at the same width, a 1x1 convolution
 block's two cells differ in width, so that adapters and entry widths take part.
 """
 
+from collections import OrderedDict
 from pathlib import Path
+
+from torch import nn
 
 from search_spaces.block import BlockSpace, Cell
 from search_spaces.layer import Layer, Shape
@@ -34,6 +37,21 @@ def truth_space(input_shape: Shape, num_classes: int) -> SearchSpace:
         blocks=(_block(2, 16, 16), _block(2, 24, 32), _block(1, 40, 40)),
         operations=dict(OPERATIONS),
     )
+
+
+def foreign_teacher(input_shape: Shape, num_classes: int) -> nn.Module:
+    """A plain network, like none of the space, whose maps have the sizes of its blocks' but other widths."""
+
+    def part(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+        layers: list[nn.Module] = []
+        for channels, step in ((in_channels, stride), (out_channels, 1)):
+            layers += [nn.Conv2d(channels, out_channels, 3, step, padding=1, bias=False)]
+            layers += [nn.BatchNorm2d(out_channels), nn.ReLU()]
+        return nn.Sequential(*layers)
+
+    parts = {"low": part(input_shape[0], 32, 2), "middle": part(32, 64, 2), "high": part(64, 128, 1)}
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, num_classes))
+    return nn.Sequential(OrderedDict(parts, head=head))
 
 
 def _block(stride: int, width: int, deep_width: int) -> BlockSpace:
