@@ -21,7 +21,7 @@ from analysis.widening import slack_holding
 from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS
 
 _FIRST_LOOK = 16  # architectures to look at first, for each that is wanted
-_GROWTH = 4  # how many times more to look at next
+_GROWTH = 16  # how many times more to look at next
 
 RANK = "rank"
 ARCHITECTURE = "architecture"

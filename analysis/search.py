@@ -1,8 +1,8 @@
 """Every architecture up to a score, in the order of their IDs, without touching the others.
 
 Depth first over blocks, many beginnings at a time: a beginning is followed by exactly the rows with which the
-Lagrangian bound still allows the score; what cannot meet a budget any more is dropped. Since beginnings stay in the
-order of IDs, of equal scores the first found is the one to keep, and what comes later must be strictly better.
+Lagrangian bound still allows the score; what cannot meet a budget any more is dropped. A beginning that so few endings
+may follow that they are known is finished at once (see `endings`). Of equal scores the first by ID is the one to keep.
 
 Source: W. M. Carlyle, J. O. Royset and R. K. Wood, "Lagrangian relaxation and enumeration for solving constrained
 shortest-path problems", Networks 52 (2008). Deviations: the k best instead of the best, ties by ID, in chunks.
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.chain import Block, Chain
+from analysis.endings import Endings, best_endings
 from analysis.nearby_prices import NearbyPrices
 from analysis.relaxation import Relaxation, smallest_completions
 
@@ -59,9 +60,19 @@ class _Beginnings:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __getitem__(self, part: slice | NDArray[np.bool_]) -> Self:
+    def __getitem__(self, part: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Self:
         return type(self)(
             self.rows[part], self.widths[part], self.excesses[part], self.scores[part], self.costs[:, part]
+        )
+
+    def followed_by(self, step: "_Step", rows: NDArray[np.int64]) -> Self:
+        """Each with one more row, of the block of `step`."""
+        return type(self)(
+            np.column_stack([self.rows, rows.astype(np.int32)]),
+            step.block.exits[rows],
+            self.excesses + step.excesses[rows],
+            self.scores + step.block.ratings[rows],
+            self.costs + step.block.costs[:, rows],
         )
 
 
@@ -85,7 +96,8 @@ class _Goal:
 
     Attributes:
         up_to: Everything with a score up to this is to be found,
-        to_beat: if it is below this, which may sink as better ones are found.
+        to_beat: if it is below this, which may sink as better ones are found,
+        rows_to_beat: or if it has this score, and comes before these rows by ID.
         deadline: When to stop, on the monotonic clock.
         num_enumerated: Whole architectures looked at so far.
         complete: Whether everything has been looked at.
@@ -93,6 +105,7 @@ class _Goal:
 
     up_to: float
     to_beat: float = np.inf
+    rows_to_beat: NDArray[np.int32] | None = None
     deadline: float = np.inf
     num_enumerated: int = 0
     complete: bool = False
@@ -101,6 +114,16 @@ class _Goal:
     def most(self) -> float:
         """The largest score of what is still looked for."""
         return min(self.up_to, self.to_beat)
+
+    def beaten_by(self, scores: NDArray[np.float64], rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which architectures are good enough, by their scores and rows, or by the least scores of beginnings."""
+        beaten = scores < self.to_beat
+        (equal,) = np.nonzero(scores == self.to_beat)
+        if self.rows_to_beat is not None and len(equal):
+            differs = rows[equal] != self.rows_to_beat[: rows.shape[1]]
+            first = differs.argmax(axis=1)
+            beaten[equal] = (rows[equal, first] < self.rows_to_beat[first]) | ~differs.any(axis=1)
+        return beaten
 
 
 class Search:
@@ -112,7 +135,8 @@ class Search:
         self._rounding = relaxation.rounding
         self._steps = [*_steps(chain, relaxation)]
         self._nearby_prices = NearbyPrices(chain, relaxation)
-        self._most_pairs = _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4)
+        self._endings = best_endings(chain, relaxation)
+        self._most_pairs = max(1, _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4))
 
     def best(self, most: int, up_to: float, deadline: float = np.inf) -> Found:
         """The `most` best architectures, with all up to the score `up_to` among them unless they are more.
@@ -122,12 +146,11 @@ class Search:
         goal = _Goal(up_to, deadline=deadline)
         scores, rows = np.empty(0), np.empty((0, len(self._steps)), np.int32)
         for better in self._architectures(goal):
-            # What was found before precedes by ID, and the sort is stable.
-            scores = np.concatenate([scores, better.scores])
-            order = np.argsort(scores, kind="stable")[:most]
-            scores, rows = scores[order], np.concatenate([rows, better.rows])[order]
+            scores, rows = np.concatenate([scores, better.scores]), np.concatenate([rows, better.rows])
+            order = _first(most, scores, rows)
+            scores, rows = scores[order], rows[order]
             if len(scores) == most:
-                goal.to_beat = float(scores[-1])
+                goal.to_beat, goal.rows_to_beat = float(scores[-1]), rows[-1]
         return Found(scores, rows, goal.num_enumerated, goal.complete)
 
     def count(self, up_to: float) -> int:
@@ -139,8 +162,12 @@ class Search:
         """All architectures within the budgets that reach `goal`, many at a time, in the order of IDs."""
         stack = [self._root()]
         while stack and time.monotonic() <= goal.deadline:
-            beginnings = self._beating(goal.to_beat, stack.pop())
+            beginnings = self._beating(goal, stack.pop())
             depth = beginnings.rows.shape[1]
+            left = goal.most - self._bound - beginnings.excesses
+            known = self._endings_known(depth, beginnings, left)
+            yield from self._finished(depth, beginnings[known], left[known], goal)
+            beginnings = beginnings[~known]
             counts = _num_within(self._steps[depth], beginnings, goal.most - self._bound)
             part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
             if part < len(beginnings):
@@ -148,7 +175,7 @@ class Search:
             extended = self._extend(depth, beginnings[:part], counts[:part], goal)
             if depth == len(self._steps) - 1:
                 goal.num_enumerated += int(counts[:part].sum())
-                yield extended[extended.scores < goal.to_beat]
+                yield extended[goal.beaten_by(extended.scores, extended.rows)]
             elif len(extended):
                 stack.append(extended)
         goal.complete = not stack
@@ -163,14 +190,14 @@ class Search:
             costs=np.zeros((len(self._chain.limits), 1)),
         )
 
-    def _beating(self, to_beat: float, beginnings: _Beginnings) -> _Beginnings:
-        """Those that may still lead below the score `to_beat`, down to the last bit of its sum.
+    def _beating(self, goal: _Goal, beginnings: _Beginnings) -> _Beginnings:
+        """Those that may still lead to what beats what was found, down to the last bit of its sum.
 
         Without this, ties would make the search walk through all that merely equals what was found.
         """
         steps = self._steps[beginnings.rows.shape[1] :]
         least = beginnings.scores + steps[0].least_rests[beginnings.widths]
-        (doubtful,) = np.nonzero(least >= to_beat - self._rounding)
+        (doubtful,) = np.nonzero(least >= goal.to_beat - self._rounding)
         if not len(doubtful):
             return beginnings
         # Floating-point addition is monotone: adding the smallest ratings in order gives the smallest sum.
@@ -179,8 +206,45 @@ class Search:
         for step in steps:
             sums = (sums[:, np.newaxis] + step.best_ratings[:, :, np.newaxis]).min(axis=0)
         kept = np.ones(len(beginnings), np.bool_)
-        kept[doubtful] = sums[0] < to_beat
+        kept[doubtful] = goal.beaten_by(sums[0], beginnings.rows[doubtful])
         return beginnings[kept]
+
+    def _endings_known(
+        self, depth: int, beginnings: _Beginnings, left: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Of which beginnings all endings are known whose excess is not more than what is left for it."""
+        complete_to = np.array([endings.complete_to for endings in self._endings[depth]])
+        return left <= complete_to[beginnings.widths]
+
+    def _finished(
+        self, depth: int, beginnings: _Beginnings, left: NDArray[np.float64], goal: _Goal
+    ) -> Iterator[_Beginnings]:
+        """The architectures that reach `goal` among the beginnings with their endings, many at a time."""
+        for width, endings in enumerate(self._endings[depth]):
+            (entered,) = np.nonzero(beginnings.widths == width)
+            counts = np.searchsorted(endings.excesses, left[entered], side="right")
+            goal.num_enumerated += int(counts.sum())
+            parts = np.cumsum(counts) // self._most_pairs
+            for part in range(parts[-1] + 1 if len(parts) else 0):
+                (own,) = np.nonzero(parts == part)
+                yield self._ended(depth, beginnings[entered[own]], counts[own], endings, goal)
+
+    def _ended(
+        self, depth: int, beginnings: _Beginnings, counts: NDArray[np.int64], endings: Endings, goal: _Goal
+    ) -> _Beginnings:
+        """What reaches `goal` of `beginnings` with their first `counts` endings."""
+        parents = np.repeat(np.arange(len(beginnings)), counts)
+        chosen = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
+        limits = self._chain.limits + self._chain.roundings
+        for costs, of_endings, limit in zip(beginnings.costs, endings.costs, limits, strict=True):
+            affordable = costs[parents] + of_endings[chosen] <= limit
+            parents, chosen = parents[affordable], chosen[affordable]
+        promising = beginnings.scores[parents] + endings.scores[chosen] <= goal.to_beat + self._rounding
+        found, rest = beginnings[parents[promising]], endings.rows[chosen[promising]]
+        for step, rows in zip(self._steps[depth:], rest.T, strict=True):  # for sums from left to right
+            found = found.followed_by(step, rows)
+        affordable = (found.costs <= self._chain.limits[:, np.newaxis]).all(axis=0)
+        return found[affordable & goal.beaten_by(found.scores, found.rows)]
 
     def _extend(
         self, depth: int, beginnings: _Beginnings, counts: NDArray[np.int64], goal: _Goal
@@ -202,15 +266,19 @@ class Search:
         scores = beginnings.scores[parents] + block.ratings[rows]
         costs = beginnings.costs[:, parents] + block.costs[:, rows]
         kept = self._nearby_prices.allowing(depth, scores, costs, block.exits[rows], goal.most)
+        # In the order of IDs, so that of equal scores those that are kept come early.
         order = kept[np.argsort(parents[kept] * len(block.ratings) + rows[kept])]
-        parents, rows = parents[order], rows[order]
-        return _Beginnings(
-            rows=np.column_stack([beginnings.rows[parents], rows.astype(np.int32)]),
-            widths=block.exits[rows],
-            excesses=beginnings.excesses[parents] + step.excesses[rows],
-            scores=scores[order],
-            costs=costs[:, order],
-        )
+        return beginnings[parents[order]].followed_by(step, rows[order])
+
+
+def _first(most: int, scores: NDArray[np.float64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Where the first architectures by score, then ID, stand."""
+    order = np.argsort(scores, kind="stable")
+    if len(order) > most:
+        order = order[scores[order] <= scores[order[most - 1]]]
+    if (np.diff(scores[order]) == 0).any():
+        order = order[np.lexsort((*rows[order].T[::-1], scores[order]))]
+    return order[:most]
 
 
 def _steps(chain: Chain, relaxation: Relaxation) -> Iterator[_Step]:
