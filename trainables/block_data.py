@@ -1,5 +1,6 @@
 """What a block learns from: the teacher's features before and after it, from the cache or computed as needed."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
@@ -20,6 +21,7 @@ from trainables.training import ComputeConfig
 Pair = tuple[Tensor, Tensor]
 Job = tuple[np.ndarray, int | None]
 """Positions of a batch's images in a split, and the view in whose way they are augmented; None: they are not."""
+_AHEAD = 2  # batches that the disk is told of before they are read
 
 
 class FeatureSource(Protocol):
@@ -38,10 +40,14 @@ class CachedSource:
 
     def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         """Features [B, ...] from the files; a split cached in V views gives view `view` modulo V."""
-        features = self._features[split.name]
-        for positions, view in jobs:
-            rows = positions + len(split) * ((view or 0) % features.num_views)
-            yield features.read(self._block, rows), features.read(self._block + 1, rows)
+        features, boundaries = self._features[split.name], (self._block, self._block + 1)
+        rows = [positions + len(split) * ((view or 0) % features.num_views) for positions, view in jobs]
+        for number, of_batch in enumerate(rows):
+            announced = rows[: _AHEAD + 1] if number == 0 else rows[number + _AHEAD : number + _AHEAD + 1]
+            for soon, boundary in itertools.product(announced, boundaries):
+                features.announce(boundary, soon)
+            before, behind = (features.read(boundary, of_batch) for boundary in boundaries)
+            yield before, behind
 
 
 class OnlineSource:

@@ -14,11 +14,12 @@ anew if it is not. At 4 GB a second that is a small part of the many times that 
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -130,9 +131,13 @@ class FeatureStore:
         """Whether every shard is there."""
         return (self.folder / "manifest.json").exists()
 
+    def has_shard(self, shard: int) -> bool:
+        """Whether a shard was written."""
+        return self._record(shard).exists()
+
     def write_shard(self, shard: int, teacher: CutTeacher) -> None:
         """Compute and write one shard, unless it is there already."""
-        if self._record(shard).exists():
+        if self.has_shard(shard):
             return
         first = shard * self.config.shard_rows
         rows = np.arange(first, min(first + self.config.shard_rows, len(self.split) * self.num_views))
@@ -157,7 +162,7 @@ class FeatureStore:
         write_json(self.folder / "manifest.json", {**self.description, "bytes": num_bytes})
         return num_bytes
 
-    def open(self, boundary: int, shard: int, load_teacher: Callable[[], CutTeacher]) -> np.ndarray:
+    def open(self, boundary: int, shard: int, load_teacher: Callable[[], CutTeacher]) -> np.memmap:
         """The memory map of a shard's features at a boundary, computed anew if they are not what was written.
 
         Raises:
@@ -234,7 +239,8 @@ class CachedFeatures:
             raise FileNotFoundError(f"{store.folder} must hold a manifest.json: compute the features first")
         self.num_views = store.num_views
         self._store, self._load_teacher = store, load_teacher
-        self._arrays: dict[tuple[int, int], np.ndarray] = {}
+        self._arrays: dict[tuple[int, int], np.memmap] = {}
+        self._files: dict[tuple[int, int], BinaryIO] = {}
 
     def read(self, boundary: int, rows: np.ndarray) -> Tensor:
         """Features [len(rows), ...] at a boundary, as float32, in the order of `rows`."""
@@ -246,10 +252,26 @@ class CachedFeatures:
             batch[chosen] = self._array(boundary, int(shard))[offsets[chosen]]
         return torch.from_numpy(batch).view(DTYPES[self._store.config.dtype]).float()
 
-    def _array(self, boundary: int, shard: int) -> np.ndarray:
+    def announce(self, boundary: int, rows: np.ndarray) -> None:
+        """Have the system read rows from disk that are soon asked for; it does so beside what this process does."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        for shard, offset in zip(*np.divmod(rows, self._store.config.shard_rows), strict=True):
+            array = self._array(boundary, int(shard))
+            size = array[0].nbytes
+            os.posix_fadvise(
+                self._files[boundary, shard].fileno(),
+                array.offset + offset * size,
+                size,
+                os.POSIX_FADV_WILLNEED,
+            )
+
+    def _array(self, boundary: int, shard: int) -> np.memmap:
         """The memory map of a shard, checked and opened once."""
         if (boundary, shard) not in self._arrays:
-            self._arrays[boundary, shard] = self._store.open(boundary, shard, self._load_teacher)
+            array = self._store.open(boundary, shard, self._load_teacher)
+            self._arrays[boundary, shard] = array
+            self._files[boundary, shard] = Path(str(array.filename)).open("rb")  # noqa: SIM115 (as long as the map)
         return self._arrays[boundary, shard]
 
 

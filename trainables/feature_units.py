@@ -13,18 +13,17 @@ SplitName = Literal["train", "held_out"]
 
 
 class FeaturesSpec(UnitSpec):
-    """A split whose features are wanted."""
+    """A split whose features are wanted. They are done when they are in the cache, which other runs share."""
 
     inputs: SearchInputs
     split: SplitName
 
     @property
-    def is_done(self) -> bool:
-        """Whether the features are there: the cache, which other runs share, is what counts."""
+    def store(self) -> FeatureStore | None:
+        """Their place in the cache; None as long as there is no teacher to be known by."""
         if not TeacherSpec.of(self.inputs).is_done:
-            return False
-        teacher = TeacherResult.read(self.inputs.teacher_folder)
-        return feature_store(self.inputs, teacher, self.split).complete
+            return None
+        return feature_store(self.inputs, TeacherResult.read(self.inputs.teacher_folder), self.split)
 
 
 class FeatureShardSpec(FeaturesSpec):
@@ -33,11 +32,23 @@ class FeatureShardSpec(FeaturesSpec):
     kind: Literal["features"] = "features"
     shard: int
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the shard is there, here or, as the manifest says, elsewhere; the manifest's unit looks at it."""
+        store = self.store
+        return store is not None and (store.complete or store.has_shard(self.shard))
+
 
 class FeatureManifestSpec(FeaturesSpec):
     """See to the shards of a split's features and say that they are complete."""
 
     kind: Literal["manifest"] = "manifest"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all shards are there."""
+        store = self.store
+        return store is not None and store.complete
 
 
 def run_feature_shard(spec: FeatureShardSpec) -> Iterator[Metrics]:

@@ -48,6 +48,16 @@ def test_cached_features_are_the_fresh_ones(store, teacher, images):
         torch.testing.assert_close(cached.read(boundary, positions), expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_features_that_were_announced_are_the_same(store, teacher, dtype):
+    written = store(dtype=dtype)
+    fill(written, teacher)
+    announced, other = (CachedFeatures(written, lambda: teacher) for _ in range(2))
+    positions = np.array([49, 3, 17])
+    announced.announce(2, positions)
+    assert torch.equal(announced.read(2, positions), other.read(2, positions))
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 1e-2), ("float16", 2e-3)])
 def test_smaller_types_halve_the_bytes(store, teacher, images, dtype, tolerance):
     written = store(dtype=dtype)
@@ -102,6 +112,7 @@ def test_an_interrupted_write_is_resumed(store, teacher):
     written = store()
     for shard in range(2):
         written.write_shard(shard, teacher)
+    assert [written.has_shard(shard) for shard in range(3)] == [True, True, False]
     before = {path: path.stat().st_mtime_ns for path in written.folder.rglob("*.npy")}
     fill(written, teacher)
     assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -68,8 +68,10 @@ def test_features_are_done_when_the_cache_has_them_whoever_wrote_them(inputs, tm
         )
 
     assert not any(unit.is_done for unit in units("first"))
-    for unit in units("first"):
-        list(run_unit(unit))
+    shard, manifest = units("first")
+    list(run_unit(shard))
+    assert [unit.is_done for unit in units("second")] == [True, False]
+    list(run_unit(manifest))
     assert all(unit.is_done for unit in units("second"))
 
 
