@@ -44,11 +44,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 benchmark: $(INSTALLED)
-	$(BIN)/python benchmarks/ranking.py
-	$(BIN)/python benchmarks/ranking_truth.py
-	$(BIN)/python benchmarks/latency.py
-	$(BIN)/python benchmarks/sd_darts_teachers.py
-	$(BIN)/python benchmarks/sd_darts_step.py
+	$(BIN)/python benchmarks/everything.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

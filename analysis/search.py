@@ -1,4 +1,4 @@
-"""Every architecture up to a score, in the order of their IDs, without touching the others.
+"""Every architecture up to a score, without touching the others.
 
 Depth first over blocks, many beginnings at a time: a beginning is followed by exactly the rows with which the
 Lagrangian bound still allows the score; what cannot meet a budget any more is dropped. A beginning that so few endings
@@ -8,7 +8,6 @@ Source: W. M. Carlyle, J. O. Royset and R. K. Wood, "Lagrangian relaxation and e
 shortest-path problems", Networks 52 (2008). Deviations: the k best instead of the best, ties by ID, in chunks.
 """
 
-import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.chain import Block, Chain
+from analysis.beginnings import Beginnings, num_within, steps
+from analysis.chain import Chain
 from analysis.endings import Endings, best_endings
 from analysis.nearby_prices import NearbyPrices
-from analysis.relaxation import Relaxation, smallest_completions
+from analysis.relaxation import Relaxation
 
 _MOST_NUMBERS = 2**22  # that a generation of beginnings may hold, which bounds the memory
 
@@ -45,49 +45,6 @@ class Found:
     def nothing(cls, chain: Chain) -> Self:
         """No architecture of `chain`, before any search."""
         return cls(np.empty(0), np.empty((0, len(chain.blocks)), np.int32), num_enumerated=0, complete=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Beginnings:
-    """Rows of the first blocks, in the order of IDs, and their sums: the score from left to right."""
-
-    rows: NDArray[np.int32]  # [N, blocks taken]
-    widths: NDArray[np.int64]  # index of the width at which the next block is entered, [N]
-    excesses: NDArray[np.float64]  # [N]
-    scores: NDArray[np.float64]  # [N]
-    costs: NDArray[np.float64]  # [J, N]
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __getitem__(self, part: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Self:
-        return type(self)(
-            self.rows[part], self.widths[part], self.excesses[part], self.scores[part], self.costs[:, part]
-        )
-
-    def followed_by(self, step: "_Step", rows: NDArray[np.int64]) -> Self:
-        """Each with one more row, of the block of `step`."""
-        return type(self)(
-            np.column_stack([self.rows, rows.astype(np.int32)]),
-            step.block.exits[rows],
-            self.excesses + step.excesses[rows],
-            self.scores + step.block.ratings[rows],
-            self.costs + step.block.costs[:, rows],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A block with what its rows lead to at least, [N] per row unless said otherwise."""
-
-    block: Block
-    excesses: NDArray[np.float64]
-    by_excess: NDArray[np.int64]  # rows by the width they are entered at, then by excess
-    starts: NDArray[np.int64]  # where a width's rows start in by_excess, [num_entries + 1]
-    least_rests: NDArray[np.float64]  # the smallest rest of the score by width of entry, [num_entries]
-    least_scores: NDArray[np.float64]  # the smallest rest of the score from the row on
-    least_costs: NDArray[np.float64]  # the smallest rest of each cost from the row on, [J, N]
-    best_ratings: NDArray[np.float64]  # by entry and exit, [num_entries, number of exits]
 
 
 @dataclass(slots=True)
@@ -133,7 +90,7 @@ class Search:
         self._chain = chain
         self._bound = relaxation.bound
         self._rounding = relaxation.rounding
-        self._steps = [*_steps(chain, relaxation)]
+        self._steps = [*steps(chain, relaxation)]
         self._nearby_prices = NearbyPrices(chain, relaxation)
         self._endings = best_endings(chain, relaxation)
         self._most_pairs = max(1, _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4))
@@ -158,7 +115,7 @@ class Search:
         goal = _Goal(up_to, to_beat=float(np.nextafter(up_to, np.inf)))
         return sum(map(len, self._architectures(goal)))
 
-    def _architectures(self, goal: _Goal) -> Iterator[_Beginnings]:
+    def _architectures(self, goal: _Goal) -> Iterator[Beginnings]:
         """All architectures within the budgets that reach `goal`, many at a time, in the order of IDs."""
         stack = [self._root()]
         while stack and time.monotonic() <= goal.deadline:
@@ -168,7 +125,7 @@ class Search:
             known = self._endings_known(depth, beginnings, left)
             yield from self._finished(depth, beginnings[known], left[known], goal)
             beginnings = beginnings[~known]
-            counts = _num_within(self._steps[depth], beginnings, goal.most - self._bound)
+            counts = num_within(self._steps[depth], beginnings, goal.most - self._bound)
             part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
             if part < len(beginnings):
                 stack.append(beginnings[part:])
@@ -180,9 +137,9 @@ class Search:
                 stack.append(extended)
         goal.complete = not stack
 
-    def _root(self) -> _Beginnings:
+    def _root(self) -> Beginnings:
         """The beginning of every architecture, of no block yet."""
-        return _Beginnings(
+        return Beginnings(
             rows=np.empty((1, 0), np.int32),
             widths=np.zeros(1, np.int64),
             excesses=np.zeros(1),
@@ -190,7 +147,7 @@ class Search:
             costs=np.zeros((len(self._chain.limits), 1)),
         )
 
-    def _beating(self, goal: _Goal, beginnings: _Beginnings) -> _Beginnings:
+    def _beating(self, goal: _Goal, beginnings: Beginnings) -> Beginnings:
         """Those that may still lead to what beats what was found, down to the last bit of its sum.
 
         Without this, ties would make the search walk through all that merely equals what was found.
@@ -210,15 +167,15 @@ class Search:
         return beginnings[kept]
 
     def _endings_known(
-        self, depth: int, beginnings: _Beginnings, left: NDArray[np.float64]
+        self, depth: int, beginnings: Beginnings, left: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
         """Of which beginnings all endings are known whose excess is not more than what is left for it."""
         complete_to = np.array([endings.complete_to for endings in self._endings[depth]])
         return left <= complete_to[beginnings.widths]
 
     def _finished(
-        self, depth: int, beginnings: _Beginnings, left: NDArray[np.float64], goal: _Goal
-    ) -> Iterator[_Beginnings]:
+        self, depth: int, beginnings: Beginnings, left: NDArray[np.float64], goal: _Goal
+    ) -> Iterator[Beginnings]:
         """The architectures that reach `goal` among the beginnings with their endings, many at a time."""
         for width, endings in enumerate(self._endings[depth]):
             (entered,) = np.nonzero(beginnings.widths == width)
@@ -230,8 +187,8 @@ class Search:
                 yield self._ended(depth, beginnings[entered[own]], counts[own], endings, goal)
 
     def _ended(
-        self, depth: int, beginnings: _Beginnings, counts: NDArray[np.int64], endings: Endings, goal: _Goal
-    ) -> _Beginnings:
+        self, depth: int, beginnings: Beginnings, counts: NDArray[np.int64], endings: Endings, goal: _Goal
+    ) -> Beginnings:
         """What reaches `goal` of `beginnings` with their first `counts` endings."""
         parents = np.repeat(np.arange(len(beginnings)), counts)
         chosen = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -247,8 +204,8 @@ class Search:
         return found[affordable & goal.beaten_by(found.scores, found.rows)]
 
     def _extend(
-        self, depth: int, beginnings: _Beginnings, counts: NDArray[np.int64], goal: _Goal
-    ) -> _Beginnings:
+        self, depth: int, beginnings: Beginnings, counts: NDArray[np.int64], goal: _Goal
+    ) -> Beginnings:
         """`beginnings` followed by their first `counts` rows by excess, without what is seen to be in vain."""
         step, block = self._steps[depth], self._steps[depth].block
         parents = np.repeat(np.arange(len(beginnings)), counts)
@@ -279,38 +236,3 @@ def _first(most: int, scores: NDArray[np.float64], rows: NDArray[np.int32]) -> N
     if (np.diff(scores[order]) == 0).any():
         order = order[np.lexsort((*rows[order].T[::-1], scores[order]))]
     return order[:most]
-
-
-def _steps(chain: Chain, relaxation: Relaxation) -> Iterator[_Step]:
-    score_rests = smallest_completions(chain, [block.ratings for block in chain.blocks])
-    cost_rests = [
-        smallest_completions(chain, [block.costs[cost] for block in chain.blocks])
-        for cost in range(len(chain.limits))
-    ]
-    for index, block in enumerate(chain.blocks):
-        excesses = relaxation.excesses[index]
-        after = score_rests[index + 1]
-        best_ratings = np.full((block.num_entries, len(after)), np.inf)
-        np.minimum.at(best_ratings, (block.entries, block.exits), block.ratings)
-        rests = [completions[index + 1][block.exits] for completions in cost_rests]
-        yield _Step(
-            block=block,
-            excesses=excesses,
-            by_excess=np.lexsort([excesses, block.entries]),
-            starts=np.searchsorted(np.sort(block.entries), np.arange(block.num_entries + 1)),
-            least_rests=score_rests[index],
-            least_scores=block.ratings + after[block.exits],
-            least_costs=block.costs + np.array(rests).reshape(block.costs.shape),
-            best_ratings=best_ratings,
-        )
-
-
-def _num_within(step: _Step, beginnings: _Beginnings, slack: float) -> NDArray[np.int64]:
-    """By how many rows, in the order of their excess, each beginning may be followed within `slack`."""
-    counts = np.zeros(len(beginnings), np.int64)
-    ascending = step.excesses[step.by_excess]
-    for width, (start, stop) in enumerate(itertools.pairwise(step.starts)):
-        entered = beginnings.widths == width
-        rests = slack - beginnings.excesses[entered]
-        counts[entered] = np.searchsorted(ascending[start:stop], rests, side="right")
-    return counts
