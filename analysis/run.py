@@ -97,8 +97,9 @@ class Run:
     @cached_property
     def num_architectures(self) -> int | None:
         """How many architectures the rated candidates make, whatever the budgets; None without all ratings."""
-        if self.generation_runs:
-            return self.generation_runs[0].num_architectures
+        for part in (*self.generation_runs, *self.family_runs):
+            if part.num_architectures is not None:
+                return part.num_architectures
         return None if self.tables is None else count_feasible(self.tables).lower
 
     @cached_property
@@ -185,6 +186,22 @@ class Run:
         numbers = () if self.generations is None else self.generations["generation"]
         folders = (self.path / f"generation_{number}" for number in numbers)
         return [Run(folder) for folder in folders if (folder / "config.yaml").is_file()]
+
+    @cached_property
+    def family(self) -> pd.DataFrame | None:
+        """A row per method and seed of a family study: what it found, what that is worth, what the search took."""
+        return _read_parquet(self.path / "family.parquet")
+
+    @cached_property
+    def family_networks(self) -> pd.DataFrame | None:
+        """The networks that judge a family study: accuracies (0 to 1), and each method's scores with each seed."""
+        return _read_parquet(self.path / "family_networks.parquet")
+
+    @cached_property
+    def family_runs(self) -> "list[Run]":
+        """The runs of a family study's searches, as far as they lie below this one's folder."""
+        names = () if self.family is None else self.family["column"]
+        return [Run(self.path / name) for name in names if (self.path / name / "config.yaml").is_file()]
 
     @cached_property
     def curves(self) -> pd.DataFrame | None:

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis.criterion import BY_SCORE, BY_SWAP_IN, Criterion
+from analysis.ratings import LATENCY_MS
 from nasray.evidence.config import EvidenceConfig
+from nasray.family.config import FamilyConfig
 from nasray.generations.config import LENGTH_FIELDS, DnaPlusConfig, check_generations
 from nasray.mistakes import described
 from nasray.resources import ResourcesConfig
@@ -128,10 +130,12 @@ class ExperimentConfig(BaseModel):
 
     Attributes:
         teacher: Needed by a search of the method "dna", or as the trunk of one of "dna_plus_plus".
-        searches: The searches, one of a method.
+        searches: The searches, one of a method; none where the members of a family study bring theirs.
         study: Compare settings of the SD-DARTS search, instead of running it once.
+        family: Compare methods, each a search of its own, by one set of trained networks.
         retrain: Which architectures are trained for real once the searches are done; None: none. A study trains what it
-            finds by settings of its own.
+            finds by settings of its own. A family study trains `sample` networks, drawn uniformly within the budgets,
+            and what each of its searches found, which `top: 1` says.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -142,8 +146,9 @@ class ExperimentConfig(BaseModel):
     teacher: TeacherConfig | None = None
     search_space: SpaceConfig
     features: FeatureConfig = FeatureConfig()
-    searches: tuple[Annotated[SearchConfig, Field(discriminator="method")], ...] = Field(min_length=1)
+    searches: tuple[Annotated[SearchConfig, Field(discriminator="method")], ...] = ()
     study: StudyConfig | None = None
+    family: FamilyConfig | None = None
     retrain: EvidenceConfig | None = EvidenceConfig()
     budgets: dict[str, float] = {}
     ranking: RankingConfig = RankingConfig()
@@ -166,6 +171,10 @@ class ExperimentConfig(BaseModel):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         self.resources.check_processes(self.compute.num_processes)
+        if self.family is not None:
+            self._check_family()
+        elif not self.searches:
+            raise ValueError("searches must list at least one search, got none")
         if self.dna is not None and self.teacher is None:
             raise ValueError(
                 "teacher must be given for a search of the method dna or dna_plus_plus, got none"
@@ -180,7 +189,7 @@ class ExperimentConfig(BaseModel):
                 self.budgets,
                 has_sweep=self.sweep is not None,
             )
-        if self.dna is None and self.budgets:
+        if self.dna is None and self.family is None and self.budgets:
             raise ValueError("budgets must go with a search of the method dna, whose ranking keeps them")
         if self.dna is not None and self.ranking.by == BY_SWAP_IN and not self.dna.rating.swap_in_images:
             raise ValueError(
@@ -206,6 +215,27 @@ class ExperimentConfig(BaseModel):
             for arm in self.study.arms:
                 _check_taught(arm, self.arm(arm))
         return self
+
+    def _check_family(self) -> None:
+        """Hold what stands beside the section `family` to what it needs.
+
+        Raises:
+            ValueError: There is a search, a study, a sweep or a budget of latency, or networks are not trained as the
+                family's must be.
+        """
+        if self.searches or self.study is not None or self.sweep is not None:
+            raise ValueError(
+                "family must stand without searches, study and sweep: its members have searches of their own"
+            )
+        if LATENCY_MS in self.budgets:
+            raise ValueError(
+                f"budgets.{LATENCY_MS} must be left out of a family study: latencies are measured on a finished run"
+            )
+        if self.retrain is None or self.retrain.top != 1 or not self.retrain.sample:
+            raise ValueError(
+                "retrain must train the first of each ranking and a sample in a family study: set retrain.top to 1 and "
+                "retrain.sample to 1 or more"
+            )
 
     @property
     def dna(self) -> BlockWiseConfig | None:
@@ -252,11 +282,12 @@ class ExperimentConfig(BaseModel):
         ]
 
 
-# Where a run lies, what it may use and how it is shown or cut do not change its results; a study and the evidence only
-# have more or fewer of them.
+# Where a run lies, what it may use and how it is shown or cut do not change its results; studies and the evidence
+# only have more or fewer of them.
 _NOT_IN_RESULTS: Any = {
     "budgets": True,
     "compute": {"num_workers"},
+    "family": True,
     "ranking": True,
     "resources": True,
     "retrain": True,

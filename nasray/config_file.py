@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nasray.config import ExperimentConfig
+from nasray.family.config import member_settings
 from nasray.mistakes import described, shortened
 from search_spaces.plain_yaml import dump_yaml, parse_yaml
 
@@ -31,12 +32,11 @@ def load_config(
     plain = _plain(source)
     for override in overrides:
         _override(plain, override)
-    try:
-        # Strict, as JSON: YAML's lists may become tuples and its strings paths, but "5" is not 5.
-        return ExperimentConfig.model_validate_json(json.dumps(plain), strict=True)
-    except ValidationError as error:
-        lines = [_explain(detail) for detail in _without_consequences(error.errors())]
-        raise ValueError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in lines)) from None
+    config = _validated(plain)
+    if config.family is not None:
+        for name in config.family.members:
+            _validated(member_settings(config.model_dump(mode="json"), name), f"family.members.{name}: ")
+    return config
 
 
 def find_config(source: str | Path) -> Path:
@@ -68,6 +68,16 @@ def shipped_configs() -> dict[str, Path]:
 def dump_config(config: ExperimentConfig) -> str:
     """The config as YAML, every default written out."""
     return dump_yaml(config.model_dump(mode="json"))
+
+
+def _validated(plain: dict[str, Any], place: str = "") -> ExperimentConfig:
+    """The config that plain data makes; `place` stands before each mistake."""
+    try:
+        # Strict, as JSON: YAML's lists may become tuples and its strings paths, but "5" is not 5.
+        return ExperimentConfig.model_validate_json(json.dumps(plain), strict=True)
+    except ValidationError as error:
+        lines = [place + _explain(detail) for detail in _without_consequences(error.errors())]
+        raise ValueError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in lines)) from None
 
 
 def _plain(source: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:

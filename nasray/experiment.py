@@ -48,6 +48,7 @@ class SearchResult:
         num_units_run: Units that ran in this launch; the others' results were there already.
         seconds: Time of this launch.
         generations: Of a search in generations what each gave, all else being of the best one; None elsewhere.
+        family: Of a family study what each method found with each seed; None elsewhere.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class SearchResult:
     num_units_run: int
     seconds: float
     generations: pd.DataFrame | None = None
+    family: pd.DataFrame | None = None
 
 
 def search(
@@ -91,6 +93,10 @@ def search(
         from nasray.generations.search import search_generations  # noqa: PLC0415  (which calls this one)
 
         return search_generations(requested, stages, console)
+    if requested.family is not None:
+        from nasray.family.search import search_family  # noqa: PLC0415  (which calls this one)
+
+        return search_family(requested, stages, console)
     folder = RunFolder.of(requested)
     folder.refresh()
     resolved, inputs = resolve(requested, folder)

@@ -1,11 +1,32 @@
 """The settings of a study: several settings of one search, compared over seeds and spaces."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from search_spaces.declared import SpaceConfig
 from trainables.retrain.config import TrainConfig
+
+T = TypeVar("T")
+
+
+def _different(value: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(value)) < len(value):
+        raise ValueError(f"must differ, got {', '.join(map(str, value))}")
+    return value
+
+
+def _names_are_folders(value: dict[str, T]) -> dict[str, T]:
+    for name in value:
+        if not name.replace("_", "").replace("-", "").isalnum():
+            raise ValueError(f'names must be made of letters, digits, "_" and "-", got {name!r}')
+    return value
+
+
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1), AfterValidator(_different)
+]
+Named = Annotated[dict[str, T], AfterValidator(_names_are_folders)]
 
 
 class StudyConfig(BaseModel):
@@ -20,25 +41,10 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(min_length=1)
-    arms: dict[str, dict[str, Any]] = Field(min_length=1)
-    spaces: dict[str, SpaceConfig] = {}
+    seeds: Seeds
+    arms: Named[dict[str, Any]] = Field(min_length=1)
+    spaces: Named[SpaceConfig] = {}
     retrain: TrainConfig = TrainConfig()
-
-    @field_validator("seeds")
-    @classmethod
-    def _different(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError(f"must differ, got {', '.join(map(str, value))}")
-        return value
-
-    @field_validator("arms", "spaces")
-    @classmethod
-    def _names_are_folders(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name in value:
-            if not name.replace("_", "").replace("-", "").isalnum():
-                raise ValueError(f'names must be made of letters, digits, "_" and "-", got {name!r}')
-        return value
 
 
 def merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+import analysis
 from analysis.numerals import quantity
+from nasray.config import ExperimentConfig
 from nasray.config_file import load_config
 from nasray.evidence.view import print_evidence
 from nasray.experiment import SearchResult
+from nasray.family.member import member_config
+from nasray.family.view import describe_family, print_family
 from nasray.found import sentence
 from nasray.generations.generation import generation_config
 from nasray.generations.view import describe_next, print_generations
@@ -43,6 +47,10 @@ def print_result(result: SearchResult, console: Console) -> None:
         print_evidence(result.evidence, console)
     if result.generations is not None:
         print_generations(result.generations, result.folder, console)
+    if result.family is not None:
+        networks = analysis.load_run(result.folder).family_networks
+        assert networks is not None
+        print_family(result.family, networks, console)
     console.print(
         f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s",
         soft_wrap=True,
@@ -58,6 +66,18 @@ def print_result(result: SearchResult, console: Console) -> None:
 def print_dry_run(config: str | Mapping[str, Any] | None, overrides: Sequence[str], console: Console) -> None:
     """Print what a search would run: units with their resources, numbers of architectures and candidates, bytes."""
     requested = load_config(config, overrides)
+    family = requested.family
+    if family is not None:
+        assert requested.retrain is not None
+        for name in family.members:
+            _print_search(member_config(requested, name, family.seeds[0]), console)
+        console.print(describe_family(family.seeds, requested.retrain.sample), soft_wrap=True)
+        return
+    _print_search(requested, console)
+
+
+def _print_search(requested: ExperimentConfig, console: Console) -> None:
+    """Print what one search would run."""
     generations = requested.dna_plus
     if generations is not None:
         requested = generation_config(requested, 1)

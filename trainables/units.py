@@ -1,5 +1,6 @@
 """The units of work that a Ray Tune trial can be, and the function trainable that runs any of them."""
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any
@@ -72,21 +73,24 @@ _SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind
 def run_unit(spec: Spec) -> Iterator[Metrics]:
     """Metrics of the unit as it runs, from wherever an earlier attempt left off; marks it done at the end.
 
-    Nothing is run again where the unit is done already.
+    Nothing is run again where the unit is done already. The marker tells the CPU time of the process meanwhile as
+    `cpu_seconds`; of epochs of an earlier attempt their wall time.
     """
     if spec.is_done:
         return
     spec.folder.mkdir(parents=True, exist_ok=True)
     # A unit of other inputs may have been done here: from now on its results are no longer whole.
     (spec.folder / DONE).unlink(missing_ok=True)
-    history = []
+    history, start, before = [], time.process_time(), 0.0
     others_work = partial(_take_part, spec.model_dump(mode="json"))
     with leading(spec.num_processes, spec.inputs.compute.kind, others_work), collected_notes() as notes:
         for metrics in _RUN[type(spec)](spec):
+            before += metrics.get("seconds", 0.0) if metrics.get("replayed") else 0.0
             history.append({key: value for key, value in metrics.items() if key != "replayed"})
             yield {**metrics, NOTES: list(notes)} if notes else metrics
             notes.clear()
-    mark_done(spec.folder, spec.fingerprint, history, spec.outputs)
+    cpu_seconds = before + time.process_time() - start
+    mark_done(spec.folder, spec.fingerprint, history, spec.outputs, cpu_seconds=cpu_seconds)
 
 
 def _take_part(plain: dict[str, Any]) -> None:

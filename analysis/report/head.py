@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis import generations
+from analysis import family, generations
 from analysis.agreement import sentence
 from analysis.numerals import count
 from analysis.run import Run
@@ -18,7 +18,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Search space", run.space),
         ("Architectures", architectures),
         ("Budgets", budgets or "none"),
-        ("Searches", ", ".join(str(search["method"]) for search in run.config["searches"])),
+        ("Searches", ", ".join(_searches(run))),
         ("Seed", str(run.config["seed"])),
     ]
     return pairs + _origin(run)
@@ -29,6 +29,10 @@ def conclusions(run: Run) -> list[str]:
     texts = []
     if run.generations is not None and run.generations_figures is not None:
         texts.append(generations.sentence(run.generations, run.generations_figures))
+    if run.family is not None and run.family_networks is not None:
+        texts.append(
+            family.sentence(family.family_summary(run.family, run.family_networks), run.family_networks)
+        )
     if run.agreement_figures is not None:
         texts.append(sentence(run.agreement_figures))
     elif run.ranking is not None:
@@ -60,6 +64,12 @@ def proof(certificate: dict[str, Any], num_listed: int) -> str:
         f"Not proved: time ran out; of the {number} architectures within the budgets, one that is not listed may be "
         f"better by {certificate['gap']:.3g} at the most."
     )
+
+
+def _searches(run: Run) -> list[str]:
+    """The methods that search; in a family study its members."""
+    members = run.config.get("family") or {}
+    return list(members.get("members", {})) or [str(search["method"]) for search in run.config["searches"]]
 
 
 def _short(commit: str | None) -> str:

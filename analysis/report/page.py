@@ -12,6 +12,7 @@ from analysis.report import (
     block_ratings,
     cost_fronts,
     evidence,
+    family,
     generations,
     ranking_table,
     score_histogram,
@@ -29,6 +30,7 @@ REPORT = "report.html"
 _HERE = Path(__file__).parent
 _SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
     generations.section,
+    family.section,
     ranking_table.section,
     evidence.section,
     baselines.section,

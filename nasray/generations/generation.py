@@ -1,12 +1,8 @@
 """A generation as a search of its own: its config and its folder."""
 
-import os
-
 from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
 from nasray.generations.config import OWN_FIELDS
-from nasray.mlflow_place import tracking_uri
-from nasray.storage.store import join_url
+from nasray.nested import nested_config
 from trainables.teacher import TeacherConfig
 
 
@@ -20,23 +16,13 @@ def generation_config(config: ExperimentConfig, number: int, parent: str | None 
     """
     plain = config.model_dump(mode="json")
     (search,) = plain["searches"]
-    plain["name"] = generation_name(number)
     plain["searches"] = [
         {key: value for key, value in search.items() if key not in OWN_FIELDS} | {"method": "dna"}
     ]
     if parent is not None:
         plain["teacher"] = next_teacher(config, parent).model_dump(mode="json")
-    storage = config.storage
-    url = None if storage.url is None else join_url(storage.url, config.name)
-    plain["storage"] |= {
-        "root": url or str(storage.folder / config.name),
-        "staging": None if storage.staging is None else str(storage.staging / config.name),
-    }
-    # All generations' runs stand in one database; a server's address, which may hold a password, stays where it is.
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        plain["tracking"]["uri"] = tracking_uri(config)
-    plain["tracking"]["tags"] |= {"search": config.name, "generation": str(number)}
-    return load_config(plain)
+    tags = {"search": config.name, "generation": str(number)}
+    return nested_config(config, plain, generation_name(number), tags)
 
 
 def generation_name(number: int) -> str:

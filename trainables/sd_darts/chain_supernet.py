@@ -7,7 +7,8 @@ found network does not have; the next block's layers are entered at that width. 
 network, so that their batch norms have weights, where DARTS's supernet has none.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -150,3 +151,30 @@ def _cells_name(index: int) -> str:
 
 def _layer_name(index: int, cell: Cell, layer: int) -> str:
     return f"block_{index}/{cell.name}/layer_{layer}"
+
+
+def shortfalls(space: SearchSpace, weights: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
+    """Per block, by how much the log-weights of each candidate's choices fall short of the strongest ones, summed up.
+
+    0 for the candidates of which `discretize` makes its architecture; infinite where a weight is 0. Our reading, since
+    the papers rate no architecture but that one.
+
+    Args:
+        space: The space.
+        weights: The weight of each choice, by the name of its alpha, as `ChainSupernet.weights` gives them.
+    """
+
+    def fall(name: str, choice: int) -> float:
+        row = weights[name]
+        return math.log(max(row)) - math.log(row[choice]) if row[choice] > 0 else math.inf
+
+    found: list[dict[str, float]] = []
+    for index, block in enumerate(space.blocks):
+        found.append({})
+        for candidate in map(block.candidate, range(block.num_candidates)):
+            cell = block.cell(candidate.cell)
+            total = fall(_cells_name(index), block.cells.index(cell)) if len(block.cells) > 1 else 0.0
+            for layer, operation in enumerate(candidate.operations):
+                total += fall(_layer_name(index, cell, layer), cell.operations[layer].index(operation))
+            found[-1][str(candidate)] = total
+    return found

@@ -1,0 +1,69 @@
+"""The tables of a family study: what each method found with each seed, and the networks with everybody's scores."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.family import COLUMN, METHOD, RANDOM
+from analysis.ranking import ARCHITECTURE, top_architectures
+from analysis.sums import sum_columns
+from nasray.evidence.table import ACCURACIES, ACCURACY, STITCHED_ACCURACY, SWAP_IN_SCORE
+from nasray.family.member import Rater
+from search_spaces.rating_table import NUM_MACS, NUM_PARAMS, RATING
+from trainables.seeding import generator
+
+_OF_ONE_SEARCH = ["score", SWAP_IN_SCORE, STITCHED_ACCURACY]
+
+
+def find_all(raters: Sequence[Rater], budgets: Mapping[str, float]) -> pd.DataFrame:
+    """What each finds: of all architectures within the budgets the one of the best score, of equals the first ID."""
+    rows = [
+        {
+            METHOD: rater.method,
+            "seed": rater.seed,
+            COLUMN: rater.column,
+            ARCHITECTURE: top_architectures(rater.tables, budgets, 1)[ARCHITECTURE][0],
+            "cpu_seconds": rater.cpu_seconds,
+        }
+        for rater in raters
+    ]
+    return pd.DataFrame(rows).astype({"seed": "Int64"})
+
+
+def finds_table(finds: pd.DataFrame, drawn: Mapping[int, str], networks: pd.DataFrame) -> pd.DataFrame:
+    """A row per method and seed: what was found, what it costs, and what it is worth, trained for real.
+
+    Args:
+        finds: See `find_all`.
+        drawn: Per seed an architecture within the budgets, drawn uniformly: what the method `random` finds.
+        networks: See `with_scores`; what was found is among them.
+    """
+    random = [
+        {METHOD: RANDOM, "seed": seed, COLUMN: _random(seed), ARCHITECTURE: name, "cpu_seconds": 0.0}
+        for seed, name in drawn.items()
+    ]
+    whole = pd.concat([finds, pd.DataFrame(random).astype({"seed": "Int64"})], ignore_index=True)
+    worth = networks[[ARCHITECTURE, NUM_PARAMS, NUM_MACS, ACCURACY, ACCURACIES]]
+    return whole.merge(worth, "left", ARCHITECTURE)
+
+
+def with_scores(networks: pd.DataFrame, raters: Sequence[Rater], seeds: Sequence[int]) -> pd.DataFrame:
+    """The networks with a column of scores per method and seed, lower is better; missing where there is no rating.
+
+    Args:
+        networks: See `nasray.evidence.table.evidence_table`.
+        raters: What says the scores.
+        seeds: Those of the random orders.
+    """
+    table = networks.drop(columns=[name for name in _OF_ONE_SEARCH if name in networks])
+    for rater in raters:
+        scores = [sum_columns(name, rater.tables, [RATING])[RATING] for name in table[ARCHITECTURE]]
+        table[rater.column] = np.array(scores, np.float64)
+    for seed in seeds:
+        table[_random(seed)] = generator(seed, RANDOM).random(len(table))
+    return table
+
+
+def _random(seed: int) -> str:
+    return f"{RANDOM}_seed_{seed}"
