@@ -22,7 +22,13 @@ import analysis
 import nasray
 from nasray.config_file import load_config
 
-SETTINGS = ["retrain=null", "data.augment.crop_padding=1", "searches.0.epochs=10", "teacher.train.epochs=15"]
+SETTINGS = [
+    "resources.address=local",
+    "retrain=null",
+    "data.augment.crop_padding=1",
+    "searches.0.epochs=10",
+    "teacher.train.epochs=15",
+]
 ONLINE = "online, a fresh copy an epoch"
 WAYS = {
     ONLINE: ["features.mode=online", "searches.0.num_seeds=2"],

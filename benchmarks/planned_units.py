@@ -23,8 +23,9 @@ def prepared(name: str, root: Path, overrides: Sequence[str]) -> tuple[Experimen
         root: Where its run lies.
         overrides: What else to change.
     """
-    places = [f"storage.root={root.absolute()}", "teacher.train=null", "features.mode=cached", "retrain=null"]
-    config = load_config(name, [*places, *overrides])
+    places = [f"storage.root={root.absolute()}", "resources.address=local"]
+    settings = ["teacher.train=null", "features.mode=cached", "retrain=null"]
+    config = load_config(name, [*places, *settings, *overrides])
     nasray.search(config.model_dump(mode="json"), stages=["features"])
     folder = RunFolder.of(config)
     resolved, inputs = resolve(config, folder)

@@ -97,6 +97,7 @@ def seconds_to_first_step(root: Path) -> float:
         "digits",
         f"storage.root={root.absolute()}",
         "teacher.train.epochs=1000",
+        "resources.address=local",
     ]
     start = time.time()
     search = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

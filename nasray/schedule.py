@@ -155,9 +155,8 @@ def run_schedule(
         callbacks: Told of all events, in this process.
     """
     searcher = ReadyUnits(units, done, room(resources))
-    return _failures(
-        run_trials(searcher, LatestFirst(), len(units), "schedule", resources, storage, callbacks)
-    )
+    results = run_trials(searcher, LatestFirst(), len(units), "schedule", resources, storage, callbacks)
+    return failures_of(results, units)
 
 
 def run_trials(
@@ -214,13 +213,20 @@ def run_trials(
 
 def _trial_name(trial: Any) -> str:
     """The name of the trial's unit, or its own, as a file name."""
-    return str(trial.config.get("name", trial.config["spec"]["name"])).replace("/", "-")
+    return _file_name(str(trial.config.get("name", trial.config["spec"]["name"])))
 
 
-def _failures(results: tune.ResultGrid) -> dict[str, str]:
+def _file_name(name: str) -> str:
+    return name.replace("/", "-")
+
+
+def failures_of(results: tune.ResultGrid, units: Sequence[Unit]) -> dict[str, str]:
+    """The reasons of the units that failed, by their names."""
+    # A trial whose process died before it told anything has no config here, but a folder.
+    names = {_file_name(unit.name): unit.name for unit in units}
     failures = {}
     for result in results:
-        name = result.config["spec"]["name"]
+        name = names[Path(result.path).name]
         if result.error is not None:
             failures[name] = str(result.error).strip().splitlines()[-1]
         elif result.metrics and FAILURE in result.metrics:

@@ -1,4 +1,10 @@
-from nasray.schedule import FAILURE, ReadyUnits, Unit
+import os
+
+from ray.tune.schedulers import FIFOScheduler
+
+from nasray.cluster import ray_cluster
+from nasray.resources import ResourcesConfig
+from nasray.schedule import FAILURE, ReadyUnits, Unit, failures_of, run_trials
 
 
 def plenty(running, spec):
@@ -70,3 +76,16 @@ def test_no_more_units_are_given_than_there_is_room_for():
     assert searcher.suggest("2") is None
     searcher.on_trial_complete("0", {})
     assert name_of(searcher.suggest("2")) == "c"
+
+
+def die(config):
+    os._exit(1)
+
+
+def test_a_process_that_dies_before_it_tells_anything_is_a_failure(tmp_path):
+    resources = ResourcesConfig(address="local", max_failures=0)
+    units = [unit("block_0/2x16")]
+    searcher = ReadyUnits(units, set(), plenty)
+    with ray_cluster(resources):
+        results = run_trials(searcher, FIFOScheduler(), 1, "schedule", resources, tmp_path, [], die)
+    assert failures_of(results, units).keys() == {"block_0/2x16"}
