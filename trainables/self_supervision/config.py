@@ -15,7 +15,9 @@ class SelfSupervisionConfig(BlockSearchConfig):
     2006.07733) and VICReg (Bardes et al., ICLR 2022, arXiv 2105.04906), is our own reading. BossNAS (Li et al., ICCV
     2021, arXiv 2103.12424) is `num_student_paths: 4, num_target_paths: 4, shared_paths: true, paths: fair,
     variance_weight: 0, momentum: 0.99`, but for its blocks, which stand behind the best paths of those before them and
-    here behind the trunk.
+    here behind the trunk. That deviation is meant: cells that wait for all ratings of the block before could not be
+    trained beside each other, and a block would need a unit of its own that chooses a path, re-estimates its batch
+    norms and keeps it, by ratings that are relative to each cell's own population and so do not compare its cells.
 
     Attributes:
         momentum: Of the moving average that the targets come from, in the first epoch; it grows to 1 along a cosine.

@@ -8,6 +8,7 @@ from torch.func import functional_call, vmap
 
 from search_spaces.architecture import Architecture
 from trainables.batch_norm import with_batch_statistics
+from trainables.sd_darts.chain_supernet import shortfalls
 
 IMAGES = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -149,3 +150,20 @@ def test_stacked_states_give_what_each_gives(supernet):
         logits = vmap(lambda state: functional_call(nets[0], state, (IMAGES,)))(stacked)
         for net, one in zip(nets, logits, strict=True):
             torch.testing.assert_close(one, net(IMAGES), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_shortfalls_are_smallest_for_what_the_alphas_stand_for(supernet, space):
+    net = supernet()
+    for number, alpha in enumerate(net.arch_parameters.values()):
+        alpha.copy_(torch.randn(alpha.shape, generator=torch.Generator().manual_seed(number)))
+    found = shortfalls(space, {name: weight.tolist() for name, weight in net.weights().items()})
+    scores = {
+        name: sum(of_block[part] for of_block, part in zip(found, name.split("/"), strict=True))
+        for name in architectures(space)
+    }
+    assert min(scores, key=scores.__getitem__) == net.discretize()
+    assert min(scores.values()) == 0
+    alphas = net.arch_parameters["block_1/2x12/layer_0"]
+    skip, other = (found[1][f"2x12:{name},skip"] for name in ("skip", "sep3"))
+    assert other - skip == pytest.approx(float(alphas[0] - alphas[2]), abs=1e-5)
