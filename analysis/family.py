@@ -15,7 +15,7 @@ from analysis.agreement import FEWEST_NETWORKS, interval
 from analysis.kendall import draw_resamples, kendall_taus, order_signs
 
 METHOD, COLUMN = "method", "column"
-TRIVIAL = ("parameters", "MACs", "depth")
+TRIVIAL = ("parameters", "MACs", "depth then MACs")
 RANDOM = "random"
 _SAMPLE = "sample"
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 import analysis
+from analysis.family import TRIVIAL
 from nasray.config import ExperimentConfig
 from nasray.family.config import member_settings
 from nasray.nested import nested_config
 from nasray.rank import ranked_tables
 from nasray.run_folder import RunFolder
 from nasray.sd_darts_plan import SD_DARTS
-from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS, RATING
+from search_spaces.rating_table import CANDIDATE, DEPTH, NUM_MACS, NUM_PARAMS, RATING
 from search_spaces.space import SearchSpace
 from trainables.sd_darts.chain_supernet import shortfalls
 from trainables.sd_darts.trainable import Found
@@ -76,12 +77,17 @@ def member_rater(name: str, seed: int, folder: Path, space: SearchSpace) -> Rate
 
 
 def trivial_raters(space: SearchSpace) -> list[Rater]:
-    """What takes the more parameters, multiply-accumulates or layers for the better."""
+    """What takes the more parameters, multiply-accumulates or layers for the better, of equally many the more MACs."""
     tables = cost_tables(space)
-    more = {"parameters": NUM_PARAMS, "MACs": NUM_MACS, "depth": "depth"}
+    most_macs = sum(float(table[NUM_MACS].max()) for table in tables)
+    measures = (
+        [-table[NUM_PARAMS].astype(float) for table in tables],
+        [-table[NUM_MACS].astype(float) for table in tables],
+        [-table[DEPTH] - table[NUM_MACS] / (1 + most_macs) for table in tables],
+    )
     return [
-        Rater(name, [table.assign(**{RATING: -table[column].astype(float)}) for table in tables])
-        for name, column in more.items()
+        Rater(name, [table.assign(**{RATING: rating}) for table, rating in zip(tables, ratings, strict=True)])
+        for name, ratings in zip(TRIVIAL, measures, strict=True)
     ]
 
 

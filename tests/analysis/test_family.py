@@ -14,17 +14,17 @@ def networks():
     frame["good_seed_0"], frame["good_seed_1"] = -accuracies, -accuracies
     frame["bad_seed_0"], frame["bad_seed_1"] = accuracies, -accuracies
     frame["parameters"] = -(accuracies + 0.15 * rng.standard_normal(12))
-    frame["depth"] = 0.0
+    frame["depth then MACs"] = 0.0
     found = {"group": "found", "accuracy": 0.95} | dict.fromkeys(frame.columns[2:], 9.0)
     return pd.concat([frame, pd.DataFrame([found])], ignore_index=True)
 
 
 @pytest.fixture
 def finds():
-    columns = ["good_seed_0", "good_seed_1", "bad_seed_0", "bad_seed_1", "parameters", "depth"]
+    columns = ["good_seed_0", "good_seed_1", "bad_seed_0", "bad_seed_1", "parameters", "depth then MACs"]
     return pd.DataFrame(
         {
-            "method": ["good", "good", "bad", "bad", "parameters", "depth"],
+            "method": ["good", "good", "bad", "bad", "parameters", "depth then MACs"],
             "column": columns,
             "accuracy": [0.8, 0.9, 0.7, 0.7, 0.6, 0.5],
             "num_params": [10, 20, 30, 30, 40, 50],
@@ -36,7 +36,7 @@ def finds():
 
 def test_a_row_per_method_with_means_over_its_seeds(finds, networks):
     summary = family_summary(finds, networks).set_index("method")
-    assert summary.index.tolist() == ["good", "bad", "parameters", "depth"]
+    assert summary.index.tolist() == ["good", "bad", "parameters", "depth then MACs"]
     good, bad = summary.loc["good"], summary.loc["bad"]
     assert (good["kendall_tau"], good["kendall_tau_se"]) == (1, 0)
     assert (bad["kendall_tau"], bad["kendall_tau_se"]) == (0, 1)
@@ -58,7 +58,7 @@ def test_gains_are_paired_with_the_best_trivial_measure(finds, networks):
     assert summary.loc["good", "gain"] == pytest.approx(1 - best)
     assert summary.loc["good", "gain_low"] > 0
     assert summary.loc["parameters", ["gain", "gain_low", "gain_high"]].tolist() == [0, 0, 0]
-    assert summary.loc["depth", "kendall_tau"] == 0
+    assert summary.loc["depth then MACs", "kendall_tau"] == 0
 
 
 def test_what_has_no_score_is_the_last(finds, networks):

@@ -33,7 +33,7 @@ def test_all_are_judged_by_the_same_networks(finished):
     run = analysis.load_run(result.folder)
     assert result.folder == place / "runs" / "family"
     pd.testing.assert_frame_equal(run.family, result.family)
-    columns = ["dna_seed_0", "sd_darts_seed_0", "parameters", "MACs", "depth", "random_seed_0"]
+    columns = ["dna_seed_0", "sd_darts_seed_0", "parameters", "MACs", "depth then MACs", "random_seed_0"]
     assert run.family["column"].tolist() == columns
     assert run.family_networks[columns].notna().all().all()
     assert (run.family_networks["group"] == "sample").sum() == 4
@@ -104,6 +104,9 @@ def test_trivial_measures_find_the_largest_within_the_budgets(family_in, tmp_pat
     best = top_architectures(raters["parameters"].tables, config.budgets, 1)
     assert best["num_params"][0] <= 2500
     assert best["score"][0] == -best["num_params"][0]
+    deepest = top_architectures(raters["depth then MACs"].tables, k=20)
+    assert deepest["architecture"].str.startswith("2x8:").iloc[:12].all()
+    assert deepest["num_macs"].iloc[:12].is_monotonic_decreasing
 
 
 def test_a_dry_run_tells_all_searches_and_what_follows(family_in, tmp_path, capsys):
