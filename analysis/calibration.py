@@ -7,6 +7,7 @@ neither; it is called better only if the interval of the difference to the plain
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 from analysis.agreement import Interval, interval
 from analysis.block_weights import Features, Values, choose_penalty, draw_folds, fit_weights, normalised
 from analysis.criterion import BlockWeights
+from analysis.json_file import read_object
 from analysis.kendall import draw_resamples, kendall_taus, order_signs
 from analysis.ranking import ARCHITECTURE
 from analysis.rows import architecture_rows
 from search_spaces.rating_table import RATING
 
+CALIBRATION = "calibration.json"
 FEWEST_NETWORKS = 12
 
 
@@ -118,6 +121,15 @@ def block_features(
             f"every block of a network must have {' and '.join(columns)}, got {names[lacking.argmax()]}; leave it out"
         )
     return found
+
+
+def read_calibration(run: Path) -> dict[str, Any] | None:
+    """The figures that a run's folder keeps; None where it has none.
+
+    Raises:
+        ValueError: They are not whole.
+    """
+    return read_object(run / CALIBRATION, "num_networks", "helps", "weights", "kendall_tau")
 
 
 def block_weights(figures: dict[str, Any]) -> BlockWeights:

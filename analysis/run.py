@@ -1,6 +1,5 @@
 """A run's folder as pandas frames, read when they are asked for."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.calibration import read_calibration
 from analysis.counting import count_feasible
 from analysis.criterion import BY_SCORE, tables_by
+from analysis.json_file import damaged, read_object
 from analysis.ratings import load_ratings
 from search_spaces import rating_table
 from search_spaces.plain_yaml import parse_yaml
@@ -36,7 +37,7 @@ class Run:
         try:
             return parse_yaml(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, str(error)) from error
 
     @property
     def name(self) -> str:
@@ -57,12 +58,12 @@ class Run:
     @cached_property
     def environment(self) -> dict[str, Any] | None:
         """Commit, seed, versions and machine of the last launch that made results."""
-        return _read_json(self.path / "environment.json")
+        return read_object(self.path / "environment.json")
 
     @cached_property
     def teacher(self) -> dict[str, Any] | None:
         """The teacher's cuts, feature shapes, held-out accuracy (0 to 1) and number of parameters."""
-        return _read_json(self.path / "teacher" / "teacher.json")
+        return read_object(self.path / "teacher" / "teacher.json")
 
     @cached_property
     def ranking(self) -> pd.DataFrame | None:
@@ -72,12 +73,12 @@ class Run:
     @cached_property
     def certificate(self) -> dict[str, Any] | None:
         """What is proved of the ranking, with `num_feasible` as texts, since it may be of any size."""
-        return _read_json(self.path / "ranking.json")
+        return read_object(self.path / "ranking.json", "proved", "gap", "num_feasible")
 
     @cached_property
     def tables(self) -> list[pd.DataFrame] | None:
         """A table per block, its ratings those that the run is ranked by; None until all cells are rated."""
-        expected = _read_json(self.path / "ratings" / "tables.json") or []
+        expected = read_object(self.path / "ratings" / "tables.json")
         if not expected or not all((self.path / name).is_file() for name in expected):
             return None
         return tables_by(self.config.get("ranking", {}).get("by", BY_SCORE), load_ratings(self.path))
@@ -120,7 +121,11 @@ class Run:
         """
         paths = sorted((self.path / "units" / _RETRAINED).rglob("retrained.json"))
         rows = [
-            {"unit": _unit_name(self.path, path), "way": _way(path.parent), **_read_json(path)}
+            {
+                "unit": _unit_name(self.path, path),
+                "way": _way(path.parent),
+                **(read_object(path, "architecture") or {}),
+            }
             for path in paths
         ]
         return pd.DataFrame(rows) if rows else None
@@ -143,12 +148,14 @@ class Run:
     @cached_property
     def agreement_figures(self) -> dict[str, Any] | None:
         """How far each predictor agrees with the accuracies: what `analysis.agreement.agreement` gives."""
-        return _read_json(self.path / "agreement.json")
+        return read_object(
+            self.path / "agreement.json", "num_networks", "predictors", "noise_ceiling", "verdict"
+        )
 
     @cached_property
     def calibration(self) -> dict[str, Any] | None:
         """The weights of blocks that these networks give, and whether they help; see `analysis.calibration`."""
-        return _read_json(self.path / "calibration.json")
+        return read_calibration(self.path)
 
     @cached_property
     def baselines(self) -> pd.DataFrame | None:
@@ -168,7 +175,7 @@ class Run:
     @cached_property
     def additivity_figures(self) -> dict[str, Any] | None:
         """How far sum and together agree, by blocks such as "0+2": what `analysis.additivity.additivity` gives."""
-        return _read_json(self.path / "additivity.json")
+        return read_object(self.path / "additivity.json") or None
 
     @cached_property
     def generations(self) -> pd.DataFrame | None:
@@ -178,7 +185,7 @@ class Run:
     @cached_property
     def generations_figures(self) -> dict[str, Any] | None:
         """Which generation is the best, and why there was none after the last."""
-        return _read_json(self.path / "generations.json")
+        return read_object(self.path / "generations.json", "best_generation", "ended_by")
 
     @cached_property
     def generation_runs(self) -> "list[Run]":
@@ -230,7 +237,7 @@ class Run:
     def _histories(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """Each finished unit's name with its reports."""
         paths = [self.path / "teacher" / "done.json", *sorted((self.path / "units").rglob("done.json"))]
-        markers = [(path, _read_json(path)) for path in paths]
+        markers = [(path, read_object(path, "history")) for path in paths]
         return [(_unit_name(self.path, path), marker["history"]) for path, marker in markers if marker]
 
 
@@ -322,24 +329,8 @@ def _unit_name(run: Path, path: Path) -> str:
     return "/".join(parts[1:] if parts[0] == "units" else parts)
 
 
-def _read_json(path: Path) -> Any:
-    """The content of a JSON file, or None where there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
-        raise _damaged(path, error) from error
-
-
 def _read_parquet(path: Path) -> pd.DataFrame | None:
     try:
         return pd.read_parquet(path) if path.is_file() else None
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(
-        f"{path} must be a whole file, but reading it failed ({error}): remove it and run the search's command again"
-    )
+        raise damaged(path, str(error)) from error

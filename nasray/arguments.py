@@ -181,5 +181,8 @@ def _add_sweep_and_baselines(commands: Any) -> None:
         "--batch", type=int, default=4, help="trainings that are asked for at once (default: 4)"
     )
     baselines.add_argument(
+        "--seeds", type=int, default=1, help="how many searches each strategy makes (default: 1)"
+    )
+    baselines.add_argument(
         "overrides", nargs="*", metavar="a.b=value", help="changes to the config's section retrain.train"
     )

@@ -39,11 +39,12 @@ class Baselines:
     """What strategies found.
 
     Attributes:
-        choices: A row per strategy, and one of what the ranking puts first, `dna`. Columns: `strategy`, `architecture`,
-            `held_out_accuracy` (by which the strategy chose it), `test_accuracy` (the mean of the training seeds),
-            `test_accuracies` (per training seed), `num_params`, `num_macs`, `num_trainings` and `cost_epochs`, what the
-            search took.
-        trainings: A row per training in the order in which a strategy asked for it, see `Step`.
+        choices: A row per strategy and seed of its search, and one of what the ranking puts first, `dna`. Columns:
+            `strategy`, `seed`, `architecture`, `held_out_accuracy` (by which the strategy chose it), `test_accuracy`
+            (the mean of the training seeds), `test_accuracies` (per training seed), `num_params`, `num_macs`,
+            `num_trainings` and `cost_epochs`, what the search took.
+        trainings: A row per training in the order in which a strategy asked for it, with the `seed` of its search, see
+            `Step`.
     """
 
     choices: pd.DataFrame
@@ -56,6 +57,7 @@ def baselines(
     *,
     strategies: Sequence[str] | None = None,
     settings: StrategySettings | None = None,
+    num_seeds: int = 1,
     console: Console | None = None,
 ) -> Baselines:
     """Search a finished run's space by strategies that train networks for real, all at the same cost.
@@ -71,12 +73,17 @@ def baselines(
         overrides: Changes to `retrain.train` and to resources, as "a.b=value".
         strategies: Of STRATEGIES; None: all that the run allows.
         settings: What strategies may spend, and how.
+        num_seeds: How many searches each strategy makes that draws, the first with the run's seed. More of them go on
+            from those that there are.
         console: Where to show what runs; None: nowhere.
 
     Raises:
-        ValueError: The folder is no run's, there is no such strategy, or a change concerns more than the trainings.
+        ValueError: The folder is no run's, there is no such strategy, no seed, or a change concerns more than the
+            trainings.
         SearchFailedError: Trainings failed.
     """
+    if num_seeds < 1:
+        raise ValueError(f"the number of seeds must be at least 1, got {num_seeds}")
     settings = settings or StrategySettings()
     folder = RunFolder(run.absolute())
     config = _read_config(folder, overrides)
@@ -87,7 +94,7 @@ def baselines(
         tracker = Tracker(config, folder)
         with Execution(config, folder, tracker, console or Console(quiet=True)) as execution:
             trainer = Trainer(config, config.retrain, folder, inputs, execution)
-            found = _search(names, settings, trainer, tracker)
+            found = _search(names, settings, num_seeds, trainer, tracker)
         write_parquet(folder.baselines, found.choices)
         write_parquet(folder.baseline_trainings, found.trainings)
         leave_report(folder)
@@ -95,33 +102,37 @@ def baselines(
 
 
 def _search(
-    names: Sequence[str], settings: StrategySettings, trainer: Trainer, tracker: Tracker
+    names: Sequence[str], settings: StrategySettings, num_seeds: int, trainer: Trainer, tracker: Tracker
 ) -> Baselines:
-    """Let the strategies compete, train what they chose with all seeds, and tabulate."""
+    """Let the strategies compete, seed by seed, and the ranking's first beside them."""
     config, epochs = trainer.config, trainer.settings.train.epochs
     ranked, problem = _ranked_and_problem(config, trainer.folder, trainer.inputs)
-    searches = {
-        name: build_strategy(name, problem, settings, epochs=epochs, seed=config.seed, ranked=ranked)
-        for name in names
-    }
-    tracking = TrackStrategies(tracker, names, settings, config)
-    try:
-        steps = compete(searches, trainer.search, tracking.log)
-        chosen = [choice([step for step in steps if step.strategy == name]) for name in names]
-        if ranked:
-            chosen.append(_untrained(ranked[0], epochs, trainer))
-        tests = trainer.test(list(dict.fromkeys(step.architecture for step in chosen)))
-    except SearchFailedError as error:
-        tracking.fail(str(error))
-        raise
-    trainings = steps_table(steps)
     ranking_cost = 0.0
     if isinstance(trainer.inputs, SearchInputs):
         ranking_cost = dna_epochs(config, trainer.folder, trainer.inputs, problem)
-    rows = [_row(step, trainings, tests[step.architecture], problem, ranking_cost) for step in chosen]
-    choices = pd.DataFrame(rows)
-    tracking.finish(choices)
-    return Baselines(choices, trainings)
+    parts = []
+    for seed in range(config.seed, config.seed + num_seeds):
+        drawing = names if seed == config.seed else [name for name in names if name != RANKING]
+        searches = {
+            name: build_strategy(name, problem, settings, epochs=epochs, seed=seed, ranked=ranked)
+            for name in drawing
+        }
+        tracking = TrackStrategies(tracker, drawing, settings, config, seed)
+        try:
+            steps = compete(searches, trainer.search, tracking.log)
+            chosen = [choice([step for step in steps if step.strategy == name]) for name in drawing]
+            if ranked and seed == config.seed:
+                chosen.append(_untrained(ranked[0], epochs, trainer))
+            tests = trainer.test(list(dict.fromkeys(step.architecture for step in chosen)))
+        except SearchFailedError as error:
+            tracking.fail(str(error))
+            raise
+        trainings = steps_table(steps).assign(seed=seed)
+        rows = [_row(step, trainings, tests[step.architecture], problem, ranking_cost) for step in chosen]
+        choices = pd.DataFrame(rows).assign(seed=seed)
+        tracking.finish(choices)
+        parts.append((choices, trainings))
+    return Baselines(*(pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True)))
 
 
 def _ranked_and_problem(

@@ -124,7 +124,12 @@ def _baselines(parsed: argparse.Namespace) -> int:
     strategies = parsed.strategies.split(",") if parsed.strategies else None
     settings = strategy_settings(trainings=parsed.trainings, batch=parsed.batch)
     found = baselines(
-        parsed.run_folder, parsed.overrides, strategies=strategies, settings=settings, console=console
+        parsed.run_folder,
+        parsed.overrides,
+        strategies=strategies,
+        settings=settings,
+        num_seeds=parsed.seeds,
+        console=console,
     )
     print_baselines(found, console)
     return 0
@@ -165,7 +170,7 @@ def _report(parsed: argparse.Namespace) -> int:
 
 
 def _rank(parsed: argparse.Namespace) -> int:
-    from nasray.rank import rank_run, read_budgets, read_criterion, write_ranking  # noqa: PLC0415
+    from nasray.rank import rank_run, ranking_inputs, read_budgets, read_criterion, write_with_proof  # noqa: PLC0415
     from nasray.ranking_view import print_ranking  # noqa: PLC0415
 
     given = {
@@ -179,7 +184,8 @@ def _rank(parsed: argparse.Namespace) -> int:
     by = parsed.by or read_criterion(parsed.run_folder)
     ranking = rank_run(parsed.run_folder, budgets, parsed.top, parsed.time_limit, parsed.resamples, by)
     if parsed.output is not None:
-        write_ranking(ranking, parsed.output)
+        inputs = ranking_inputs(parsed.run_folder, budgets, parsed.top, parsed.resamples, by)
+        write_with_proof(ranking, inputs, parsed.output)
     print_ranking(ranking, Console(highlight=False, markup=False))
     return 0
 

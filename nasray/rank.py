@@ -10,19 +10,18 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from analysis.calibration import FEWEST_NETWORKS, block_weights
+from analysis.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, read_calibration
 from analysis.counting import count_feasible
 from analysis.criterion import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion, tables_by, weighted_tables
 from analysis.ranking import ARCHITECTURE, top_architectures
 from analysis.ratings import LATENCY, LATENCY_MS, check_budgets_known, load_ratings
 from analysis.uncertainty import score_errors, tie_groups, top_probabilities
-from search_spaces.atomic_file import replacing
+from search_spaces.atomic_file import replacing, write_json
 from search_spaces.plain_yaml import parse_yaml
 from search_spaces.rating_table import CELL
 
 SHARE_BETTER = "share_better"
 SCORE_SE, GROUP, TOP_PROBABILITY = "score_se", "group", "top_probability"
-CALIBRATION = "calibration.json"
 _WRITE_ANEW = "run the search again with the command that started it, which writes it anew"
 NUM_LIKELY = 10  # the best, of which `top_probability` tells
 
@@ -96,18 +95,14 @@ def ranked_tables(run: Path, by: Criterion | Literal["calibrated"]) -> list[pd.D
 
 def _calibration(run: Path) -> dict[str, Any]:
     """The figures of the run's calibration."""
-    try:
-        return json.loads((run / CALIBRATION).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    figures = read_calibration(run)
+    if figures is None:
         raise ValueError(
             f"a ranking by {BY_CALIBRATED} needs weights that are fitted to at least {FEWEST_NETWORKS} trained "
             f"networks of the ranking and the sample, {run} has no {CALIBRATION}: raise retrain.sample and search "
             "again, or rank by score"
-        ) from None
-    except ValueError as error:
-        raise ValueError(
-            f"{run / CALIBRATION} must be whole JSON ({error}): search again to write it anew"
-        ) from error
+        )
+    return figures
 
 
 def _complete_tables(run: Path) -> list[pd.DataFrame]:
@@ -180,6 +175,16 @@ def write_ranking(ranking: pd.DataFrame, path: Path) -> None:
             table.to_parquet(temporary, index=False)
 
 
+def write_with_proof(ranking: pd.DataFrame, inputs: Mapping[str, Any], path: Path) -> None:
+    """Write a ranking, and beside it, as `<path>.json`, what is proved of it and what it was made from.
+
+    Raises:
+        ValueError: The path ends otherwise than a ranking's.
+    """
+    write_ranking(ranking, path)
+    write_json(path.with_name(f"{path.name}.json"), certificate(ranking, inputs))
+
+
 def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """What is proved of a ranking, and what it was made from, as plain data."""
     feasible, proof = ranking.attrs["num_feasible"], ranking.attrs["certificate"]
@@ -193,7 +198,11 @@ def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, A
 
 
 def ranking_inputs(
-    run: Path, budgets: Mapping[str, float], top: int, num_resamples: int, by: Criterion = BY_SCORE
+    run: Path,
+    budgets: Mapping[str, float],
+    top: int,
+    num_resamples: int,
+    by: Criterion | Literal["calibrated"] = BY_SCORE,
 ) -> dict[str, Any]:
     """What a ranking is made from: budgets, length, resamples, criterion, and each table of ratings or latencies."""
     return {

@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
+from analysis.calibration import CALIBRATION
 from nasray.config import ExperimentConfig
 from nasray.config_file import dump_config, load_config
-from nasray.rank import CALIBRATION
 from nasray.run_lock import FileLock, held
 from nasray.storage.mirror import Mirror
 from nasray.storage.staged import begin_launch, pull_run

@@ -1,7 +1,11 @@
 """The section of other searches: what strategies that train networks for real chose, at equal cost."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
+from analysis.contest import NUM_SEARCHES, TEST_SE, by_strategy
 from analysis.numerals import decimal
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear
@@ -13,13 +17,19 @@ from analysis.run import Run
 _COLUMNS = (
     Column("strategy", "what searched; dna is the first of this run's ranking, not trained before", "text"),
     Column("held-out", "accuracy on the held-out images, by which it was chosen"),
-    Column("test", "accuracy on the test images, the mean over training seeds"),
+    Column(
+        "test",
+        "accuracy on the test images, the mean over training seeds, and over searches with its standard error",
+    ),
+    Column("searches", "each with a seed of its own"),
     Column(
         "epochs", "of all trainings that the search asked for; what the run's own search took, in such epochs"
     ),
     Column("parameters", ""),
     Column("MACs", "multiply-accumulates per image"),
-    Column("architecture", "what it chose", "architecture"),
+    Column(
+        "architecture", "what it chose; of several searches, the best on the held-out images", "architecture"
+    ),
 )
 
 
@@ -40,16 +50,18 @@ def _progress(trainings: pd.DataFrame) -> Figure:
         linear("epochs of training spent", [0, *spent], whole=True),
         linear("held-out accuracy of the best so far (higher is better)", best),
     )
+    # Runs from before there were several searches have no seeds.
+    seeds = trainings.get("seed", pd.Series(0, index=trainings.index))
     roles = {name: series_role(number) for number, name in enumerate(dict.fromkeys(trainings["strategy"]))}
     for name, role in roles.items():
-        own = trainings[trainings["strategy"] == name]
-        tips = [
-            f"{name}\n{row[ARCHITECTURE]}, {row['epochs']} epochs: {decimal(row['held_out_accuracy'], 4)}"
-            for row in own.to_dict("records")
-        ]
-        x, y = own["spent_epochs"].tolist(), own["best_held_out_accuracy"].tolist()
-        chart.line(x, y, role)
-        chart.points(x, y, role, tips=tips, radius=2.2)
+        for _, own in trainings[trainings["strategy"] == name].groupby(seeds):
+            tips = [
+                f"{name}\n{row[ARCHITECTURE]}, {row['epochs']} epochs: {decimal(row['held_out_accuracy'], 4)}"
+                for row in own.to_dict("records")
+            ]
+            x, y = own["spent_epochs"].tolist(), own["best_held_out_accuracy"].tolist()
+            chart.line(x, y, role)
+            chart.points(x, y, role, tips=tips, radius=2.2)
     caption = (
         "What each would have chosen, had it ended there; where trainings differ in length, of the longest."
     )
@@ -62,12 +74,18 @@ def _table(choices: pd.DataFrame) -> Table:
         [
             Cell(row["strategy"]),
             Cell(decimal(row["held_out_accuracy"], 4), row["held_out_accuracy"]),
-            Cell(decimal(row["test_accuracy"], 4), row["test_accuracy"]),
+            Cell(_test(row), row["test_accuracy"]),
+            Cell(str(row[NUM_SEARCHES]), row[NUM_SEARCHES]),
             Cell(f"{row['cost_epochs']:,.0f}", row["cost_epochs"]),
-            Cell(f"{row['num_params']:,}", row["num_params"]),
-            Cell(f"{row['num_macs']:,}", row["num_macs"]),
+            Cell(f"{row['num_params']:,.0f}", row["num_params"]),
+            Cell(f"{row['num_macs']:,.0f}", row["num_macs"]),
             Cell(breakable(row[ARCHITECTURE])),
         ]
-        for row in choices.sort_values("test_accuracy", ascending=False, kind="stable").to_dict("records")
+        for row in by_strategy(choices).to_dict("records")
     ]
     return Table("What they chose", "The test images had no part in any choice.", _COLUMNS, rows)
+
+
+def _test(row: Mapping[Any, Any]) -> str:
+    mean = decimal(row["test_accuracy"], 4)
+    return mean if row[NUM_SEARCHES] == 1 else f"{mean} ± {decimal(row[TEST_SE], 4)}"

@@ -31,14 +31,14 @@ class Evolution(OneByOne):
         super().__init__(problem, settings, epochs)
         self._draws = problem.draws(draws_seed)
         self._rng = generator(seed, "evolution")
-        self._population: deque[tuple[str, float]] = deque(maxlen=settings.population)
+        self._population: deque[tuple[str, float]] = deque(maxlen=settings.first_population)
 
     def tell(self, training: Training, accuracy: float) -> None:
         """The newest joins the population, the oldest leaves it."""
         self._population.append((training.architecture, accuracy))
 
     def _propose(self) -> str | None:
-        if len(self._asked) >= self._settings.population and self._population:
+        if len(self._asked) >= self._settings.first_population and self._population:
             for _ in range(_MOST_TRIES):
                 child = self._mutate(self._parent())
                 if self._is_new(child):

@@ -59,7 +59,7 @@ class Sampled(OneByOne):
         self._study.tell(self._trials.pop(training.architecture), values[: len(self._study.directions)])
 
     def _propose(self) -> str | None:
-        if len(self._asked) >= self._settings.population:
+        if len(self._asked) >= self._settings.first_population:
             for _ in range(_MOST_TRIES):
                 trial = self._study.ask(self._distributions)
                 architecture = self._problem.choices.assemble(partial(_taken, trial.params))
@@ -85,7 +85,7 @@ def _taken(params: Mapping[str, Any], name: str, _: tuple[str, ...]) -> str:
 
 def tpe(problem: Problem, settings: StrategySettings, epochs: int, *, draws_seed: int, seed: int) -> Sampled:
     """TPE, which aims at the accuracy alone."""
-    sampler = TPESampler(n_startup_trials=settings.population, seed=seed % 2**32)
+    sampler = TPESampler(n_startup_trials=settings.first_population, seed=seed % 2**32)
     return Sampled(problem, settings, epochs, sampler, ("maximize",), draws_seed=draws_seed)
 
 
@@ -93,5 +93,5 @@ def nsga2(
     problem: Problem, settings: StrategySettings, epochs: int, *, draws_seed: int, seed: int
 ) -> Sampled:
     """NSGA-II, which aims at accuracy and few MACs at the same time."""
-    sampler = NSGAIISampler(population_size=settings.population, seed=seed % 2**32)
+    sampler = NSGAIISampler(population_size=settings.first_population, seed=seed % 2**32)
     return Sampled(problem, settings, epochs, sampler, ("maximize", "minimize"), draws_seed=draws_seed)

@@ -17,7 +17,8 @@ class StrategySettings(BaseModel):
         trainings: What may be spent, in trainings of full length; a strategy of shorter ones makes more of them.
         batch: How many trainings are asked for at once, before it is known how they end. Not a matter of the machine,
             so that the same seed gives the same search on any.
-        population: Architectures drawn evenly with which a search begins; the size of a population that evolves.
+        population: Architectures drawn evenly with which a search begins; the size of a population that evolves. Of
+            few trainings no more than half, so that something is left to be learnt from them.
         tournament: Of so many of the population, drawn at random, evolution takes the best as a parent.
         reduction: Halving keeps the best 1 / `reduction` of a rung for the next one, of `reduction` times the epochs.
         fewest_epochs: Those of halving's first rung, at the least.
@@ -31,6 +32,11 @@ class StrategySettings(BaseModel):
     tournament: int = Field(default=3, ge=1)
     reduction: int = Field(default=3, ge=2)
     fewest_epochs: int = Field(default=2, ge=1)
+
+    @property
+    def first_population(self) -> int:
+        """The population that the trainings allow."""
+        return min(self.population, max(2, self.trainings // 2))
 
 
 def strategy_settings(**given: int) -> StrategySettings:

@@ -20,13 +20,19 @@ class TrackStrategies:
     """
 
     def __init__(
-        self, tracker: Tracker, names: Sequence[str], settings: StrategySettings, config: ExperimentConfig
+        self,
+        tracker: Tracker,
+        names: Sequence[str],
+        settings: StrategySettings,
+        config: ExperimentConfig,
+        seed: int,
     ) -> None:
+        """The searches with a seed of these strategies."""
         assert config.retrain is not None
         self._tracker = tracker
         params = {
             **settings.model_dump(),
-            "seed": config.seed,
+            "seed": seed,
             "training_seed": config.retrain.training_seeds[0],
             "epochs": config.retrain.train.epochs,
         }

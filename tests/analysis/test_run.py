@@ -115,6 +115,28 @@ def test_what_is_not_there_is_none(run, tmp_path):
     assert [getattr(bare, name) for name in (*parts, "curves", "times")] == [None] * 9
 
 
+FILES = {
+    "agreement.json": "agreement_figures",
+    "calibration.json": "calibration",
+    "ranking.json": "certificate",
+    "generations.json": "generations_figures",
+    "environment.json": "environment",
+    "additivity.json": "additivity_figures",
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_files_of_another_shape_are_named(run, tmp_path, file):
+    (tmp_path / "config.yaml").write_text((run.path / "config.yaml").read_text())
+    for content in ("[]", '"text"', "{", "{}"):
+        (tmp_path / file).write_text(content)
+        if content == "{}" and file in ("environment.json", "additivity.json"):
+            assert not getattr(load_run(tmp_path), FILES[file])
+            continue
+        with pytest.raises(ValueError, match=f"{file} must be a whole file"):
+            getattr(load_run(tmp_path), FILES[file])
+
+
 def test_unfinished_ratings_make_no_tables(run, tmp_path):
     folder = tmp_path / "ratings" / "block_0"
     folder.mkdir(parents=True)

@@ -84,6 +84,25 @@ def test_the_same_again_runs_nothing_and_mlflow_has_a_curve_per_strategy(searche
     assert random.data.metrics["test_accuracy"] == choices["test_accuracy"]["random"]
 
 
+def test_further_seeds_are_added_to_what_is_there(searched):
+    _, result, found = searched
+    more = baselines(result.folder, settings=SETTINGS, strategies=["random", "ranking"], num_seeds=2)
+    assert list(zip(more.choices["strategy"], more.choices["seed"], strict=True)) == [
+        ("random", 0),
+        ("ranking", 0),
+        ("dna", 0),
+        ("random", 1),
+    ]
+    first = more.trainings[more.trainings["seed"] == 0]
+    for name, own in first.groupby("strategy"):
+        before = found.trainings[found.trainings["strategy"] == name]
+        assert list(own["architecture"]) == list(before["architecture"])
+    text = io.StringIO()
+    print_baselines(more, Console(width=160, highlight=False, file=text))
+    assert "± " in text.getvalue()
+    assert "the architecture is that of the search that ended best" in text.getvalue()
+
+
 def test_what_is_printed(searched):
     _, _, found = searched
     text = io.StringIO()
@@ -100,6 +119,7 @@ def test_what_is_printed(searched):
     [
         (["--strategies", "random,tep"], "strategies must be of random, evolution"),
         (["--strategies", "tpe,tpe"], "strategies must be different ones, got tpe, tpe"),
+        (["--seeds", "0"], "the number of seeds must be at least 1, got 0"),
         (["--trainings", "0"], "trainings: must be greater than or equal to 1, got 0"),
         (["budgets.num_params=5000"], "changes may concern retrain.train and resources alone"),
         (["retrain.top=2"], "changes may concern retrain.train and resources alone"),

@@ -7,6 +7,7 @@ import pytest
 from analysis.calibration import calibrate
 from analysis.ratings import load_ratings
 from analysis.sums import sum_columns
+from nasray.cli import main
 from nasray.rank import (
     certificate,
     is_same_order,
@@ -57,6 +58,18 @@ def test_a_ranking_is_written_whole(run, tmp_path, name):
     write_ranking(ranking, tmp_path / name)
     read = pd.read_csv if name.endswith("csv") else pd.read_parquet
     pd.testing.assert_frame_equal(read(tmp_path / name), ranking, check_dtype=False)
+
+
+def test_a_written_ranking_says_what_it_ranks_by(run, tmp_path):
+    assert (
+        main(["rank", str(run), "--max-params", "60e3", "--top", "5", "--output", str(tmp_path / "r.csv")])
+        == 0
+    )
+    told = json.loads((tmp_path / "r.csv.json").read_text())
+    assert told["proved"]
+    assert told["inputs"]["by"] == "score"
+    assert told["inputs"]["budgets"] == {"num_params": 60_000}
+    assert len(pd.read_csv(tmp_path / "r.csv")) == 5
 
 
 def test_another_kind_of_file_is_refused(run, tmp_path):
@@ -153,9 +166,10 @@ def test_calibrated_without_a_use_is_refused(run, trained):
     (run / "calibration.json").write_text(json.dumps(calibrate(shuffled, load_ratings(run)).figures))
     with pytest.raises(ValueError, match=r"with 40 networks Kendall's τ is .* rank by score"):
         rank_run(run, {}, 10, by="calibrated")
-    (run / "calibration.json").write_text("{")
-    with pytest.raises(ValueError, match=r"calibration\.json must be whole JSON"):
-        rank_run(run, {}, 10, by="calibrated")
+    for content in ("{", "{}", "[]"):
+        (run / "calibration.json").write_text(content)
+        with pytest.raises(ValueError, match=r"calibration\.json must be a whole file"):
+            rank_run(run, {}, 10, by="calibrated")
 
 
 def test_the_criterion_comes_from_the_runs_config(run):

@@ -39,4 +39,4 @@ def test_the_choices_stand_best_first_and_each_search_has_its_curve(new_run):
     assert [key.text for key in progress.legend] == ["random", "tpe"]
     assert "0.9200" in progress.charts[0].markup()
     assert [row[0].text for row in table.rows] == ["tpe", "dna", "random"]
-    assert table.rows[1][3].text == "12,345"
+    assert table.rows[1][4].text == "12,345"

@@ -143,3 +143,9 @@ def test_an_unknown_strategy_is_told(name, message, problem):
 def test_a_setting_that_cannot_be_is_told():
     with pytest.raises(ValueError, match=r"^trainings: must be greater than or equal to 1, got 0$"):
         strategy_settings(trainings=0)
+
+
+def test_few_trainings_leave_some_to_be_learnt_from():
+    assert StrategySettings(trainings=6).first_population == 3
+    assert StrategySettings(trainings=2).first_population == 2
+    assert StrategySettings(trainings=20).first_population == 8
