@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
+from torch import nn
 
 from search_spaces.architecture import Architecture
 from search_spaces.atomic_file import write_json
@@ -13,12 +14,14 @@ from search_spaces.network import Network
 from trainables.accuracy import accuracy
 from trainables.block_distillation.trainable import CellTarget
 from trainables.inputs import SearchInputs, UnitInputs, UnitSpec
+from trainables.notes import LOGGER
 from trainables.retrain.config import RetrainConfig, TrainConfig
 from trainables.retrain.inheritance import inherit
 from trainables.retrain.step import SupervisedTraining
 from trainables.retrain.teaching import build_distillation
+from trainables.retrain.zero_cost import NUM_IMAGES, zero_cost_proxies
 from trainables.sd_darts.trainable import Found, SdDartsSpec
-from trainables.seeding import seed_global_generators
+from trainables.seeding import generator, seed_global_generators
 from trainables.trainable import Metrics, train
 from trainables.weights import save_weights
 
@@ -50,7 +53,7 @@ class RetrainSpec(UnitSpec):
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The weights, and the architecture with its accuracies and costs."""
+        """The weights, and the architecture with its accuracies, costs and settings."""
         return self.folder / NETWORK, self.folder / RETRAINED
 
     @property
@@ -68,7 +71,7 @@ class RetrainFoundSpec(UnitSpec):
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The architecture with its accuracies and costs."""
+        """The architecture with its accuracies, costs and settings."""
         return (self.folder / RETRAINED,)
 
     @property
@@ -85,22 +88,24 @@ def run_retrain(spec: RetrainSpec) -> Iterator[Metrics]:
     """
     # Seeds that share a split share no view of its images.
     first_view = spec.training_seed * spec.config.train.epochs
-    method = _training(
-        spec.inputs, spec.architecture, spec.config, spec.training_seed, first_view, spec.targets
+    yield from _train_and_test(
+        spec, spec.architecture, spec.config, spec.training_seed, first_view, spec.targets
     )
-    yield from _train_and_test(spec, method, spec.architecture, spec.training_seed)
 
 
 def run_retrain_found(spec: RetrainFoundSpec) -> Iterator[Metrics]:
     """Metrics of the training, epoch by epoch; the test images are looked at once, at the end."""
     architecture = Found.read(spec.search.folder).architecture
-    seed = spec.inputs.seed
-    method = _training(spec.inputs, architecture, RetrainConfig(train=spec.config), seed)
-    yield from _train_and_test(spec, method, architecture, seed)
+    yield from _train_and_test(spec, architecture, RetrainConfig(train=spec.config), spec.inputs.seed)
 
 
-def read_retrained(folder: Path) -> dict[str, str | float]:
-    """What a training left: architecture, seed, accuracies on the test and held-out images, 0 to 1, and costs.
+def read_retrained(folder: Path) -> dict[str, Any]:
+    """What a training left.
+
+    `architecture`, `seed`, `test_accuracy` and `held_out_accuracy`, 0 to 1, `num_params`, `num_macs`, the proxies
+    `naswot` and `synflow` of the network before its first step (None: it has none that is finite), and `settings`, a
+    `RetrainConfig`, how it was trained. Trainings of earlier versions have neither proxies nor settings; proxies are
+    missing, too, where an operation fails in them.
 
     Raises:
         FileNotFoundError: The training is not finished.
@@ -117,13 +122,7 @@ def _training(
     targets: Sequence[CellTarget] = (),
 ) -> SupervisedTraining:
     """The training of the architecture's network, in its initial state."""
-    seed_global_generators(seed, _SEED_NAME, "start")
-    network = inputs.space.build(architecture)
-    if config.init == "inherited":
-        search = _with_teacher(inputs, "init: inherited")
-        assert isinstance(network, Network)
-        inherit(network, Architecture.parse(architecture), search.space, targets)
-    network = inputs.compute.place_module(network, inputs.device)
+    network = _initial_network(inputs, architecture, config, seed, targets)
     distillation = None
     if config.distillation is not None:
         search = _with_teacher(inputs, "distillation")
@@ -140,6 +139,23 @@ def _training(
     )
 
 
+def _initial_network(
+    inputs: UnitInputs,
+    architecture: str,
+    config: RetrainConfig,
+    seed: int,
+    targets: Sequence[CellTarget],
+) -> nn.Module:
+    """The architecture's network before its first step, on the device."""
+    seed_global_generators(seed, _SEED_NAME, "start")
+    network = inputs.space.build(architecture)
+    if config.init == "inherited":
+        search = _with_teacher(inputs, "init: inherited")
+        assert isinstance(network, Network)
+        inherit(network, Architecture.parse(architecture), search.space, targets)
+    return inputs.compute.place_module(network, inputs.device)
+
+
 def _with_teacher(inputs: UnitInputs, key: str) -> SearchInputs:
     """The inputs, held to those of a search with a teacher."""
     if not isinstance(inputs, SearchInputs):
@@ -151,10 +167,16 @@ def _with_teacher(inputs: UnitInputs, key: str) -> SearchInputs:
 
 
 def _train_and_test(
-    spec: UnitSpec, method: SupervisedTraining, architecture: str, seed: int
+    spec: UnitSpec,
+    architecture: str,
+    config: RetrainConfig,
+    seed: int,
+    first_view: int = 0,
+    targets: Sequence[CellTarget] = (),
 ) -> Iterator[Metrics]:
     """Metrics of each epoch and of the test; leaves weights and figures in the unit's folder."""
     inputs, metrics = spec.inputs, Metrics()
+    method = _training(inputs, architecture, config, seed, first_view, targets)
     for metrics in train(method, spec.folder, seed=seed, name=_SEED_NAME, inputs=spec.fingerprint):
         yield metrics
     # Noise, which is an operation of one space, must not depend on whether the last epoch was run or told again.
@@ -169,6 +191,20 @@ def _train_and_test(
         HELD_OUT_ACCURACY: metrics[HELD_OUT_ACCURACY],
         "num_params": cost.num_params,
         "num_macs": cost.num_macs,
+        **_proxies(inputs, _initial_network(inputs, architecture, config, seed, targets)),
+        "settings": config.model_dump(mode="json"),
     }
     write_json(spec.folder / RETRAINED, result)
     yield {TEST_ACCURACY: test_accuracy}
+
+
+def _proxies(inputs: UnitInputs, network: nn.Module) -> dict[str, float | None]:
+    """The zero-cost proxies of a network before its first step, of all networks on the same training images."""
+    images = inputs.images.train
+    chosen = generator(inputs.seed, "zero_cost").permutation(len(images))[:NUM_IMAGES]
+    batch = inputs.compute.place(images.images(chosen), inputs.device)
+    try:
+        return zero_cost_proxies(network, batch)
+    except RuntimeError as error:  # an operation of a user's own may compute in float32 alone, say
+        LOGGER.warning("the zero-cost proxies of %s could not be computed: %s", type(network).__name__, error)
+        return {}

@@ -1,6 +1,7 @@
 """The unit that trains one architecture: from scratch, from its blocks' weights, with the teacher, in steps."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -109,7 +110,11 @@ def test_a_network_is_trained_tested_and_kept(spec, plain):
         answers = network.eval()(split.images(range(len(split)))).argmax(1)
         expected[split.name] = float((answers == split.labels(range(len(split)))).float().mean())
     cost = plain.space.cost(ARCHITECTURE)
-    assert read_retrained(unit.folder) == {
+    told = read_retrained(unit.folder)
+    assert math.isfinite(told.pop("naswot"))
+    assert math.isfinite(told.pop("synflow"))
+    assert RetrainConfig.model_validate(told.pop("settings")) == unit.config
+    assert told == {
         "architecture": ARCHITECTURE,
         "seed": 0,
         "test_accuracy": pytest.approx(expected["test"]),
@@ -119,6 +124,31 @@ def test_a_network_is_trained_tested_and_kept(spec, plain):
     }
     assert metrics[-1] == {"test_accuracy": pytest.approx(expected["test"])}
     assert sum(p.numel() for p in network.parameters()) == cost.num_params
+
+
+def test_what_was_trained_tells_how(spec, search):
+    settings = {"train": {"ema_decay": 0.9}, "init": "inherited", "distillation": {"features": 0.5}}
+    unit = spec(search[0], targets=search[1], **settings)
+    list(run_unit(unit))
+    told = read_retrained(unit.folder)["settings"]
+    assert (told["train"]["epochs"], told["train"]["batch_size"], told["train"]["optimizer"]) == (
+        2,
+        32,
+        "sgd",
+    )
+    assert (told["init"], told["distillation"]["features"]) == ("inherited", 0.5)
+
+
+def test_proxies_that_cannot_be_computed_cost_no_training(spec, plain, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("expected Float, found Double")
+
+    monkeypatch.setattr(trainable, "zero_cost_proxies", fail)
+    unit = spec(plain)
+    list(run_unit(unit))
+    assert unit.is_done
+    assert "naswot" not in read_retrained(unit.folder)
+    assert "zero-cost proxies of Network could not be computed: expected Float" in caplog.text
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(spec, plain):

@@ -7,7 +7,7 @@ import torch
 from search_spaces.declared import SpaceConfig
 from trainables.data import DataConfig
 from trainables.inputs import UnitInputs
-from trainables.retrain.config import TrainConfig
+from trainables.retrain.config import RetrainConfig, TrainConfig
 from trainables.retrain.step import SupervisedTraining
 from trainables.retrain.trainable import RetrainFoundSpec, read_retrained
 from trainables.sd_darts.config import SdDartsConfig
@@ -72,7 +72,10 @@ def test_what_was_found_is_trained_and_tested(spec, inputs):
     expected = float((answers == test.labels(range(50))).float().mean())
     assert metrics[-1] == {"test_accuracy": pytest.approx(expected)}
     cost = inputs.space.cost(GENOTYPE)
-    assert read_retrained(unit.folder) == {
+    told = read_retrained(unit.folder)
+    assert RetrainConfig.model_validate(told.pop("settings")) == RetrainConfig(train=unit.config)
+    assert {told.pop(name) is not None for name in ("naswot", "synflow")} == {True}
+    assert told == {
         "architecture": GENOTYPE,
         "seed": 0,
         "test_accuracy": pytest.approx(expected),
