@@ -22,6 +22,7 @@ from analysis.endings import Endings, best_endings
 from analysis.nearby_prices import NearbyPrices
 from analysis.relaxation import Relaxation
 
+_Scored = tuple[NDArray[np.float64], NDArray[np.int32]]  # scores [N] and rows [N, K] of architectures
 _MOST_NUMBERS = 2**22  # that a generation of beginnings may hold, which bounds the memory
 
 
@@ -93,6 +94,7 @@ class Search:
         self._steps = [*steps(chain, relaxation)]
         self._nearby_prices = NearbyPrices(chain, relaxation)
         self._endings = best_endings(chain, relaxation)
+        self._rough_limits = chain.limits + chain.roundings  # for sums in whatever order
         self._most_pairs = max(1, _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4))
 
     def best(self, most: int, up_to: float, deadline: float = np.inf) -> Found:
@@ -102,8 +104,8 @@ class Search:
         """
         goal = _Goal(up_to, deadline=deadline)
         scores, rows = np.empty(0), np.empty((0, len(self._steps)), np.int32)
-        for better in self._architectures(goal):
-            scores, rows = np.concatenate([scores, better.scores]), np.concatenate([rows, better.rows])
+        for better_scores, better_rows in self._architectures(goal):
+            scores, rows = np.concatenate([scores, better_scores]), np.concatenate([rows, better_rows])
             order = _first(most, scores, rows)
             scores, rows = scores[order], rows[order]
             if len(scores) == most:
@@ -113,10 +115,10 @@ class Search:
     def count(self, up_to: float) -> int:
         """The number of architectures with a score up to `up_to`."""
         goal = _Goal(up_to, to_beat=float(np.nextafter(up_to, np.inf)))
-        return sum(map(len, self._architectures(goal)))
+        return sum(len(scores) for scores, _ in self._architectures(goal))
 
-    def _architectures(self, goal: _Goal) -> Iterator[Beginnings]:
-        """All architectures within the budgets that reach `goal`, many at a time, in the order of IDs."""
+    def _architectures(self, goal: _Goal) -> Iterator[_Scored]:
+        """All architectures within the budgets that reach `goal`, many at a time."""
         stack = [self._root()]
         while stack and time.monotonic() <= goal.deadline:
             beginnings = self._beating(goal, stack.pop())
@@ -132,7 +134,8 @@ class Search:
             extended = self._extend(depth, beginnings[:part], counts[:part], goal)
             if depth == len(self._steps) - 1:
                 goal.num_enumerated += int(counts[:part].sum())
-                yield extended[goal.beaten_by(extended.scores, extended.rows)]
+                kept = goal.beaten_by(extended.scores, extended.rows)
+                yield extended.scores[kept], extended.rows[kept]
             elif len(extended):
                 stack.append(extended)
         goal.complete = not stack
@@ -175,7 +178,7 @@ class Search:
 
     def _finished(
         self, depth: int, beginnings: Beginnings, left: NDArray[np.float64], goal: _Goal
-    ) -> Iterator[Beginnings]:
+    ) -> Iterator[_Scored]:
         """The architectures that reach `goal` among the beginnings with their endings, many at a time."""
         for width, endings in enumerate(self._endings[depth]):
             (entered,) = np.nonzero(beginnings.widths == width)
@@ -188,20 +191,24 @@ class Search:
 
     def _ended(
         self, depth: int, beginnings: Beginnings, counts: NDArray[np.int64], endings: Endings, goal: _Goal
-    ) -> Beginnings:
+    ) -> _Scored:
         """What reaches `goal` of `beginnings` with their first `counts` endings."""
         parents = np.repeat(np.arange(len(beginnings)), counts)
         chosen = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
-        limits = self._chain.limits + self._chain.roundings
-        for costs, of_endings, limit in zip(beginnings.costs, endings.costs, limits, strict=True):
+        for costs, of_endings, limit in zip(beginnings.costs, endings.costs, self._rough_limits, strict=True):
             affordable = costs[parents] + of_endings[chosen] <= limit
             parents, chosen = parents[affordable], chosen[affordable]
         promising = beginnings.scores[parents] + endings.scores[chosen] <= goal.to_beat + self._rounding
-        found, rest = beginnings[parents[promising]], endings.rows[chosen[promising]]
-        for step, rows in zip(self._steps[depth:], rest.T, strict=True):  # for sums from left to right
-            found = found.followed_by(step, rows)
-        affordable = (found.costs <= self._chain.limits[:, np.newaxis]).all(axis=0)
-        return found[affordable & goal.beaten_by(found.scores, found.rows)]
+        parents, rest = parents[promising], endings.rows[chosen[promising]]
+        whole = np.hstack([beginnings.rows[parents], rest])
+        scores, costs = beginnings.scores[parents], beginnings.costs[:, parents]
+        if len(whole):
+            for block, rows in zip(
+                self._chain.blocks[depth:], rest.T, strict=True
+            ):  # sums from left to right
+                scores, costs = scores + block.ratings[rows], costs + block.costs[:, rows]
+        kept = (costs <= self._chain.limits[:, np.newaxis]).all(axis=0) & goal.beaten_by(scores, whole)
+        return scores[kept], whole[kept]
 
     def _extend(
         self, depth: int, beginnings: Beginnings, counts: NDArray[np.int64], goal: _Goal
@@ -212,10 +219,8 @@ class Search:
         firsts = step.starts[beginnings.widths] - (np.cumsum(counts) - counts)
         rows = step.by_excess[np.repeat(firsts, counts) + np.arange(len(parents))]
         # Whole architectures have their final sums, beginnings only bounds.
-        roundings = self._chain.roundings if depth < len(self._steps) - 1 else 0.0
-        for costs, rests, limit in zip(
-            beginnings.costs, step.least_costs, self._chain.limits + roundings, strict=True
-        ):
+        limits = self._rough_limits if depth < len(self._steps) - 1 else self._chain.limits
+        for costs, rests, limit in zip(beginnings.costs, step.least_costs, limits, strict=True):
             affordable = costs[parents] + rests[rows] <= limit
             parents, rows = parents[affordable], rows[affordable]
         promising = beginnings.scores[parents] + step.least_scores[rows] <= goal.to_beat + self._rounding
