@@ -128,9 +128,13 @@ def unit_trainable(config: dict[str, Any], mirror: Mirror | None = None) -> None
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves a node's GPUs open to those who asked for none
     try:
         with staged(spec, mirror) as leave:
+            has_told = False
             for metrics in run_unit(spec):
                 leave()
                 tune.report(metrics)
+                has_told = True
+        if not has_told:  # it was done already; of a trial without a report Tune prints a line of its own
+            tune.report({})
     except (ValueError, FloatingPointError) as error:
         with suppress(OSError):  # the disk may be what failed
             spec.folder.mkdir(parents=True, exist_ok=True)
