@@ -5,7 +5,6 @@ for the measures; B. Efron and R. J. Tibshirani, "An Introduction to the Bootstr
 percentile intervals. Our own reading: the pairs of alike cost, the regret of ties, and the verdict.
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +24,13 @@ from analysis.kendall import (
     random_taus,
     spearman_rhos,
 )
+from analysis.noise_ceiling import attainable_taus, seed_taus
+from search_spaces.rating_table import DEPTH, NUM_MACS, NUM_PARAMS
 
 RANDOM, COMBINED = "random", "combined"
 SCORE, SWAP_IN_SCORE, CALIBRATED = "score", "swap_in_score", "calibrated"
+_TRIVIAL = (NUM_PARAMS, NUM_MACS, DEPTH)
+ZERO_COST = ("naswot", "synflow")
 # What predicts accuracies, and whether a higher value promises a higher one.
 _RISES = {
     SCORE: False,
@@ -35,16 +38,7 @@ _RISES = {
     CALIBRATED: False,
     "stitched_accuracy": True,
     COMBINED: True,
-    "num_params": True,
-    "num_macs": True,
-    "depth": True,
-}
-_SCORES = {SCORE: "score", SWAP_IN_SCORE: "swap-in score"}
-_BASELINES = {
-    "num_params": "the number of parameters",
-    "num_macs": "the number of MACs",
-    "depth": "depth",
-    RANDOM: "a random order",
+    **dict.fromkeys((*_TRIVIAL, *ZERO_COST), True),
 }
 FEWEST_NETWORKS = 4
 _FEWEST_IN_DECILE = 5
@@ -103,16 +97,17 @@ def agreement(
       equal depth, depth tells nothing apart: 0.
     - `regret`: how much lower than the best accuracy of all the best of the k first is (0 if there are no more than k);
       of tied networks those taken are random, and the regret is what is then to be expected.
-    - `noise_ceiling`: how far the order by one training agrees with that by another, over all pairs of seeds. An
-      accuracy that is a mean over several seeds can be predicted better than that.
+    - `noise_ceiling`: how far the order by one training agrees with that by another, over all pairs of seeds. No upper
+      limit: a predictor has no noise of training, and accuracies are means over seeds, so that a good one may lie above
+      it. `attainable_kendall_tau` estimates that of the networks' true qualities, see `analysis.noise_ceiling`.
     - `verdict`: the tau of the score that is ranked by (`predictor`) minus that of the trivial predictor whose tau is
       highest, over the networks with that score; "undecided" if its interval holds 0. That the best is picked after the
-      fact makes it harder to beat.
+      fact makes it harder to beat. `best_proxy` is the zero-cost proxy whose tau is highest, None if none is known.
 
     Args:
         networks: A row per network with the columns `score` and `accuracy`, `accuracies` (one per training seed), and
             of the other predictors those that are known: `swap_in_score`, `calibrated`, `stitched_accuracy`,
-            `num_params`, `num_macs`, `depth`.
+            `num_params`, `num_macs`, `depth`, and the zero-cost proxies `naswot` and `synflow`.
         by: Which score is held to the trivial predictors, that by which architectures are ranked: "score" or
             "swap_in_score".
         seed: Decides resamples and random orders.
@@ -143,24 +138,6 @@ def agreement(
         "noise_ceiling": _noise_ceiling(networks, num_seeds, draws) if num_seeds > 1 else None,
         "verdict": _verdict(rated, by, draws),
     }
-
-
-def sentence(figures: dict[str, Any]) -> str:
-    """What `agreement` gave, in one sentence: whether the score orders networks better than the best trivial one."""
-    verdict, difference = figures["verdict"], figures["verdict"]["difference"]
-    predictor = verdict.get("predictor", SCORE)  # runs from before there was a choice do not say
-    name, tau = _SCORES[predictor], figures["predictors"][predictor]["kendall_tau"]["value"]
-    number, baseline = figures["num_networks"], _BASELINES[verdict["best_baseline"]]
-    finding = {
-        "better": f"The {name} orders {number} networks better than {baseline} does, the best trivial baseline",
-        "worse": f"The {name} orders {number} networks worse than {baseline} does, the best trivial baseline",
-        "undecided": f"With only {number} networks, the {name} cannot be told apart from {baseline},"
-        " the best trivial baseline",
-    }[verdict["outcome"]]
-    return (
-        f"{finding}: Kendall's τ with their accuracies is {tau:.2f} against {tau - difference['value']:.2f}, a"
-        f" difference of {difference['value']:.2f} (95% interval {difference['low']:.2f} to {difference['high']:.2f})."
-    )
 
 
 def _check(networks: pd.DataFrame, num_rated: int, num_resamples: int) -> None:
@@ -278,10 +255,12 @@ def _regret(values: Values, accuracies: Values, k: int) -> float:
 
 def _noise_ceiling(networks: pd.DataFrame, num_seeds: int, draws: _Draws) -> dict[str, Interval]:
     accuracies = np.array([list(values)[:num_seeds] for values in networks["accuracies"]], np.float64)
-    weights = draws.weights(len(networks))
-    truths = [order_signs(of_seed) for of_seed in accuracies.T]
-    taus = np.mean([kendall_taus(*pair, weights) for pair in itertools.combinations(truths, 2)], axis=0)
-    return {"kendall_tau": interval(taus[0], taus[1:])}
+    taus = seed_taus(accuracies, draws.weights(len(networks)))
+    attainable = attainable_taus(taus, num_seeds)
+    return {
+        "kendall_tau": interval(taus[0], taus[1:]),
+        "attainable_kendall_tau": interval(attainable[0], attainable[1:]),
+    }
 
 
 def _verdict(rated: pd.DataFrame, by: str, draws: _Draws) -> dict[str, Any]:
@@ -291,10 +270,19 @@ def _verdict(rated: pd.DataFrame, by: str, draws: _Draws) -> dict[str, Any]:
     def taus(name: str) -> Values:
         return kendall_taus(order_signs(_oriented(rated, name)), truth, weights)
 
-    known = [name for name in _BASELINES if name != RANDOM and _is_known(rated, name).all()]
-    baselines = {name: taus(name) for name in known} | {RANDOM: np.zeros(len(weights))}
+    def known(names: tuple[str, ...]) -> dict[str, Values]:
+        return {name: taus(name) for name in names if _is_known(rated, name).all()}
+
+    baselines, proxies = known(_TRIVIAL) | {RANDOM: np.zeros(len(weights))}, known(ZERO_COST)
     best = max(baselines, key=lambda name: baselines[name][0])
     differences = taus(by) - baselines[best]
     difference = interval(differences[0], differences[1:])
     outcome = "better" if difference["low"] > 0 else "worse" if difference["high"] < 0 else "undecided"
-    return {"predictor": by, "best_baseline": best, "difference": difference, "outcome": outcome}
+    proxy = max(proxies, key=lambda name: proxies[name][0], default=None)
+    return {
+        "predictor": by,
+        "best_baseline": best,
+        "difference": difference,
+        "outcome": outcome,
+        "best_proxy": None if proxy is None else {"name": proxy, "kendall_tau": float(proxies[proxy][0])},
+    }

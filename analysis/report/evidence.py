@@ -6,13 +6,15 @@ from typing import Any
 import pandas as pd
 
 from analysis import additivity, calibration
-from analysis.agreement import sentence
+from analysis.agreement import ZERO_COST
 from analysis.numerals import decimal
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear, names
 from analysis.report.chart import SMALL, Chart, rows_size
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table
+from analysis.report.palette import series_role
 from analysis.run import Run
+from analysis.verdict import sentence
 
 _PREDICTORS = {
     "score": "score",
@@ -23,6 +25,8 @@ _PREDICTORS = {
     "num_params": "parameters",
     "num_macs": "MACs",
     "depth": "depth",
+    "naswot": "NASWOT",
+    "synflow": "synflow",
     "random": "random order",
 }
 _AXES = {
@@ -31,8 +35,11 @@ _AXES = {
     "calibrated": "calibrated score, by weights from the other networks",
     "stitched_accuracy": "accuracy of the trained blocks put together",
     "depth": "depth, in layers",
+    "naswot": "NASWOT, before the first step of training",
+    "synflow": "log of synflow, before the first step of training",
 }
 _OWN = ("score", "swap_in_score", "calibrated", "stitched_accuracy", "combined")
+_PROXY = series_role(3)
 _GROUPS = {
     "top": ("best of the ranking", "ranked clear", "circle"),
     "sample": ("spread over all scores", "reference", "square"),
@@ -115,10 +122,31 @@ def _forest(figures: dict[str, Any]) -> Figure:
         "Strokes are 95% intervals of a bootstrap over networks; where they overlap widely, more networks are needed. "
         "Among pairs with alike MACs or depth, a predictor cannot win by size alone."
     )
+    if any(name in predictors for name in ZERO_COST):
+        legend.append(Key("zero-cost proxy", _PROXY))
     if figures["noise_ceiling"] is not None:
         legend.append(Key("noise ceiling, with its interval", "trained", "line"))
-        caption += " The noise ceiling is how far the accuracies of two training seeds agree with each other."
+        caption += _on_the_ceiling(figures["noise_ceiling"], figures["num_seeds"])
     return Figure("Kendall's τ with accuracy", caption, charts, legend)
+
+
+def _on_the_ceiling(ceiling: dict[str, Any], num_seeds: int) -> str:
+    """What the line of the noise ceiling is, and what lies above it."""
+    text = (
+        " The noise ceiling is the τ of one training seed's accuracies with another's. It is no upper limit: the "
+        f"accuracies here are means over {num_seeds} seeds, so that a good predictor may lie above it"
+    )
+    attainable = ceiling.get("attainable_kendall_tau")  # runs from before it was estimated do not say
+    if attainable is None:
+        return f"{text}."
+    return (
+        f"{text}. One that knew the networks' true qualities would reach about {decimal(attainable['value'], 2)} (an "
+        "estimate of our own, for normal noise)."
+    )
+
+
+def _role(predictor: str) -> str:
+    return "ranked" if predictor in _OWN else _PROXY if predictor in ZERO_COST else "reference"
 
 
 def _intervals(predictors: dict[str, Any], tau: str, title: str, ceiling: dict[str, Any] | None) -> Chart:
@@ -138,7 +166,7 @@ def _intervals(predictors: dict[str, Any], tau: str, title: str, ceiling: dict[s
         chart.along(one["value"], "trained", tip=f"noise ceiling {_interval(one)}")
     chart.along(0.0, "zero")
     for place, name in enumerate(rows):
-        one, role = predictors[name][tau], "ranked" if name in _OWN else "reference"
+        one, role = predictors[name][tau], _role(name)
         tip = f"{name}: {_interval(one)}"
         chart.line((one["low"], one["high"]), (place, place), f"{role} bold", tip=tip)
         chart.points([one["value"]], [place], role, tips=[tip], radius=4.5)

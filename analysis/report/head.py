@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analysis import family, generations
-from analysis.agreement import sentence
 from analysis.numerals import count
 from analysis.run import Run
+from analysis.verdict import sentence
 
 
 def facts(run: Run) -> list[tuple[str, str]]:

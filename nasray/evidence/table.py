@@ -14,6 +14,7 @@ from search_spaces.space import SearchSpace
 from trainables.block_distillation.stitch import STITCHED_ACCURACY
 from trainables.inputs import UnitInputs
 from trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
+from trainables.retrain.zero_cost import NASWOT, SYNFLOW
 
 SWAP_IN_SCORE = "swap_in_score"
 DEPTH = "depth"
@@ -31,8 +32,9 @@ def evidence_table(
 
     Columns: `architecture`, `group`, `score` and `swap_in_score` (sums of the ratings, lower is better; missing where
     there is no rating), `num_params`, `num_macs`, `depth` (layers that do something; missing for cells), `accuracies`
-    on the test images per training seed, 0 to 1, `accuracy` (their mean), and `stitched_accuracy` on the held-out
-    images (missing where it was not measured).
+    on the test images per training seed, 0 to 1, `accuracy` (their mean), the zero-cost proxies `naswot` and `synflow`
+    (means over the training seeds; missing where one of them has none, as trainings of earlier versions have), and
+    `stitched_accuracy` on the held-out images (missing where it was not measured).
 
     Args:
         networks: The architectures with their groups.
@@ -51,10 +53,13 @@ def evidence_table(
     frame[NUM_MACS] = np.array([cost.num_macs for cost in costs], np.int64)
     space = inputs.space if isinstance(inputs.space, SearchSpace) else None
     frame[DEPTH] = pd.array([_depth(space, name) if space else None for name in names], "Int64")
-    frame[ACCURACIES] = [
-        [float(read_retrained(spec.folder)[TEST_ACCURACY]) for spec in trainings[name]] for name in names
-    ]
+    results = [[read_retrained(spec.folder) for spec in trainings[name]] for name in names]
+    frame[ACCURACIES] = [[float(result[TEST_ACCURACY]) for result in of_name] for of_name in results]
     frame[ACCURACY] = _floats(np.mean(values) for values in frame[ACCURACIES])
+    for proxy in (NASWOT, SYNFLOW):
+        frame[proxy] = _floats(
+            np.mean(_floats(result.get(proxy) for result in of_name)) for of_name in results
+        )
     measured = (
         {}
         if stitched is None

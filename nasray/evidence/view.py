@@ -4,7 +4,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis import agreement, calibration
+from analysis import calibration, verdict
 from analysis.numerals import quantity
 from nasray.evidence.evidence import Evidence
 from nasray.evidence.networks import GROUP, SAMPLE
@@ -40,7 +40,7 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
     if len(sampled):
         console.print(_range(sampled), soft_wrap=True)
     if evidence.agreement is not None:
-        console.print(agreement.sentence(evidence.agreement), soft_wrap=True)
+        console.print(verdict.sentence(evidence.agreement), soft_wrap=True)
     if evidence.calibration is not None and evidence.calibration["helps"]:
         console.print(
             f"{calibration.sentence(evidence.calibration)} `nasray rank RUN --by calibrated` ranks by them.",

@@ -3,6 +3,7 @@ import json
 import pandas as pd
 
 from analysis.additivity import additivity
+from analysis.agreement import agreement
 from analysis.calibration import calibrate
 from analysis.report.evidence import section
 from analysis.run import load_run
@@ -33,6 +34,40 @@ def test_the_noise_ceiling_is_a_line_where_there_are_seeds(full_run, new_run):
     run.ratings()
     run.agreement(seeds=1)
     assert "noise ceiling" not in section(load_run(run.path)).parts[1].charts[0].markup()
+
+
+def test_the_noise_ceiling_is_told_as_no_upper_limit(full_run):
+    figures = json.loads((full_run / "agreement.json").read_text())
+    caption = section(load_run(full_run)).parts[1].caption
+    reached = figures["noise_ceiling"]["attainable_kendall_tau"]["value"]
+    assert "means over 2 seeds, so that a good predictor may lie above it" in caption
+    assert f"would reach about {reached:.2f} (an estimate of our own" in caption
+
+
+def test_zero_cost_proxies_have_a_role_of_their_own(new_run):
+    run = new_run()
+    run.ratings()
+    run.agreement()
+    networks = pd.read_parquet(run.path / "agreement.parquet")
+    plain = section(load_run(run.path))
+    assert "zero-cost proxy" not in [key.text for key in plain.parts[1].legend]
+    networks["naswot"], networks["synflow"] = networks["accuracy"] ** 2, networks["num_params"] + 0.5
+    networks.to_parquet(run.path / "agreement.parquet")
+    (run.path / "agreement.json").write_text(json.dumps(agreement(networks, num_resamples=50)))
+    scatters, forest, table = section(load_run(run.path)).parts
+    assert len(scatters.charts) == len(plain.parts[0].charts) + 2
+    assert "zero-cost proxy" in [key.text for key in forest.legend]
+    assert {"NASWOT", "synflow"} <= {row[0].text for row in table.rows}
+
+
+def test_figures_of_earlier_versions_are_shown(new_run):
+    run = new_run()
+    run.ratings()
+    run.agreement()
+    figures = json.loads((run.path / "agreement.json").read_text())
+    del figures["noise_ceiling"]["attainable_kendall_tau"], figures["verdict"]["best_proxy"]
+    (run.path / "agreement.json").write_text(json.dumps(figures))
+    assert "may lie above it." in section(load_run(run.path)).parts[1].caption
 
 
 def test_points_tell_their_architecture(full_run):

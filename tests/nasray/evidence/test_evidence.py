@@ -58,6 +58,8 @@ def test_a_search_ends_with_evidence(searched):
     assert networks["accuracy"].between(0, 1).all()
     assert networks["stitched_accuracy"].between(0, 1).all()
     assert networks["swap_in_score"].gt(0).all()
+    assert networks[["naswot", "synflow"]].notna().all(axis=None)
+    assert {"naswot", "synflow"} <= set(result.evidence.agreement["predictors"])
     settings = load_config(plain).retrain.training
     assert units(result.folder) == sorted(
         retrain_unit(name, settings, seed) for name in networks["architecture"] for seed in (0, 1)
