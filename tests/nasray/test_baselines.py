@@ -84,6 +84,7 @@ def test_the_same_again_runs_nothing_and_mlflow_has_a_curve_per_strategy(searche
     assert random.data.metrics["test_accuracy"] == choices["test_accuracy"]["random"]
 
 
+@pytest.mark.slow
 def test_further_seeds_are_added_to_what_is_there(searched):
     _, result, found = searched
     more = baselines(result.folder, settings=SETTINGS, strategies=["random", "ranking"], num_seeds=2)
@@ -133,6 +134,7 @@ def test_a_mistake_is_one_message(searched, arguments, message, capsys):
     assert message in capsys.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_cells_have_strategies_but_no_ranking(tiny):
     sd_darts = {"method": "sd_darts", "epochs": 1, "batch_size": 32, "measure": {"num_images": 16}}
     plain = tiny(

@@ -54,6 +54,7 @@ def test_all_are_ranked_and_some_trained_from_the_blocks_weights(label_free):
         measure_additivity(result.folder)
 
 
+@pytest.mark.slow
 def test_a_trunk_needs_no_training_and_views_may_be_cached(label_free):
     result = search(label_free(teacher={"source": "largest"}, features={"mode": "cached", "views": 2}))
     assert len(result.ranking) == 54

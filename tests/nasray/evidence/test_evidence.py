@@ -137,6 +137,7 @@ def test_another_order_takes_its_evidence_with_it_a_shorter_list_does_not(search
     assert len(again.evidence.networks) == len(before)
 
 
+@pytest.mark.slow
 def test_inherited_weights_and_a_teacher(with_evidence):
     plain = with_evidence(top=1, sample=0, training_seeds=[3], init="inherited", distillation={"logits": 1.0})
     result = search(plain)
@@ -158,6 +159,7 @@ def test_what_sd_darts_found_is_trained_too(tiny):
     assert groups[result.found["architecture"][0]] in ("found", "top")
 
 
+@pytest.mark.slow
 def test_a_search_of_cells_alone_trains_what_it_found(tiny):
     plain = tiny(
         searches=[SD_DARTS],
