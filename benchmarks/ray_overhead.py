@@ -32,6 +32,7 @@ from nasray.schedule import Unit
 from trainables import trainable
 from trainables.units import parse_spec, run_unit
 
+_SHORT_RATING = ["searches.0.rating.swap_in_images=0", "searches.0.rating.calibration_images=128"]
 _RAY_NICENESS = 15  # that of Ray's own processes
 
 
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--root", type=Path, default=Path("runs/overhead"))
     arguments = parser.parse_args()
-    sizes = ["data.num_train_images=3000", "data.num_held_out_images=500"]
+    sizes = ["data.num_train_images=3000", "data.num_held_out_images=500", *_SHORT_RATING]
     config, units = prepared(
         "fashion_mnist", arguments.root, [*sizes, f"searches.0.epochs={arguments.epochs}"]
     )
@@ -89,7 +90,7 @@ def _run_plainly(specs: Sequence[dict[str, Any]]) -> float:
 def seconds_to_first_step(root: Path) -> float:
     """From the start of a search of the digits to the first step of its teacher's training."""
     shutil.rmtree(root, ignore_errors=True)
-    checkpoint = root.absolute() / "digits" / "units" / "teacher" / trainable.CHECKPOINT
+    checkpoint = root.absolute() / "digits" / "teacher" / trainable.CHECKPOINT
     script = Path(__file__).parent.parent / "nasray" / "launch.py"
     command = [
         sys.executable,
@@ -103,6 +104,7 @@ def seconds_to_first_step(root: Path) -> float:
     search = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not checkpoint.exists():
+            assert search.poll() is None, "the search trains its teacher for longer than this takes"
             time.sleep(0.02)
         written = checkpoint.stat().st_mtime
         state = trainable.load_checkpoint(checkpoint)
