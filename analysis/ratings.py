@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.batches import comparable
+from analysis.json_file import read_object
 from search_spaces import rating_table
 from search_spaces.rating_table import CANDIDATE, IN_CHANNELS
 
@@ -47,8 +48,14 @@ def load_ratings(folder: Path) -> list[pd.DataFrame]:
 
 
 def has_latencies(folder: Path) -> bool:
-    """Whether a whole measurement of latencies is in a run's folder; a part of one counts as none."""
-    return (Path(folder) / LATENCY / LATENCY_FIGURES).is_file()
+    """Whether a whole measurement of latencies is in a run's folder; a part of one counts as none.
+
+    Raises:
+        ValueError: The file that says so is damaged.
+    """
+    again = f"measure anew by `nasray latency {folder}`"
+    figures = read_object(Path(folder) / LATENCY / LATENCY_FIGURES, "device", "clock", "scale", again=again)
+    return figures is not None
 
 
 def check_budgets_known(folder: Path, budgets: Mapping[str, float]) -> None:

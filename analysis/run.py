@@ -149,7 +149,12 @@ class Run:
     def agreement_figures(self) -> dict[str, Any] | None:
         """How far each predictor agrees with the accuracies: what `analysis.agreement.agreement` gives."""
         return read_object(
-            self.path / "agreement.json", "num_networks", "predictors", "noise_ceiling", "verdict"
+            self.path / "agreement.json",
+            "num_networks",
+            "predictors",
+            "noise_ceiling",
+            "verdict",
+            or_null=True,
         )
 
     @cached_property
@@ -175,7 +180,7 @@ class Run:
     @cached_property
     def additivity_figures(self) -> dict[str, Any] | None:
         """How far sum and together agree, by blocks such as "0+2": what `analysis.additivity.additivity` gives."""
-        return read_object(self.path / "additivity.json") or None
+        return read_object(self.path / "additivity.json", again="run `nasray additivity` again") or None
 
     @cached_property
     def generations(self) -> pd.DataFrame | None:

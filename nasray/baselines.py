@@ -113,6 +113,8 @@ def _search(
     parts = []
     for seed in range(config.seed, config.seed + num_seeds):
         drawing = names if seed == config.seed else [name for name in names if name != RANKING]
+        if not drawing:  # the ranking's own, which no seed changes
+            break
         searches = {
             name: build_strategy(name, problem, settings, epochs=epochs, seed=seed, ranked=ranked)
             for name in drawing

@@ -1,12 +1,9 @@
 """What strategies found, as a person reads it on the terminal."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
-from analysis.contest import NUM_SEARCHES, TEST_SE, by_strategy
+from analysis.contest import NUM_SEARCHES, by_strategy, told_accuracy
 from analysis.numerals import quantity
 from nasray.baselines import DNA, Baselines
 from nasray.strategies.build import RANKING
@@ -16,14 +13,15 @@ def print_baselines(found: Baselines, console: Console) -> None:
     """Print what each strategy chose, what it took, and what the figures are."""
     several = found.choices["strategy"].duplicated().any()
     table = Table(title="What each strategy chose", title_justify="left", box=None)
-    for heading in ("strategy", "held-out", "test", "epochs", "params", "macs"):
+    for heading in ("strategy", "searches", "held-out", "test", "epochs", "params", "macs"):
         table.add_column(heading, justify="left" if heading == "strategy" else "right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
     for row in by_strategy(found.choices).to_dict("records"):
         table.add_row(
             str(row["strategy"]),
+            str(row[NUM_SEARCHES]),
             f"{row['held_out_accuracy']:.4f}",
-            _test(row),
+            told_accuracy(row),
             f"{row['cost_epochs']:.0f}",
             quantity(row["num_params"]),
             quantity(row["num_macs"]),
@@ -32,8 +30,8 @@ def print_baselines(found: Baselines, console: Console) -> None:
     console.print(table)
     if several:
         console.print(
-            "Several searches by a strategy: means, ± the standard error; the architecture is that of the search that "
-            "ended best on the held-out images.",
+            "Several searches by a strategy: means, with the standard error (of two, the range); the architecture is "
+            "that of the search that ended best on the held-out images.",
             soft_wrap=True,
         )
     console.print(
@@ -41,14 +39,6 @@ def print_baselines(found: Baselines, console: Console) -> None:
         + _ranking_cost(found),
         soft_wrap=True,
     )
-
-
-def _test(row: Mapping[Any, Any]) -> str:
-    """The mean over searches with its standard error; of one search, over training seeds with their range."""
-    if row[NUM_SEARCHES] > 1:
-        return f"{row['test_accuracy']:.4f} ± {row[TEST_SE]:.4f} ({row[NUM_SEARCHES]})"
-    values, mean = row["test_accuracies"], f"{row['test_accuracy']:.4f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _ranking_cost(found: Baselines) -> str:

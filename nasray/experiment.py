@@ -181,7 +181,7 @@ def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     stored = _stored_ranking(folder, inputs)
     if stored is not None:
         return stored
-    before = read_json(folder.certificate)
+    before = _read_certificate(folder)
     folder.certificate.unlink(missing_ok=True)
     if before is None or not is_same_order(before["inputs"], inputs):
         drop_evidence(folder)
@@ -200,9 +200,16 @@ def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     return ranking
 
 
+def _read_certificate(folder: RunFolder) -> dict[str, Any] | None:
+    """What is proved of the ranking that is there; None where that is not known, or the file is damaged."""
+    found = read_json(folder.certificate)
+    is_whole = isinstance(found, dict) and {"proved", "inputs", "num_feasible"} <= found.keys()
+    return found if is_whole else None
+
+
 def _stored_ranking(folder: RunFolder, inputs: Mapping[str, Any]) -> pd.DataFrame | None:
     """The ranking that is there, if it is whole, proved, and made from these inputs."""
-    found = read_json(folder.certificate)
+    found = _read_certificate(folder)
     if found is None or not found["proved"] or found["inputs"] != inputs:
         return None
     try:

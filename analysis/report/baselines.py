@@ -1,11 +1,8 @@
 """The section of other searches: what strategies that train networks for real chose, at equal cost."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
-from analysis.contest import NUM_SEARCHES, TEST_SE, by_strategy
+from analysis.contest import NUM_SEARCHES, by_strategy, told_accuracy
 from analysis.numerals import decimal
 from analysis.ranking import ARCHITECTURE
 from analysis.report.axis import linear
@@ -19,7 +16,8 @@ _COLUMNS = (
     Column("held-out", "accuracy on the held-out images, by which it was chosen"),
     Column(
         "test",
-        "accuracy on the test images, the mean over training seeds, and over searches with its standard error",
+        "accuracy on the test images: the mean over searches ± its standard error, of two searches with their range, "
+        "of one with that of its training seeds",
     ),
     Column("searches", "each with a seed of its own"),
     Column(
@@ -74,7 +72,7 @@ def _table(choices: pd.DataFrame) -> Table:
         [
             Cell(row["strategy"]),
             Cell(decimal(row["held_out_accuracy"], 4), row["held_out_accuracy"]),
-            Cell(_test(row), row["test_accuracy"]),
+            Cell(told_accuracy(row), row["test_accuracy"]),
             Cell(str(row[NUM_SEARCHES]), row[NUM_SEARCHES]),
             Cell(f"{row['cost_epochs']:,.0f}", row["cost_epochs"]),
             Cell(f"{row['num_params']:,.0f}", row["num_params"]),
@@ -84,8 +82,3 @@ def _table(choices: pd.DataFrame) -> Table:
         for row in by_strategy(choices).to_dict("records")
     ]
     return Table("What they chose", "The test images had no part in any choice.", _COLUMNS, rows)
-
-
-def _test(row: Mapping[Any, Any]) -> str:
-    mean = decimal(row["test_accuracy"], 4)
-    return mean if row[NUM_SEARCHES] == 1 else f"{mean} ± {decimal(row[TEST_SE], 4)}"

@@ -16,7 +16,7 @@ class StrategySettings(BaseModel):
     Attributes:
         trainings: What may be spent, in trainings of full length; a strategy of shorter ones makes more of them.
         batch: How many trainings are asked for at once, before it is known how they end. Not a matter of the machine,
-            so that the same seed gives the same search on any.
+            so that the same seed gives the same search on any. Of few trainings no more than half.
         population: Architectures drawn evenly with which a search begins; the size of a population that evolves. Of
             few trainings no more than half, so that something is left to be learnt from them.
         tournament: Of so many of the population, drawn at random, evolution takes the best as a parent.
@@ -36,7 +36,16 @@ class StrategySettings(BaseModel):
     @property
     def first_population(self) -> int:
         """The population that the trainings allow."""
-        return min(self.population, max(2, self.trainings // 2))
+        return min(self.population, self._half)
+
+    @property
+    def first_batch(self) -> int:
+        """The batch that they allow: all that are asked for at once know nothing of each other."""
+        return min(self.batch, self._half)
+
+    @property
+    def _half(self) -> int:
+        return max(2, self.trainings // 2)
 
 
 def strategy_settings(**given: int) -> StrategySettings:
@@ -97,7 +106,7 @@ class OneByOne(ABC):
         """As many trainings as a batch has, fewer at the end."""
         left = self._settings.trainings - len(self._asked)
         batch: list[Training] = []
-        while len(batch) < min(left, self._settings.batch):
+        while len(batch) < min(left, self._settings.first_batch):
             architecture = self._propose()
             if architecture is None:
                 break

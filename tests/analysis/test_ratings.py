@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -87,7 +88,8 @@ def measured(tmp_path):
     for cell, names in (("1x16", ["b", "a"]), ("2x8", ["c"])):
         write(tmp_path, 0, cell, names)
         write_latencies(tmp_path, 0, cell, sorted(names))
-    (tmp_path / "latency" / "latency.json").write_text("{}")
+    figures = {"device": "cpu", "clock": "perf_counter", "scale": 1.0}
+    (tmp_path / "latency" / "latency.json").write_text(json.dumps(figures))
     return tmp_path
 
 
@@ -96,6 +98,15 @@ def test_latencies_are_joined_where_they_are_measured(measured):
     assert table.columns.tolist() == [*rating_table.SCHEMA.names, "latency_ms"]
     assert table["candidate"].tolist() == ["1x16:b", "1x16:a", "2x8:c"]
     assert table["latency_ms"].tolist() == [98.0, 97.0, 99.0]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '"x"', "null", "{"])
+def test_a_damaged_measurement_is_named(measured, content):
+    (measured / "latency" / "latency.json").write_text(content)
+    with pytest.raises(
+        ValueError, match=r"latency\.json must be a whole file.*measure anew by `nasray latency"
+    ):
+        load_ratings(measured)
 
 
 def test_an_unfinished_measurement_counts_as_none(measured):

@@ -128,9 +128,13 @@ FILES = {
 @pytest.mark.parametrize("file", FILES)
 def test_files_of_another_shape_are_named(run, tmp_path, file):
     (tmp_path / "config.yaml").write_text((run.path / "config.yaml").read_text())
-    for content in ("[]", '"text"', "{", "{}"):
+    for content in ("[]", '"text"', "{", "{}", "null"):
         (tmp_path / file).write_text(content)
-        if content == "{}" and file in ("environment.json", "additivity.json"):
+        if (content, file) in (
+            ("{}", "environment.json"),
+            ("{}", "additivity.json"),
+            ("null", "agreement.json"),
+        ):
             assert not getattr(load_run(tmp_path), FILES[file])
             continue
         with pytest.raises(ValueError, match=f"{file} must be a whole file"):

@@ -100,8 +100,11 @@ def test_further_seeds_are_added_to_what_is_there(searched):
         assert list(own["architecture"]) == list(before["architecture"])
     text = io.StringIO()
     print_baselines(more, Console(width=160, highlight=False, file=text))
-    assert "± " in text.getvalue()
+    own = more.choices[more.choices["strategy"] == "random"]["test_accuracy"]
+    assert f"{own.mean():.4f} ({own.min():.4f} to {own.max():.4f})" in text.getvalue()
     assert "the architecture is that of the search that ended best" in text.getvalue()
+    alone = baselines(result.folder, settings=SETTINGS, strategies=["ranking"], num_seeds=2)
+    assert list(alone.choices["strategy"]) == ["ranking", "dna"], "no seed changes what the ranking trains"
 
 
 def test_what_is_printed(searched):

@@ -8,6 +8,8 @@ from analysis.calibration import calibrate
 from analysis.ratings import load_ratings
 from analysis.sums import sum_columns
 from nasray.cli import main
+from nasray.config_file import load_config
+from nasray.experiment import rank_again
 from nasray.rank import (
     certificate,
     is_same_order,
@@ -18,6 +20,7 @@ from nasray.rank import (
     read_criterion,
     write_ranking,
 )
+from nasray.run_folder import RunFolder
 from search_spaces import rating_table
 from search_spaces.mbconv import digits
 
@@ -75,6 +78,16 @@ def test_a_written_ranking_says_what_it_ranks_by(run, tmp_path):
 def test_another_kind_of_file_is_refused(run, tmp_path):
     with pytest.raises(ValueError, match=r"a \.parquet or a \.csv file, got .*ranking\.xlsx"):
         write_ranking(rank_run(run, {}, 10), tmp_path / "ranking.xlsx")
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '"x"', "null", "{"])
+def test_a_search_ranks_anew_where_the_certificate_is_damaged(content, run):
+    config, folder = load_config("digits", ["ranking.top=5", "ranking.num_resamples=0"]), RunFolder(run)
+    first = rank_again(config, folder)
+    (run / "ranking.json").write_text(content)
+    again = rank_again(config, folder)
+    assert list(again["architecture"]) == list(first["architecture"])
+    assert json.loads((run / "ranking.json").read_text())["proved"]
 
 
 def test_the_certificate_is_strict_json_whatever_is_proved(run):

@@ -149,3 +149,18 @@ def test_few_trainings_leave_some_to_be_learnt_from():
     assert StrategySettings(trainings=6).first_population == 3
     assert StrategySettings(trainings=2).first_population == 2
     assert StrategySettings(trainings=20).first_population == 8
+    assert [StrategySettings(trainings=number).first_batch for number in (2, 4, 6, 20)] == [2, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ADAPTIVE)
+@pytest.mark.parametrize("trainings", [4, 6, 8])
+def test_few_trainings_are_no_random_search(name, trainings, problem):
+    differing = 0
+    for seed in range(5):
+        own, drawn = (
+            [step.architecture for step in steps(one, problem, seed=seed, trainings=trainings)]
+            for one in (name, "random")
+        )
+        assert own[: trainings // 2] == drawn[: trainings // 2]
+        differing += own != drawn
+    assert differing >= 4
