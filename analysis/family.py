@@ -42,7 +42,7 @@ def family_summary(
         seed: Decides the resamples.
         num_resamples: How many.
     """
-    sample = networks[networks["group"] == _SAMPLE]
+    sample = sampled(networks)
     taus = _taus(finds, sample, seed, num_resamples) if len(sample) >= FEWEST_NETWORKS else {}
     trivial = [taus[name].mean(axis=0) for name in TRIVIAL if name in taus]
     best = max(trivial, key=lambda values: float(values[0]), default=None)
@@ -54,6 +54,11 @@ def family_summary(
             row |= {name: float(values.mean()), f"{name}_se": _error(values)}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def sampled(networks: pd.DataFrame) -> pd.DataFrame:
+    """The networks that were drawn to tell the agreement, not found by a method."""
+    return networks[networks["group"] == _SAMPLE]
 
 
 def sentence(summary: pd.DataFrame, networks: pd.DataFrame) -> str:

@@ -21,7 +21,8 @@ from nasray.config import ResourcesConfig
 from nasray.live_view import LiveView
 from nasray.placement import bundle, room
 from nasray.schedule import DriverCallback, LatestFirst, ReadyUnits, Unit, run_trials
-from nasray.tracking import Tracker, TrackTrials
+from nasray.tracking import Tracker
+from nasray.trial_tracking import TrackTrials
 
 
 class Clock(DriverCallback):

@@ -16,7 +16,8 @@ from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
 from nasray.run_folder import RunFolder
 from nasray.schedule import DriverCallback, Unit, run_schedule
-from nasray.tracking import Tracker, TrackTrials
+from nasray.tracking import Tracker
+from nasray.trial_tracking import TrackTrials
 
 
 class Timeline(DriverCallback):

@@ -40,14 +40,12 @@ def _run_at_hand(parsed: argparse.Namespace) -> Iterator[None]:
     if "run_folder" not in parsed:
         yield
         return
-    from nasray.family.folder import refuse_family  # noqa: PLC0415
-    from nasray.generations.folder import refuse_generations  # noqa: PLC0415
+    from nasray.several_searches import refuse_several  # noqa: PLC0415
     from nasray.storage.opening import opened  # noqa: PLC0415
 
     with opened(parsed.run_folder, tables_only=parsed.command in ("rank", "report")) as parsed.run_folder:
         if parsed.command != "report":
-            refuse_generations(parsed.run_folder)
-            refuse_family(parsed.run_folder)
+            refuse_several(parsed.run_folder)
         yield
 
 

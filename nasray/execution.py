@@ -15,7 +15,8 @@ from nasray.placement import check_resources
 from nasray.plan import still_to_do
 from nasray.run_folder import RunFolder
 from nasray.schedule import DriverCallback, Unit, run_schedule
-from nasray.tracking import Tracker, TrackTrials
+from nasray.tracking import Tracker
+from nasray.trial_tracking import TrackTrials
 
 
 class SearchFailedError(RuntimeError):

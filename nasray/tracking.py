@@ -21,17 +21,17 @@ from pydantic import BaseModel
 
 from nasray.backlog import Backlog
 from nasray.config import ExperimentConfig, flatten
+from nasray.environment import current_commit
 from nasray.export.mlflow_model import log_network
 from nasray.mlflow_place import create_database, shown_uri, tracking_uri
 from nasray.rank import file_digest
-from nasray.run_folder import RunFolder, current_commit
-from nasray.schedule import FAILURE, DriverCallback
+from nasray.run_folder import RunFolder
 from trainables.block_distillation.trainable import BlockSpec
 from trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec
 from trainables.sd_darts.trainable import SdDartsSpec
 from trainables.teacher_unit import TeacherSpec
 from trainables.trainable import read_done
-from trainables.units import Spec, parse_spec
+from trainables.units import Spec
 
 RESULT = "result"
 ARCHITECTURE = "architecture"
@@ -212,61 +212,6 @@ class Tracker:
         database = Path(self._uri.removeprefix("sqlite:///")).absolute()
         artifacts = database.with_name("mlflow-artifacts").as_uri() if local else None
         return self._client.create_experiment(name, artifact_location=artifacts)
-
-
-class TrackTrials(DriverCallback):
-    """Tune tells it of every event; it logs the units that train, epoch by epoch."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker, self._call = tracker, tracker.backlog.call
-        self._run_ids: dict[str, str] = {}
-        self._last_steps: dict[str, int] = {}
-        self._failures: dict[str, str] = {}
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A unit started, or started again."""
-        spec = parse_spec(trial.config["spec"])
-        if isinstance(spec, Training):
-            self._call(self._open, spec)
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """A unit finished an epoch."""
-        name = trial.config["spec"]["name"]
-        if FAILURE in result:
-            self._failures[name] = result[FAILURE]
-        self._call(self._log, name, dict(result), time.time())
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A unit ended."""
-        name = trial.config["spec"]["name"]
-        self._call(self._close, name, self._failures.get(name))
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A unit ended with an error for good."""
-        self._call(self._close, trial.config["spec"]["name"], "its process failed too often")
-
-    def _open(self, spec: Training) -> None:
-        if spec.name in self._run_ids:
-            return
-        run_id = self._tracker.open_trial(spec)
-        self._last_steps[spec.name] = self._tracker.last_step(run_id)
-        self._run_ids[spec.name] = run_id
-
-    def _log(self, name: str, result: Mapping[str, Any], seconds: float) -> None:
-        if name not in self._run_ids:
-            return
-        # Figures without an epoch, such as an accuracy on test images, stand at the last one, or at step 0.
-        step = result.get("epoch", self._last_steps[name])
-        if step > self._last_steps[name] or "epoch" not in result:
-            self._tracker.log_architecture(self._run_ids[name], result)
-            self._tracker.log_metrics(self._run_ids[name], own_metrics(result), step, seconds)
-            self._last_steps[name] = step
-
-    def _close(self, name: str, failure: str | None) -> None:
-        if name in self._run_ids:
-            self._tracker.close_run(self._run_ids[name], failure=failure)
 
 
 def _method(spec: Training) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.family import COLUMN, METHOD, family_summary
+from analysis.family import COLUMN, METHOD, family_summary, sampled
 from analysis.numerals import decimal, with_error
 from analysis.ranking import ARCHITECTURE
 from analysis.report.content import Cell, Column, Section, Table, breakable
@@ -37,10 +37,9 @@ def section(run: Run) -> Section | None:
     finds, networks = run.family, run.family_networks
     if finds is None or networks is None:
         return None
-    sampled = int((networks["group"] == "sample").sum())
     lead = (
-        f"Each method searched the same space within the same budgets. {sampled} networks, drawn uniformly within the "
-        "budgets and trained for real, judge the scores of all."
+        f"Each method searched the same space within the same budgets. {len(sampled(networks))} networks, drawn "
+        "uniformly within the budgets and trained for real, judge the scores of all."
     )
     return Section("family", "The family", lead, [_methods(finds, networks), _each(run, finds)])
 

@@ -16,13 +16,13 @@ from nasray.evidence.plan import retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
 from nasray.execution import Execution
 from nasray.experiment import SearchResult, search
-from nasray.family.folder import FINDS, NETWORKS
 from nasray.family.member import Rater, cost_tables, member_config, member_rater, trivial_raters
 from nasray.family.table import find_all, finds_table, with_scores
 from nasray.plan import unit_inputs
 from nasray.report_page import leave_report
 from nasray.resolve import check_budgets
 from nasray.run_folder import RunFolder
+from nasray.several_searches import FAMILY, FAMILY_NETWORKS
 from nasray.strategies.problem import Problem
 from nasray.tracking import Tracker
 from search_spaces.atomic_file import write_parquet
@@ -65,11 +65,11 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
         tracker = Tracker(config, folder)
         with Execution(config, folder, tracker, console) as execution:
             finds, networks = _judge(config, folder, inputs, space, raters, execution)
-        write_parquet(folder.path / NETWORKS, networks)
-        write_parquet(folder.path / FINDS, finds)
+        write_parquet(folder.path / FAMILY_NETWORKS, networks)
+        write_parquet(folder.path / FAMILY, finds)
         folder.record_environment(config.seed)
         leave_report(folder)
-        outcomes = [folder.path / FINDS, folder.path / NETWORKS]
+        outcomes = [folder.path / FAMILY, folder.path / FAMILY_NETWORKS]
         tracker.log_result(_metrics(finds, networks), outcomes, lambda: None)
     return SearchResult(
         folder=folder.path,

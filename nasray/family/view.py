@@ -4,7 +4,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.family import METHOD, family_summary, sentence
+from analysis.family import METHOD, family_summary, sampled, sentence
 from analysis.numerals import decimal, quantity, with_error
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 
@@ -12,10 +12,9 @@ from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 def print_family(finds: pd.DataFrame, networks: pd.DataFrame, console: Console) -> None:
     """Print a row per method: what its search took, how far its scores agree, what it found."""
     summary = family_summary(finds, networks)
-    sampled = int((networks["group"] == "sample").sum())
     title = (
-        f"CPU-seconds of a search; τ of its scores on {sampled} networks drawn within the budgets, with its 95% "
-        "interval; what it found. Means over seeds ± standard error"
+        f"CPU-seconds of a search; τ of its scores on {len(sampled(networks))} networks drawn within the "
+        "budgets, with its 95% interval; what it found. Means over seeds ± standard error"
     )
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for heading in ("method", "CPU-s", "τ", "95%", "accuracy", "params", "MACs"):

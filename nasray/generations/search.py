@@ -11,7 +11,6 @@ from rich.console import Console
 from analysis.ranking import ARCHITECTURE
 from nasray.config import ExperimentConfig
 from nasray.experiment import SearchResult, search
-from nasray.generations.folder import FIGURES, GENERATIONS
 from nasray.generations.generation import generation_config
 from nasray.generations.table import (
     best_generation,
@@ -24,6 +23,7 @@ from nasray.plan import unit_inputs
 from nasray.report_page import leave_report
 from nasray.resolve import check_shapes
 from nasray.run_folder import RunFolder
+from nasray.several_searches import GENERATIONS, GENERATIONS_FIGURES
 from nasray.tracking import Tracker
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from trainables.inputs import SearchInputs
@@ -148,5 +148,5 @@ def _log(config: ExperimentConfig, folder: RunFolder, table: pd.DataFrame) -> No
     names = (HELD_OUT_ACCURACY, TEST_ACCURACY, NUM_PARAMS, NUM_MACS)
     metrics = {"num_generations": float(len(table)), "best_generation": float(best["generation"])}
     metrics |= {f"best_{name}": float(best[name]) for name in names}
-    outcomes = [folder.path / GENERATIONS, folder.path / FIGURES]
+    outcomes = [folder.path / GENERATIONS, folder.path / GENERATIONS_FIGURES]
     Tracker(config, folder).log_result(metrics, outcomes, lambda: None)

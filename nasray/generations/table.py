@@ -11,8 +11,8 @@ from analysis.generations import compare_rankings
 from analysis.ranking import ARCHITECTURE, SCORE
 from nasray.config import ExperimentConfig
 from nasray.generations.config import DnaPlusConfig
-from nasray.generations.folder import FIGURES, GENERATIONS
 from nasray.run_folder import RunFolder, retrain_unit
+from nasray.several_searches import GENERATIONS, GENERATIONS_FIGURES
 from search_spaces.atomic_file import write_json, write_parquet
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY, read_retrained
@@ -86,7 +86,7 @@ def leave_generations(folder: RunFolder, table: pd.DataFrame, settings: DnaPlusC
         "margin": settings.margin,
         "generations": settings.generations,
     }
-    write_json(folder.path / FIGURES, figures)
+    write_json(folder.path / GENERATIONS_FIGURES, figures)
 
 
 def _accuracies(config: ExperimentConfig, folder: RunFolder, architecture: str) -> dict[str, float]:

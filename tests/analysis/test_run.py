@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import analysis
+from analysis.comparison import compare_runs
 from analysis.report import write_report
-from analysis.run import compare_runs, load_run, unit_kind
+from analysis.run import load_run, unit_kind
 from nasray.config_file import load_config
 from nasray.experiment import rank_again
 from nasray.plan import plan_search, rating_tables

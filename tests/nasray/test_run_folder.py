@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from nasray.config_file import load_config
-from nasray.run_folder import RunFolder, describe_environment
+from nasray.environment import describe_environment
+from nasray.run_folder import RunFolder
 
 HOLD = """
 import sys

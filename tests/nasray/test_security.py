@@ -20,8 +20,8 @@ import torch
 import yaml
 
 from nasray.config_file import load_config
+from nasray.environment import describe_environment
 from nasray.rank import rank_run
-from nasray.run_folder import describe_environment
 from search_spaces.mbconv import digits
 
 # A search in a process of its own, since it starts a Ray of its own; prints where its processes listen meanwhile.

@@ -9,7 +9,8 @@ from nasray.mlflow_place import create_database
 from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
-from nasray.tracking import Tracker, TrackTrials, tracking_uri
+from nasray.tracking import Tracker, tracking_uri
+from nasray.trial_tracking import TrackTrials
 from trainables.trainable import mark_done
 from trainables.units import parse_spec
 
