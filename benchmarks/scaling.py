@@ -16,6 +16,9 @@ from planned_units import prepared
 from timeline import Timeline, run_units
 from verdicts import Verdict, tell
 
+from nasray.cluster import ray_cluster
+from nasray.config import ResourcesConfig
+
 BLOCKS, EPOCHS, IMAGES = 6, 6, 300
 _VARIANTS = {
     "as it is": (BLOCKS, EPOCHS, IMAGES),
@@ -35,13 +38,14 @@ def main() -> None:
     arguments = parser.parse_args()
     one, two = [], []
     variants: dict[str, list[float]] = {name: [] for name in _VARIANTS}
-    for _ in range(arguments.rounds):
-        two.append(run(arguments.root, BLOCKS, EPOCHS, 4 * IMAGES, num_workers=2))
-        for name, (blocks, epochs, images) in _VARIANTS.items():
-            timeline = run(arguments.root, blocks, epochs, images, num_workers=1)
-            variants[name].append(timeline.seconds / (blocks * epochs * images))
-            if images > IMAGES:
-                one.append(timeline)
+    with ray_cluster(ResourcesConfig(address="local")):
+        for _ in range(arguments.rounds):
+            two.append(run(arguments.root, BLOCKS, EPOCHS, 4 * IMAGES, num_workers=2))
+            for name, (blocks, epochs, images) in _VARIANTS.items():
+                timeline = run(arguments.root, blocks, epochs, images, num_workers=1)
+                variants[name].append(timeline.seconds / (blocks * epochs * images))
+                if images > IMAGES:
+                    one.append(timeline)
     print_workers(one, two)
     print_growth({name: statistics.median(costs) for name, costs in variants.items()})
 

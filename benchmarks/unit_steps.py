@@ -31,7 +31,9 @@ def take_steps(spec_file: Path, num_steps: int, group: str) -> dict[str, float]:
     spec = parse_spec(json.loads(spec_file.read_text(encoding="utf-8")))
     assert isinstance(spec, BlockSpec)
     data, supernet = build_data(spec.inputs, spec.target.block), build_supernet(spec.inputs, spec.target)
-    method = BlockDistillation(supernet, data, spec.target.config, block=0, seed=0, name=spec.name)
+    method = BlockDistillation(
+        supernet, data, spec.target.config, block=spec.target.block, seed=0, name=spec.name
+    )
     batches, steps, waits = iter(method.start_epoch(0)), [], []
     for _ in range(_WARM_UP + num_steps):
         start = time.perf_counter()

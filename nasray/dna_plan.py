@@ -17,7 +17,7 @@ from trainables.block_distillation.trainable import (
 )
 from trainables.feature_cache import num_shards
 from trainables.feature_choice import prefix_macs
-from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec, SplitName
+from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec
 from trainables.inputs import SearchInputs
 from trainables.teacher_unit import TeacherSpec
 from trainables.untrained_teacher import untrained_teacher
@@ -32,12 +32,8 @@ def feature_units(folder: RunFolder, inputs: SearchInputs) -> Iterator[Unit]:
     """Shards and manifest of each split, if any block reads from the cache."""
     if "cached" not in inputs.features.modes:
         return
-    num_rows: dict[SplitName, int] = {
-        "train": inputs.summary.num_train * inputs.features.num_copies,
-        "held_out": inputs.summary.num_held_out,
-    }
     teacher = teacher_unit(inputs).name
-    for split, rows in num_rows.items():
+    for split, rows in inputs.feature_rows.items():
         names = []
         for shard in range(num_shards(rows, inputs.features)):
             names.append(f"features/{split}/{shard}")

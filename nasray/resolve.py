@@ -29,6 +29,7 @@ def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConf
     Raises:
         ValueError: Teacher, space, data and settings do not fit together.
     """
+    config = _with_rated_views(config)
     inputs = unit_inputs(config, folder)
     if config.study is not None:
         for arm in config.study.arms:
@@ -144,13 +145,26 @@ def _choose(
         return tuple("online" for _ in range(num_blocks))
     macs = prefix_macs(teacher)
     speeds = measure_speeds(teacher, macs[-1], inputs.features_root, config.compute)
-    num_images = inputs.summary.num_train * config.features.num_copies + inputs.summary.num_held_out
     bytes_per_image = feature_bytes(teacher.feature_shapes, config.features)
-    return choose_modes(bytes_per_image, macs, num_images, epochs, speeds)
+    return choose_modes(bytes_per_image, macs, sum(inputs.feature_rows.values()), epochs, speeds)
 
 
 def _with_modes(config: ExperimentConfig, modes: object) -> ExperimentConfig:
     return config.model_copy(update={"features": config.features.model_copy(update={"mode": modes})})
+
+
+def _with_rated_views(config: ExperimentConfig) -> ExperimentConfig:
+    """The config with as many views of held-out images as its search's rating compares."""
+    compared = isinstance(config.dna, SelfSupervisionConfig) and config.dna.rated_views == "two"
+    views = 2 if compared else 0
+    if config.features.held_out_views not in (0, views):
+        raise ValueError(
+            f"features.held_out_views must be left out, or be {views}, as many as this search's rating compares, got "
+            f"{config.features.held_out_views}"
+        )
+    return config.model_copy(
+        update={"features": config.features.model_copy(update={"held_out_views": views})}
+    )
 
 
 def _check_views(config: ExperimentConfig, modes: Sequence[Mode]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -49,6 +50,13 @@ class DriverCallback(tune.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+class _NoLines(TrialProgressCallback):
+    """In the place of Tune's own, which prints a line of each trial that had nothing to report."""
+
+    def _print(self, msg: str) -> None:
+        """Nothing: what there is to say is said by the callbacks that a run is given."""
 
 
 class ReadyUnits(Searcher):
@@ -128,13 +136,9 @@ def unit_trainable(config: dict[str, Any], mirror: Mirror | None = None) -> None
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves a node's GPUs open to those who asked for none
     try:
         with staged(spec, mirror) as leave:
-            has_told = False
             for metrics in run_unit(spec):
                 leave()
                 tune.report(metrics)
-                has_told = True
-        if not has_told:  # it was done already; of a trial without a report Tune prints a line of its own
-            tune.report({})
     except (ValueError, FloatingPointError) as error:
         with suppress(OSError):  # the disk may be what failed
             spec.folder.mkdir(parents=True, exist_ok=True)
@@ -208,7 +212,7 @@ def run_trials(
                 name=name,
                 storage_path=str(storage.absolute()),
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
-                callbacks=list(callbacks),
+                callbacks=[*callbacks, _NoLines()],
                 verbose=0,
             ),
         )

@@ -110,11 +110,12 @@ def _print_search(requested: ExperimentConfig, console: Console) -> None:
 
 def _print_blocks(inputs: SearchInputs, console: Console) -> None:
     """Print the bytes of the teacher's features, and the blocks with their candidates."""
-    summary, space = inputs.summary, inputs.space
+    space = inputs.space
     shapes = untrained_teacher(inputs).feature_shapes
-    num_rows = summary.num_train * inputs.features.num_copies + summary.num_held_out
     boundary_bytes = feature_bytes(shapes, inputs.features)
-    total = num_rows * sum(boundary_bytes[boundary] for boundary in boundaries_of(inputs.features.modes))
+    total = sum(inputs.feature_rows.values()) * sum(
+        boundary_bytes[boundary] for boundary in boundaries_of(inputs.features.modes)
+    )
     console.print(f"features: {quantity(total)}B on disk ({inputs.features.dtype})")
     blocks = Table(box=None)
     for heading in ("block", "cells", "candidates", "teacher's features", "features"):

@@ -39,9 +39,9 @@ class CachedSource:
         self._block = block
 
     def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
-        """Features [B, ...] from the files; a split cached in V views gives view `view` modulo V."""
+        """Features [B, ...] from the files."""
         features, boundaries = self._features[split.name], (self._block, self._block + 1)
-        rows = [positions + len(split) * ((view or 0) % features.num_views) for positions, view in jobs]
+        rows = [features.rows(positions, view) for positions, view in jobs]
         for number, of_batch in enumerate(rows):
             announced = rows[: _AHEAD + 1] if number == 0 else rows[number + _AHEAD : number + _AHEAD + 1]
             for soon, boundary in itertools.product(announced, boundaries):
@@ -93,10 +93,7 @@ class BlockData:
     def view_batches(self, epoch: int, batch_size: int) -> Iterator[Pair]:
         """The same pass with two views of each image: block inputs [B, ...] of the one and of the other."""
         views = (2 * epoch, 2 * epoch + 1)
-        jobs = [(part, view) for part in self._parts(epoch, batch_size) for view in views]
-        pairs = self._pairs(self._images.train, jobs)
-        for (one, _), (other, _) in zip(pairs, pairs, strict=True):  # the two views in turn
-            yield one, other
+        return self._in_two_views(self._images.train, self._parts(epoch, batch_size), views)
 
     def calibration_batches(self, num_images: int, batch_size: int) -> list[Tensor]:
         """Block inputs [B, ...] of training images in their first view, for batch-norm statistics; always the same."""
@@ -107,7 +104,7 @@ class BlockData:
         return [inputs for inputs, _ in self._pairs(split, jobs)]
 
     def held_out_batches(self, num_batches: int, *, spread: bool = False) -> list[Pair]:
-        """All held-out images in equal batches (sizes differ by one at the most).
+        """All held-out images, as they are, in equal batches (sizes differ by one at the most).
 
         Args:
             num_batches: How many.
@@ -117,20 +114,33 @@ class BlockData:
         Raises:
             ValueError: There are fewer held-out images than batches.
         """
-        split = self._images.held_out
-        check_num_batches(num_batches, len(split))
-        rows = np.arange(len(split))
-        parts = (
-            [rows[n::num_batches] for n in range(num_batches)]
-            if spread
-            else np.array_split(rows, num_batches)
-        )
-        return list(self._pairs(split, [(part, None) for part in parts]))
+        parts = self._held_out_parts(num_batches, spread=spread)
+        return list(self._pairs(self._images.held_out, [(part, None) for part in parts]))
+
+    def held_out_views(self, num_batches: int, *, spread: bool = False) -> list[Pair]:
+        """The same batches with two views of each image, always the same two: block inputs [B, ...] of both."""
+        parts = self._held_out_parts(num_batches, spread=spread)
+        return list(self._in_two_views(self._images.held_out, parts, (0, 1)))
+
+    def _held_out_parts(self, num_batches: int, *, spread: bool) -> list[np.ndarray]:
+        num_images = len(self._images.held_out)
+        check_num_batches(num_batches, num_images)
+        positions = np.arange(num_images)
+        if spread:
+            return [positions[number::num_batches] for number in range(num_batches)]
+        return np.array_split(positions, num_batches)
 
     def _parts(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """The positions of an epoch's training images, batch by batch, or of this process's part of each."""
         order = generator(self._seed, "order", epoch).permutation(len(self._images.train))
         return [current_team().part(batch) for batch in np.array_split(order, -(-len(order) // batch_size))]
+
+    def _in_two_views(
+        self, split: Split, parts: Sequence[np.ndarray], views: tuple[int, int]
+    ) -> Iterator[Pair]:
+        pairs = self._pairs(split, [(part, view) for part in parts for view in views])
+        for (one, _), (other, _) in zip(pairs, pairs, strict=True):  # the two views in turn
+            yield one, other
 
     def _pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         for features, target in self._source.pairs(split, jobs):

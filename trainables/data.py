@@ -101,7 +101,7 @@ def load_data(config: DataConfig, seed: int) -> ImageData:
         mean=mean,
         std=std,
         train=Split("train", pixels, labels[train], normalise, augment=augment, seed=seed),
-        held_out=Split("held_out", held_out_pixels, labels[held_out], normalise),
+        held_out=Split("held_out", held_out_pixels, labels[held_out], normalise, augment=augment, seed=seed),
         test=Split("test", test_pixels, test_labels[test], normalise),
     )
 

@@ -35,6 +35,7 @@ from trainables.split import Split
 from trainables.training import ComputeConfig
 
 Mode = Literal["cached", "online"]
+SplitName = Literal["train", "held_out"]
 FORMAT = 2
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -48,6 +49,8 @@ class FeatureConfig(BaseModel):
         dtype: Type of the cached features; batches are float32 in any case.
         views: Augmented copies of each training image that the blocks learn from. 0: none, plain images. None: a fresh
             one every epoch, which only "online" gives; where the data has no augmentation, the same as 0.
+        held_out_views: Augmented copies of each held-out image, beside the plain one; resolved to what the search's
+            rating compares.
         shard_rows: Rows in a shard; a shard is one unit of work.
         batch_size: Images that the teacher sees at once.
     """
@@ -57,13 +60,15 @@ class FeatureConfig(BaseModel):
     mode: Literal["auto"] | Mode | tuple[Mode, ...] = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     views: int | None = Field(default=None, ge=0)
+    held_out_views: int = Field(default=0, ge=0)
     shard_rows: int = Field(default=8192, ge=1)
     batch_size: int = Field(default=256, ge=1)
 
-    @property
-    def num_copies(self) -> int:
-        """Rows of the cache per training image."""
-        return max(1, self.views or 0)
+    def copies(self, split: SplitName) -> tuple[int | None, ...]:
+        """What the cache holds of each image of a split: the image in these views; None: as it is."""
+        if split == "train":
+            return tuple(range(self.views)) if self.views else (None,)
+        return (None, *range(self.held_out_views))
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -101,7 +106,7 @@ class FeatureStore:
             "images": self.split.fingerprint,
             "boundaries": list(self.boundaries),
             "dtype": self.config.dtype,
-            "num_views": self.num_views,
+            "copies": list(self.copies),
             "num_images": len(self.split),
             "shard_rows": self.config.shard_rows,
             # The last bits of the features depend on these.
@@ -117,14 +122,19 @@ class FeatureStore:
         return self.root / hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
-    def num_views(self) -> int:
-        """Copies of each image; held-out images have one."""
-        return self.config.num_copies if self.split.name == "train" else 1
+    def copies(self) -> tuple[int | None, ...]:
+        """The view of each copy of the images, one after the other."""
+        return self.config.copies("train" if self.split.name == "train" else "held_out")
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of all shards together."""
+        return len(self.split) * len(self.copies)
 
     @property
     def num_shards(self) -> int:
         """Number of shards, the last of which may be shorter."""
-        return num_shards(len(self.split) * self.num_views, self.config)
+        return num_shards(self.num_rows, self.config)
 
     @property
     def complete(self) -> bool:
@@ -140,7 +150,7 @@ class FeatureStore:
         if self.has_shard(shard):
             return
         first = shard * self.config.shard_rows
-        rows = np.arange(first, min(first + self.config.shard_rows, len(self.split) * self.num_views))
+        rows = np.arange(first, min(first + self.config.shard_rows, self.num_rows))
         checksums = {}
         for boundary, array in self._compute(rows, teacher).items():
             path = self._path(boundary, shard)
@@ -198,14 +208,10 @@ class FeatureStore:
         return {boundary: np.concatenate(arrays) for boundary, arrays in parts.items()}
 
     def _images(self, rows: np.ndarray) -> Tensor:
-        """The images of the rows, each augmented in the way of its view."""
-        views, positions = np.divmod(rows, len(self.split))
-        augmented = self.split.name == "train" and bool(self.config.views)
+        """The images of the rows, each in the view of its copy."""
+        copies, positions = np.divmod(rows, len(self.split))
         return torch.cat(
-            [
-                self.split.images(positions[views == view], view=int(view) if augmented else None)
-                for view in np.unique(views)
-            ]
+            [self.split.images(positions[copies == copy], self.copies[copy]) for copy in np.unique(copies)]
         )
 
     def _holds(self, boundary: int, shard: int) -> bool:
@@ -237,10 +243,16 @@ class CachedFeatures:
     def __init__(self, store: FeatureStore, load_teacher: Callable[[], CutTeacher]) -> None:
         if not store.complete:
             raise FileNotFoundError(f"{store.folder} must hold a manifest.json: compute the features first")
-        self.num_views = store.num_views
         self._store, self._load_teacher = store, load_teacher
         self._arrays: dict[tuple[int, int], np.memmap] = {}
         self._files: dict[tuple[int, int], BinaryIO] = {}
+
+    def rows(self, positions: np.ndarray, view: int | None) -> np.ndarray:
+        """The rows of the images at `positions` in a view; views beyond those that are kept begin anew."""
+        copies = self._store.copies
+        views = [copy for copy in copies if copy is not None]
+        kept = None if view is None or not views else views[view % len(views)]
+        return positions + len(self._store.split) * copies.index(kept)
 
     def read(self, boundary: int, rows: np.ndarray) -> Tensor:
         """Features [len(rows), ...] at a boundary, as float32, in the order of `rows`."""

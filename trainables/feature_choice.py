@@ -52,7 +52,7 @@ def choose_modes(
     Args:
         image_bytes: Bytes of one image's features at boundary 0 to K.
         prefix_macs: Multiply-accumulates of the teacher from the image to boundary 1 to K.
-        num_images: Training images, views counted apart.
+        num_images: Images of the cache, views counted apart.
         epochs: How often each is read.
         speeds: What the machine gives.
     """

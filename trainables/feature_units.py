@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
-from trainables.feature_cache import FeatureStore, boundaries_of
+from trainables.feature_cache import FeatureStore, SplitName, boundaries_of
 from trainables.inputs import SearchInputs, UnitSpec
 from trainables.teacher_unit import TeacherResult, TeacherSpec
 from trainables.trainable import Metrics
-
-SplitName = Literal["train", "held_out"]
 
 
 class FeaturesSpec(UnitSpec):

@@ -16,7 +16,7 @@ from search_spaces.declared import SpaceConfig, build_space
 from search_spaces.space import SearchSpace
 from trainables.data import DataConfig, ImageData, load_data
 from trainables.data_summary import DataSummary, published_summary, summarize
-from trainables.feature_cache import FeatureConfig
+from trainables.feature_cache import FeatureConfig, SplitName
 from trainables.teacher import TeacherConfig, is_checkpoint
 from trainables.trainable import read_done
 from trainables.training import ComputeConfig
@@ -107,6 +107,15 @@ class SearchInputs(UnitInputs):
         if is_checkpoint(self.teacher.weights):
             digests["weights"] = hashlib.sha256(Path(str(self.teacher.weights)).read_bytes()).hexdigest()
         return digests
+
+    @property
+    def feature_rows(self) -> dict[SplitName, int]:
+        """Rows of the feature cache per split."""
+        num_images: dict[SplitName, int] = {
+            "train": self.summary.num_train,
+            "held_out": self.summary.num_held_out,
+        }
+        return {split: number * len(self.features.copies(split)) for split, number in num_images.items()}
 
     def _named_sources(self) -> list[str]:
         return [*super()._named_sources(), self.teacher.source]

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from trainables.allocation import keep_freed_memory
 from trainables.data_parallel import Team, current_team
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -43,11 +44,12 @@ class ComputeConfig(BaseModel):
     compile: bool = False
 
     def prepare(self) -> torch.device:
-        """The device to compute on, with threads and determinism of this process set.
+        """The device to compute on, with threads, determinism and memory of this process set.
 
         Raises:
             ValueError: CUDA is asked for where there is none.
         """
+        keep_freed_memory()
         torch.set_num_threads(self.num_threads)
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
         torch.backends.cudnn.benchmark = False

@@ -38,7 +38,7 @@ def dna_macs(config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs) 
     cached = max(
         (prefix for prefix, mode in zip(prefixes, modes, strict=False) if mode == "cached"), default=0
     )
-    features = float(cached * (num_train * inputs.features.num_copies + num_held_out))
+    features = float(cached * sum(inputs.feature_rows.values()))
     swap_in = 0.0
     for k, (block, prefix) in enumerate(zip(inputs.space.blocks, prefixes, strict=True)):
         num_rated = block.num_candidates * len(inputs.space.entry_widths(k))

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from nasray.additivity import measure_additivity
 from nasray.experiment import search
+from nasray.run_folder import RunFolder
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
 
@@ -56,8 +58,14 @@ def test_all_are_ranked_and_some_trained_from_the_blocks_weights(label_free):
 
 @pytest.mark.slow
 def test_a_trunk_needs_no_training_and_views_may_be_cached(label_free):
-    result = search(label_free(teacher={"source": "largest"}, features={"mode": "cached", "views": 2}))
-    assert len(result.ranking) == 54
+    scores = {}
+    for mode in ("cached", "online"):
+        config = label_free(name=mode, teacher={"source": "largest"}, features={"mode": mode, "views": 2})
+        result = search(config)
+        scores[mode] = result.ranking.set_index("architecture")["score"]
+        assert RunFolder(result.folder).read_config().features.held_out_views == 2
+    assert len(scores["cached"]) == 54
+    np.testing.assert_allclose(scores["cached"], scores["online"].reindex(scores["cached"].index), rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +76,7 @@ def test_a_trunk_needs_no_training_and_views_may_be_cached(label_free):
             "data.augment must be given",
         ),
         ({"features": {"mode": "cached", "views": 1}}, "features.views must be at least 2 .* got 1"),
+        ({"features": {"mode": "online", "held_out_views": 3}}, "held_out_views must be left out, or be 2"),
         ({"searches": [SEARCH, {"method": "dna"}]}, "only one of the methods dna and dna_plus_plus"),
     ],
 )

@@ -72,19 +72,24 @@ def test_views_are_augmented_copies(store, teacher, images):
     written = store(views=2)
     fill(written, teacher)
     cached = CachedFeatures(written, lambda: teacher)
-    assert cached.num_views == 2
     positions = np.array([5, 40])
     for view in range(2):
         expected = fresh(teacher, images.train, 1, positions, view=view)
-        torch.testing.assert_close(cached.read(1, positions + 50 * view), expected)
+        torch.testing.assert_close(cached.read(1, cached.rows(positions, view)), expected)
     assert not torch.equal(cached.read(0, positions), cached.read(0, positions + 50))
+    np.testing.assert_array_equal(cached.rows(positions, 5), positions + 50)  # the sixth epoch sees view 1
 
 
-def test_held_out_images_have_one_plain_view(store, teacher, images):
-    written = store(split=images.held_out, views=3)
+def test_held_out_images_are_plain_and_then_in_the_views_that_are_compared(store, teacher, images):
+    written = store(split=images.held_out, views=3, held_out_views=2)
     fill(written, teacher)
-    expected = fresh(teacher, images.held_out, 3, np.arange(20))
-    torch.testing.assert_close(CachedFeatures(written, lambda: teacher).read(3, np.arange(20)), expected)
+    cached = CachedFeatures(written, lambda: teacher)
+    positions = np.arange(20)
+    found = {view: cached.read(3, cached.rows(positions, view)) for view in (None, 0, 1)}
+    for view, features in found.items():
+        torch.testing.assert_close(features, fresh(teacher, images.held_out, 3, positions, view=view))
+    assert not torch.equal(found[0], found[1])
+    assert not torch.equal(found[None], found[0])
 
 
 def test_the_place_depends_on_all_that_the_features_depend_on(store, images):
@@ -94,6 +99,7 @@ def test_the_place_depends_on_all_that_the_features_depend_on(store, images):
         store(split=images.held_out),
         store(boundaries=(0, 1)),
         store(views=2),
+        store(split=images.held_out, held_out_views=2),
         store(dtype="float16"),
     ]
     assert len({variant.folder for variant in variants}) == len(variants)

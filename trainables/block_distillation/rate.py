@@ -52,6 +52,7 @@ class Rater(ABC):
     def __init__(self, supernet: CellSupernet, data: BlockData, config: RatingConfig) -> None:
         self.walk = CandidateWalk(supernet)
         self._data, self._config = data, config
+        self._spread = config.rated_batches is not None
 
     @torch.no_grad()
     def rate(self, prefixes: Sequence[Path], batches: range | None = None) -> list[Rating]:
@@ -82,8 +83,7 @@ class Rater(ABC):
 
     def _held_out(self) -> list[Pair]:
         """All held-out batches."""
-        spread = self._config.rated_batches is not None
-        return self._data.held_out_batches(self._config.num_batches, spread=spread)
+        return self._data.held_out_batches(self._config.num_batches, spread=self._spread)
 
     def _passes(self, batches: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
         """The held-out batches, as many at once as `images_per_pass` allows, at least one."""

@@ -218,12 +218,12 @@ def build_data(inputs: SearchInputs, block: int) -> BlockData:
 
 def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet, data: BlockData) -> Rater:
     """What rates the candidates of a trained cell, in the way of its method."""
-    config = target.config.rating
     if isinstance(target.config, SelfSupervisionConfig):
         heads = _build_heads(inputs, supernet, target.config)
         heads.load_state_dict(load_file(target.heads))
         rng = generator(inputs.seed, "population", target.block, target.cell)
-        return PopulationRater(supernet, heads, data, config, rng)
+        return PopulationRater(supernet, heads, data, target.config, rng)
+    config = target.config.rating
     swap_in = None
     if config.swap_in_images:
         teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)

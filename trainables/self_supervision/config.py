@@ -27,6 +27,10 @@ class SelfSupervisionConfig(BlockSearchConfig):
         predictor: Whether a head of the student's own stands between its projections and the targets.
         hidden_width: Of the two heads' hidden layer.
         projection_width: Length of the vectors that are compared.
+        rated_views: Of each held-out image. "two": a candidate is rated by how well its prediction for an augmented
+            view gives the population's centre for another one, which is what it was trained for; the same two for all.
+            "plain": both are of the unchanged image, which in a first block was seen to prefer what is typical to what
+            is good (see the README).
         variance_weight: Of the term that keeps each of the projection's dimensions spread over the batch; 0: none.
     """
 
@@ -38,6 +42,7 @@ class SelfSupervisionConfig(BlockSearchConfig):
     predictor: bool = True
     hidden_width: int = Field(default=256, ge=1)
     projection_width: int = Field(default=64, ge=2)
+    rated_views: Literal["two", "plain"] = "two"
     variance_weight: float = Field(default=1.0, ge=0)
     rating: RatingConfig = RatingConfig(swap_in_images=0)
 

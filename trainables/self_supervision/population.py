@@ -2,8 +2,8 @@
 
 Source: BossNAS (Li et al., ICCV 2021, arXiv 2103.12424) rates a path by its closeness to the population's centre.
 Deviations [our own reading]: the centre is the mean of all candidates' projections at unit length (of `MAX_POPULATION`
-drawn ones, where there are more); images are the held-out ones, unchanged; the heads' batch norms use the statistics of
-the batch, since their running ones mix all paths.
+drawn ones, where there are more); it is that of one augmented view of a held-out image, the prediction that of another;
+the heads' batch norms use the statistics of the batch, since their running ones mix all paths.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from trainables.batch_norm import with_batch_statistics
 from trainables.block_data import BlockData, Pair
-from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.rate import Rater, Rating
 from trainables.block_distillation.supernet import CellSupernet, Path
+from trainables.self_supervision.config import SelfSupervisionConfig
 from trainables.self_supervision.heads import Heads
 
 MAX_POPULATION = 512
@@ -30,16 +30,17 @@ class PopulationRater(Rater):
         supernet: CellSupernet,
         heads: Heads,
         data: BlockData,
-        config: RatingConfig,
+        config: SelfSupervisionConfig,
         rng: np.random.Generator,
     ) -> None:
-        super().__init__(supernet, data, config)
+        super().__init__(supernet, data, config.rating)
         self._heads = with_batch_statistics(heads)
+        self._rated_views = config.rated_views
         self._population = self._draw(supernet, rng)
 
     def _expect(self, calibration: Sequence[Tensor], batches: Sequence[Pair]) -> list[Tensor]:
-        """The centre for each image, [B, D] per batch."""
-        found = self.walk.outputs(self._population, calibration, [features for features, _ in batches])
+        """The centre for the other view of each image, [B, D] per batch."""
+        found = self.walk.outputs(self._population, calibration, [other for _, other in batches])
         sums: list[Tensor] = []
         count = 0
         for outputs in (output.batches for output in found if output.batches is not None):
@@ -61,6 +62,13 @@ class PopulationRater(Rater):
             for predicted, centre in zip(predictions, expected, strict=True)
         )
         return Rating(path, tuple(map(float, distances)))
+
+    def _held_out(self) -> list[Pair]:
+        """All held-out batches, (block input of what is judged, of what the centre is taken from)."""
+        if self._rated_views == "two":
+            return self._data.held_out_views(self._config.num_batches, spread=self._spread)
+        plain = self._data.held_out_batches(self._config.num_batches, spread=self._spread)
+        return [(features, features) for features, _ in plain]
 
     def _draw(self, supernet: CellSupernet, rng: np.random.Generator) -> list[Path]:
         """What stands for all candidates: the subtrees that hold them, or whole paths that are drawn."""

@@ -116,22 +116,32 @@ def test_the_average_follows_slowly_and_stands_still_at_last(build):
     assert momenta[-1] < 1
 
 
-def test_ratings_are_distances_from_the_centre_of_all(build, data):
+def rater_of(method, data, **changes):
+    config = SelfSupervisionConfig(rating=RATING, **changes)
+    return PopulationRater(
+        method.student.supernet, method.student.heads, data, config, generator(0, "population")
+    )
+
+
+@pytest.mark.parametrize("rated_views", ["two", "plain"])
+def test_ratings_are_distances_from_the_centre_of_all(build, data, rated_views):
     method = build(epochs=1)
     trained(method)
     net, heads = method.student.supernet, method.student.heads
-    rater = PopulationRater(net, heads, data, RATING, generator(0, "population"))
+    rater = rater_of(method, data, rated_views=rated_views)
     ratings = rater.rate(rater.walk.subtrees())
     assert len(ratings) == 9
-    batches = data.held_out_batches(2)
+    plain = [(batch, batch) for batch, _ in data.held_out_batches(2)]
+    batches = data.held_out_views(2) if rated_views == "two" else plain
     calibration = data.calibration_batches(32, 16)
     walk = CandidateWalk(net)
     outputs = list(walk.outputs(walk.subtrees(), calibration, [batch for batch, _ in batches]))
+    others = list(walk.outputs(walk.subtrees(), calibration, [other for _, other in batches]))
     heads.train()
     with torch.no_grad():
         unit = [
             torch.nn.functional.normalize(heads.project(output.batches[0]).double(), dim=1)
-            for output in outputs
+            for output in others
         ]
         centre = torch.stack(unit).mean(dim=0)
         for output, rating in zip(outputs, ratings, strict=True):
@@ -143,9 +153,7 @@ def test_ratings_are_distances_from_the_centre_of_all(build, data):
 
 def test_subtrees_are_rated_as_the_whole(build, data):
     method = build(epochs=1)
-    rater = PopulationRater(
-        method.student.supernet, method.student.heads, data, RATING, generator(0, "population")
-    )
+    rater = rater_of(method, data)
     whole = rater.rate(rater.walk.subtrees())
     parts = [rating for subtree in rater.walk.subtrees() for rating in rater.rate([subtree])]
     assert [rating.path for rating in whole] == [rating.path for rating in parts]
