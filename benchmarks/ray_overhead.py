@@ -11,30 +11,23 @@ Then: how long it takes from the command `nasray search` to the first training s
 """
 
 import argparse
-import os
 import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from planned_units import forget, prepared
+from plain_loop import plain_seconds
+from planned_units import prepared
 from timeline import run_units
 from verdicts import Verdict, tell
 
 from nasray.cluster import ray_cluster
-from nasray.schedule import Unit
 from trainables import trainable
-from trainables.units import parse_spec, run_unit
 
 _SHORT_RATING = ["searches.0.rating.swap_in_images=0", "searches.0.rating.calibration_images=128"]
-_RAY_NICENESS = 15  # that of Ray's own processes
 
 
 def main() -> None:
@@ -70,23 +63,6 @@ def main() -> None:
         )
     )
     tell(Verdict("start-up: command to first step, s", f"{start:.1f} s", "10 s", start, 10))
-
-
-def plain_seconds(units: Sequence[Unit]) -> float:
-    """How long the units take in a loop of a process that does nothing else."""
-    forget(units)
-    specs = [unit.spec.model_dump(mode="json") for unit in units]
-    with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (_RAY_NICENESS,)) as process:
-        return process.submit(_run_plainly, specs).result()
-
-
-def _run_plainly(specs: Sequence[dict[str, Any]]) -> float:
-    trainable.save_checkpoint = lambda *_: None
-    start = time.monotonic()
-    for spec in specs:
-        for _ in run_unit(parse_spec(spec)):
-            pass
-    return time.monotonic() - start
 
 
 def seconds_to_first_step(root: Path) -> float:

@@ -1,8 +1,9 @@
 """Do two workers do twice the work of one, and does a search cost what its images, epochs and blocks say?
 
 Six equal blocks, a cell each, that learn from the digits: run by one worker of one core and by two, as nasray schedules
-them. Then one worker with four times the images, twice the epochs, half the blocks: what an image costs in an epoch
-of a block, rating included, whose images stay as many. The machine must have two cores to spare.
+them; and one of them in a process without Ray, and two in two, which is what the machine gives. Then one worker with
+four times the images, twice the epochs, half the blocks: what an image costs in an epoch of a block, rating included,
+whose images stay as many. The machine must have two cores to spare.
 
     python benchmarks/scaling.py [--rounds 5] [--root runs/scaling]
 """
@@ -12,14 +13,17 @@ import statistics
 from pathlib import Path
 
 import yaml
+from plain_loop import plain_seconds
 from planned_units import prepared
 from timeline import Timeline, run_units
 from verdicts import Verdict, tell
 
 from nasray.cluster import ray_cluster
-from nasray.config import ResourcesConfig
+from nasray.config import ExperimentConfig, ResourcesConfig
+from nasray.schedule import Unit
+from trainables.block_distillation.trainable import BlockSpec
 
-BLOCKS, EPOCHS, IMAGES = 6, 6, 300
+BLOCKS, EPOCHS, IMAGES = 6, 4, 300
 _VARIANTS = {
     "as it is": (BLOCKS, EPOCHS, IMAGES),
     "four times the images": (BLOCKS, EPOCHS, 4 * IMAGES),
@@ -36,7 +40,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--root", type=Path, default=Path("runs/scaling"))
     arguments = parser.parse_args()
-    one, two = [], []
+    one, two, limits = [], [], []
     variants: dict[str, list[float]] = {name: [] for name in _VARIANTS}
     with ray_cluster(ResourcesConfig(address="local")):
         for _ in range(arguments.rounds):
@@ -46,17 +50,25 @@ def main() -> None:
                 variants[name].append(timeline.seconds / (blocks * epochs * images))
                 if images > IMAGES:
                     one.append(timeline)
-    print_workers(one, two)
+            _, units = plan(arguments.root, BLOCKS, EPOCHS, 4 * IMAGES)
+            limits.append(2 * plain_seconds(units[:1]) / plain_seconds(units[:1], units[1:2]))
+    print_workers(one, two, statistics.median(limits))
     print_growth({name: statistics.median(costs) for name, costs in variants.items()})
 
 
 def run(root: Path, blocks: int, epochs: int, images: int, num_workers: int) -> Timeline:
     """The units of the blocks, run by so many workers."""
+    config, units = plan(root, blocks, epochs, images)
+    return run_units(config, units, num_workers)
+
+
+def plan(root: Path, blocks: int, epochs: int, images: int) -> tuple[ExperimentConfig, list[Unit]]:
+    """The config and the units of the blocks, a cell each."""
     root.mkdir(parents=True, exist_ok=True)
     file = root / "equal_blocks.yaml"
     file.write_text(yaml.safe_dump(equal_blocks(blocks, epochs, images)), encoding="utf-8")
     config, units = prepared(str(file), root, [])
-    return run_units(config, units, num_workers)
+    return config, [unit for unit in units if isinstance(unit.spec, BlockSpec)]
 
 
 def equal_blocks(blocks: int, epochs: int, images: int) -> dict[str, object]:
@@ -84,12 +96,13 @@ def equal_blocks(blocks: int, epochs: int, images: int) -> dict[str, object]:
     }
 
 
-def print_workers(one: list[Timeline], two: list[Timeline]) -> None:
-    """Print what the second worker is worth."""
+def print_workers(one: list[Timeline], two: list[Timeline], limit: float) -> None:
+    """Print what the second worker is worth, and what a second process is worth without Ray: the limit."""
     alone, together = (statistics.median(line.seconds for line in lines) for lines in (one, two))
     ratio = statistics.median(a.seconds / b.seconds for a, b in zip(one, two, strict=True))
     busy = statistics.median(line.busy(2) for line in two)
     print(f"{BLOCKS} equal blocks: one worker {alone:.1f} s, two {together:.1f} s: {ratio:.2f} times as fast")
+    print(f"two processes without Ray against one: {limit:.2f} times as fast")
     print(f"at work while units wait: {busy:.1%} of two workers")
     tell(Verdict("two workers against one", f"{together:.1f} s", f"{alone:.1f} s", ratio, at_least=1.9))
     tell(Verdict("idle while units wait", f"{1 - busy:.1%}", "0", 1 - busy, 0.05))

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from nasray.schedule import FAILURE, DriverCallback, Unit
 
-_REFRESH_SECONDS = 0.5
+_REFRESH_SECONDS = 1.0
 _SHOWN_ROWS = 24
 _LOSSES = ("held_out_relative_l1", "held_out_accuracy")
 
