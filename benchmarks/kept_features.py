@@ -20,6 +20,8 @@ from verdicts import Verdict, tell
 
 import analysis
 import nasray
+from nasray.cluster import ray_cluster
+from nasray.config import ResourcesConfig
 from nasray.config_file import load_config
 
 SETTINGS = [
@@ -46,9 +48,15 @@ def main() -> None:
     )
     parser.add_argument("--root", type=Path, default=Path("runs/kept_features"))
     arguments = parser.parse_args()
+    with ray_cluster(ResourcesConfig(address="local")):
+        compare(arguments.root)
+
+
+def compare(root: Path) -> None:
+    """Search in every way, and print a row each."""
     taken, scores = {}, {}
     for way, changes in WAYS.items():
-        seconds, tables = search(changes, arguments.root)
+        seconds, tables = search(changes, root)
         if way == ONLINE:
             taken[way], other = seconds / 2, scores_of([table["rating_seeds"].str[1] for table in tables])
             scores[way] = scores_of([table["rating_seeds"].str[0] for table in tables])

@@ -24,9 +24,10 @@ from nasray.schedule import Unit
 from trainables.block_distillation.trainable import BlockSpec
 
 BLOCKS, EPOCHS, IMAGES = 6, 4, 300
+_MANY_IMAGES = "four times the images"
 _VARIANTS = {
     "as it is": (BLOCKS, EPOCHS, IMAGES),
-    "four times the images": (BLOCKS, EPOCHS, 4 * IMAGES),
+    _MANY_IMAGES: (BLOCKS, EPOCHS, 4 * IMAGES),
     "twice the epochs": (BLOCKS, 2 * EPOCHS, IMAGES),
     "half the blocks": (BLOCKS // 2, EPOCHS, IMAGES),
 }
@@ -43,29 +44,25 @@ def main() -> None:
     one, two, limits = [], [], []
     variants: dict[str, list[float]] = {name: [] for name in _VARIANTS}
     with ray_cluster(ResourcesConfig(address="local")):
+        plans = {name: plan(arguments.root, *sizes) for name, sizes in _VARIANTS.items()}
+        many_images = plans[_MANY_IMAGES]
+        _, units = many_images
         for _ in range(arguments.rounds):
-            two.append(run(arguments.root, BLOCKS, EPOCHS, 4 * IMAGES, num_workers=2))
-            for name, (blocks, epochs, images) in _VARIANTS.items():
-                timeline = run(arguments.root, blocks, epochs, images, num_workers=1)
-                variants[name].append(timeline.seconds / (blocks * epochs * images))
-                if images > IMAGES:
-                    one.append(timeline)
-            _, units = plan(arguments.root, BLOCKS, EPOCHS, 4 * IMAGES)
+            two.append(run_units(*many_images, 2))
             limits.append(2 * plain_seconds(units[:1]) / plain_seconds(units[:1], units[1:2]))
+            for name, (blocks, epochs, images) in _VARIANTS.items():
+                timeline = run_units(*plans[name], 1)
+                variants[name].append(timeline.seconds / (blocks * epochs * images))
+                if name == _MANY_IMAGES:
+                    one.append(timeline)
     print_workers(one, two, statistics.median(limits))
     print_growth({name: statistics.median(costs) for name, costs in variants.items()})
-
-
-def run(root: Path, blocks: int, epochs: int, images: int, num_workers: int) -> Timeline:
-    """The units of the blocks, run by so many workers."""
-    config, units = plan(root, blocks, epochs, images)
-    return run_units(config, units, num_workers)
 
 
 def plan(root: Path, blocks: int, epochs: int, images: int) -> tuple[ExperimentConfig, list[Unit]]:
     """The config and the units of the blocks, a cell each."""
     root.mkdir(parents=True, exist_ok=True)
-    file = root / "equal_blocks.yaml"
+    file = root / f"equal_{blocks}_{epochs}_{images}.yaml"
     file.write_text(yaml.safe_dump(equal_blocks(blocks, epochs, images)), encoding="utf-8")
     config, units = prepared(str(file), root, [])
     return config, [unit for unit in units if isinstance(unit.spec, BlockSpec)]
