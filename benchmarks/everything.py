@@ -20,17 +20,17 @@ from verdicts import PLACE, Verdict, told
 _NEEDS_REFERENCE = {"released_dna", "sd_darts_step"}
 _SCRIPTS: dict[str, list[str]] = {
     "ranking": [],
-    "ranking_peers": [],
+    "ranking_peers": ["--rounds", "1"],
     "allocation": ["--cells", "block_0/3x24"],
     "profile_block": ["--rounds", "15"],
     "released_dna": ["--rounds", "5"],
-    "ray_overhead": [],
+    "ray_overhead": ["--epochs", "1"],
     "scaling": [],
-    "feature_memory": ["--steps", "80"],
+    "feature_memory": ["--steps", "50"],
     "kept_features": [],
-    "memory": [],
+    "memory": ["--images", "2500", "10000"],
     "compiled_step": [],
-    "sd_darts_step": ["--threads", "1", "--batch-size", "8"],
+    "sd_darts_step": ["--threads", "1", "--batch-size", "4"],
     "sd_darts_teachers": [],
     "latency": ["--spaces", "digits,small_images"],
 }
