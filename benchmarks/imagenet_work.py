@@ -58,7 +58,8 @@ class ImageNetSearch:
         assert isinstance(inputs, SearchInputs)
         modes = ("online",) * len(inputs.space.blocks)  # fresh augmentation in every epoch
         features = inputs.features.model_copy(update={"mode": modes})
-        self.inputs = inputs.model_copy(update={"features": features})
+        compute = inputs.compute.model_copy(update={"num_workers": 0})  # a core for each GPU will do to sleep
+        self.inputs = inputs.model_copy(update={"features": features, "compute": compute})
         self.teacher_macs = prefix_macs(untrained_teacher(self.inputs))
 
     @cached_property
