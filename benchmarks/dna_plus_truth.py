@@ -8,6 +8,9 @@ loses to the best, in true accuracy; and at the end, seed by seed, how much more
 than the first's.
 
     python benchmarks/dna_plus_truth.py [--seeds 3] [--generations 2] [--power 1] [--root runs/dna_plus_truth]
+    python benchmarks/dna_plus_truth.py --study runs/family_study
+
+The second line takes the searches of a family study (`configs/family_study.yaml`), which are within its budget.
 """
 
 import argparse
@@ -35,7 +38,7 @@ def main() -> None:
     rows = [
         {"seed": seed, "generation": number, "predictor": predictor, **figures}
         for seed in range(arguments.seeds)
-        for number, run in enumerate(_search(seed, arguments), start=1)
+        for number, run in enumerate(_generations(seed, arguments), start=1)
         for predictor, figures in _figures(run, truth).items()
     ]
     table = pd.DataFrame(rows)
@@ -58,8 +61,14 @@ def _print_gains(table: pd.DataFrame) -> None:
         )
 
 
-def _search(seed: int, arguments: argparse.Namespace) -> list[Path]:
-    """The folders of a search's generations, which is not run again where it is done."""
+def _generations(seed: int, arguments: argparse.Namespace) -> list[Path]:
+    """The folders of a search's generations."""
+    folder = arguments.study / f"dna_plus_seed_{seed}" if arguments.study else _search(seed, arguments)
+    return [run.path for run in analysis.load_run(folder).generation_runs]
+
+
+def _search(seed: int, arguments: argparse.Namespace) -> Path:
+    """The folder of a search, which is not run again where it is done."""
     train = TRAINING.model_dump(mode="json")
     settings = {
         "method": "dna_plus",
@@ -78,8 +87,7 @@ def _search(seed: int, arguments: argparse.Namespace) -> list[Path]:
         "retrain": {"top": 1, "sample": 0, "stitched": False, "train": train, "distillation": {}},
         "storage": {"root": arguments.root},
     }
-    found = analysis.load_run(nasray.search(config).folder)
-    return [run.path for run in found.generation_runs]
+    return nasray.search(config).folder
 
 
 def _figures(run: Path, truth: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -102,6 +110,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--study", type=Path, help="a family study's folder, whose searches to take")
     parser.add_argument("--seeds", type=int, default=3, help="searches")
     parser.add_argument("--generations", type=int, default=2, help="of each search, at most")
     parser.add_argument("--power", type=float, default=1.0, help="how often teachers are scaled")
