@@ -29,7 +29,7 @@ class DataConfig(BaseModel):
         num_train_images: Use only so many, chosen by the seed.
         num_held_out_images: Hold out so many, instead of a share.
         num_test_images: Use only so many, chosen by the seed.
-        augment: Augmentation of the training images.
+        augment: Augmentation of the training images, and of held-out ones where a rating compares views of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
