@@ -8,19 +8,14 @@ with `trainables/allocation.py`, and with glibc's own ways. Medians of interleav
 
 import argparse
 import statistics
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from planned_units import prepared
-from unit_steps import take_steps
+from unit_steps import measured
 from verdicts import Verdict, tell
 
-from trainables import training
 from trainables.block_distillation.trainable import BlockSpec
-
-_BY_ITSELF = "glibc"
 
 
 def main() -> None:
@@ -44,42 +39,26 @@ def main() -> None:
         file.write_text(specs[cell].model_dump_json(), encoding="utf-8")
         kept, given_back = [], []
         for _ in range(arguments.rounds):
-            kept.append(measured(file, arguments.steps, "kept"))
-            given_back.append(measured(file, arguments.steps, _BY_ITSELF))
-        medians = [[statistics.median(one) for one in zip(*arm, strict=True)] for arm in (kept, given_back)]
-        ratios = [
-            statistics.median(a[k] / b[k] for a, b in zip(kept, given_back, strict=True)) for k in (0, 1)
-        ]
-        (ms, mb), (glibc_ms, glibc_mb) = medians
+            kept.append(measured(file, arguments.steps))
+            given_back.append(measured(file, arguments.steps, keep=False))
+        seconds, other_seconds, ratio = medians(kept, given_back, "step")
+        peak, other_peak, peak_ratio = medians(kept, given_back, "peak")
         print(
-            f"{cell:14}{ms:12.1f}{glibc_ms:12.1f}{ratios[0]:8.2f}{mb:12.0f}{glibc_mb:12.0f}{ratios[1]:8.2f}"
+            f"{cell:14}{1e3 * seconds:12.1f}{1e3 * other_seconds:12.1f}{ratio:8.2f}"
+            f"{peak:12.0f}{other_peak:12.0f}{peak_ratio:8.2f}"
         )
-        tell(
-            Verdict(
-                f"step of {cell}, memory kept against glibc", f"{ms:.0f} ms", f"{glibc_ms:.0f} ms", ratios[0]
-            )
-        )
+        times = (f"{1e3 * seconds:.0f} ms", f"{1e3 * other_seconds:.0f} ms", ratio)
+        tell(Verdict(f"step of {cell}, memory kept against glibc", *times))
 
 
-def measured(spec_file: Path, steps: int, way: str) -> tuple[float, float]:
-    """Milliseconds of a step and megabytes at the peak, in a new process."""
-    command = [sys.executable, __file__, "--measure", str(spec_file), str(steps), way]
-    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-    milliseconds, megabytes = map(float, output.split())
-    return milliseconds, megabytes
-
-
-def measure(spec_file: str, steps: str, way: str) -> None:
-    """Print both, of this process."""
-    if way == _BY_ITSELF:
-        training.keep_freed_memory = lambda: None
-    with ThreadPoolExecutor(1) as thread:
-        found = thread.submit(take_steps, Path(spec_file), int(steps), "").result()
-    print(1e3 * found["step"], found["peak"])
+def medians(
+    ours: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]], name: str
+) -> tuple[float, float, float]:
+    """The median of a figure over the rounds, the other's, and that of the rounds' ratios."""
+    pairs = [(a[name], b[name]) for a, b in zip(ours, others, strict=True)]
+    one, other = (statistics.median(figures) for figures in zip(*pairs, strict=True))
+    return one, other, statistics.median(a / b for a, b in pairs)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--measure"]:
-        measure(*sys.argv[2:])
-    else:
-        main()
+    main()

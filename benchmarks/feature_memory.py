@@ -9,19 +9,16 @@ before. Needs the right to make control groups (root). Medians over the rounds.
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 from control_group import memory_limit
 from planned_units import prepared
+from unit_steps import measured
 from verdicts import Verdict, tell
 
 TIMES = 4
-_UNIT_STEPS = Path(__file__).with_name("unit_steps.py")
 
 
 def main() -> None:
@@ -49,9 +46,9 @@ def compare(root: Path, num_images: int, num_steps: int, num_rounds: int) -> Non
     try:
         with memory_limit(size // TIMES) as group:
             for _ in range(num_rounds):
-                free.append(measured(spec_file, "", num_steps))
+                free.append(measured(spec_file, num_steps))
                 drop(files)
-                limited.append(measured(spec_file, str(group), num_steps))
+                limited.append(measured(spec_file, num_steps, group=str(group)))
     except PermissionError as error:
         print(f"Not measured: a control group must be made, which this user may not ({error}).")
         return
@@ -77,12 +74,6 @@ def compare(root: Path, num_images: int, num_steps: int, num_rounds: int) -> Non
             1.05,
         )
     )
-
-
-def measured(spec_file: Path, group: str, num_steps: int) -> dict[str, float]:
-    """What `unit_steps.py` prints."""
-    command = [sys.executable, str(_UNIT_STEPS), str(spec_file), str(num_steps), group]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
 
 
 def drop(files: list[Path]) -> None:

@@ -35,7 +35,8 @@ from trainables.block_distillation.rate import CandidateRater
 from trainables.block_distillation.step import BlockDistillation
 from trainables.block_distillation.supernet import CellSupernet, Path
 from trainables.data import DataConfig, ImageData, load_data
-from trainables.feature_cache import CachedFeatures, FeatureConfig, FeatureStore
+from trainables.feature_cache import CachedFeatures, FeatureStore
+from trainables.feature_config import FeatureConfig
 from trainables.training import ComputeConfig
 
 SHAPES = ((3, 224, 224), (48, 56, 56), (80, 28, 28), (160, 14, 14), (224, 14, 14), (384, 7, 7), (640, 7, 7))

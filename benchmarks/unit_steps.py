@@ -1,16 +1,21 @@
-"""Takes steps of the unit that trains a cell; imports no more than they need, since its memory is limited.
+"""Takes steps of the unit that trains a cell, in a process of its own, in a thread as Tune's trials are.
 
-python benchmarks/unit_steps.py SPEC STEPS GROUP
+It imports no more than they need, since its memory may be limited. `measured` is what other benchmarks call; it runs
+
+    python benchmarks/unit_steps.py SPEC STEPS GROUP KEEP
 """
 
 import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from trainables import training
 from trainables.block_distillation.step import BlockDistillation
 from trainables.block_distillation.trainable import BlockSpec, build_data, build_supernet
 from trainables.units import parse_spec
@@ -48,6 +53,22 @@ def take_steps(spec_file: Path, num_steps: int, group: str) -> dict[str, float]:
     return {**dict(zip(("step", "wait"), medians, strict=True)), "peak": peak}
 
 
+def measured(spec_file: Path, num_steps: int, *, group: str = "", keep: bool = True) -> dict[str, float]:
+    """What `take_steps` gives in a new process.
+
+    Args:
+        spec_file: The unit.
+        num_steps: How many steps are timed.
+        group: Where the process joins a control group, if it shall.
+        keep: Whether it keeps memory that is freed, see `trainables/allocation.py`.
+    """
+    command = [sys.executable, __file__, str(spec_file), str(num_steps), group, str(keep)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+
+
 if __name__ == "__main__":
-    spec_file, num_steps, group = sys.argv[1:]
-    print(json.dumps(take_steps(Path(spec_file), int(num_steps), group)))
+    spec_file, num_steps, group, keep = sys.argv[1:]
+    if keep != "True":
+        training.keep_freed_memory = lambda: None
+    with ThreadPoolExecutor(1) as thread:
+        print(json.dumps(thread.submit(take_steps, Path(spec_file), int(num_steps), group).result()))

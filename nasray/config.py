@@ -19,7 +19,7 @@ from nasray.sweeps.config import SweepConfig
 from search_spaces.declared import SpaceConfig
 from trainables.block_distillation.trainable import BlockWiseConfig
 from trainables.data import DataConfig
-from trainables.feature_cache import FeatureConfig
+from trainables.feature_config import FeatureConfig
 from trainables.sd_darts.config import SdDartsConfig
 from trainables.teacher import TeacherConfig
 from trainables.training import ComputeConfig

@@ -15,8 +15,8 @@ from trainables.block_distillation.trainable import (
     RatingSpec,
     RatingTableSpec,
 )
-from trainables.feature_cache import num_shards
 from trainables.feature_choice import prefix_macs
+from trainables.feature_config import num_shards
 from trainables.feature_units import FeatureManifestSpec, FeatureShardSpec
 from trainables.inputs import SearchInputs
 from trainables.teacher_unit import TeacherSpec

@@ -13,8 +13,8 @@ from trainables.adapters import can_be_adapted, describe
 from trainables.block_data import check_num_batches
 from trainables.block_distillation.trainable import BlockWiseConfig
 from trainables.cutting import CutTeacher
-from trainables.feature_cache import Mode
 from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
+from trainables.feature_config import Mode
 from trainables.inputs import SearchInputs, UnitInputs
 from trainables.sd_darts.config import SdDartsConfig
 from trainables.self_supervision.config import SelfSupervisionConfig

@@ -27,8 +27,8 @@ from nasray.run_folder import RunFolder
 from nasray.storage.mirror import Mirror
 from nasray.storage.store import join_url
 from nasray.study_view import print_study
-from trainables.feature_cache import boundaries_of
 from trainables.feature_choice import feature_bytes
+from trainables.feature_config import boundaries_of
 from trainables.inputs import SearchInputs
 from trainables.untrained_teacher import untrained_teacher
 

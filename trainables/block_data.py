@@ -13,6 +13,7 @@ from trainables.cutting import CutTeacher
 from trainables.data import ImageData
 from trainables.data_parallel import current_team
 from trainables.feature_cache import CachedFeatures
+from trainables.feature_config import FeatureConfig
 from trainables.loading import loaded
 from trainables.seeding import generator
 from trainables.split import Split
@@ -53,10 +54,12 @@ class CachedSource:
 class OnlineSource:
     """Features computed by the teacher's part up to the block, anew for every batch."""
 
-    def __init__(self, teacher: CutTeacher, block: int, views: int | None, compute: ComputeConfig) -> None:
+    def __init__(
+        self, teacher: CutTeacher, block: int, features: FeatureConfig, compute: ComputeConfig
+    ) -> None:
         self._device = compute.prepare()
         self._teacher = compute.place_module(teacher, self._device)
-        self._block, self._views, self._compute = block, views, compute
+        self._block, self._features, self._compute = block, features, compute
 
     def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         """Features [B, ...] of images that are augmented afresh for each view, or in the configured views in turn."""
@@ -68,9 +71,7 @@ class OnlineSource:
 
     def _images(self, split: Split, job: Job) -> Tensor:
         positions, view = job
-        if view is not None and self._views is not None:
-            view = view % self._views if self._views else None
-        return split.images(positions, view)
+        return split.images(positions, self._features.shown_view(split.name, view))
 
 
 class BlockData:

@@ -19,62 +19,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from search_spaces.atomic_file import replacing, write_json
 from search_spaces.damage import file_checksum, set_aside
 from trainables.cutting import CutTeacher
+from trainables.feature_config import DTYPES, FeatureConfig, num_shards
 from trainables.loading import loaded
 from trainables.notes import LOGGER
 from trainables.split import Split
 from trainables.training import ComputeConfig
 
-Mode = Literal["cached", "online"]
-SplitName = Literal["train", "held_out"]
 FORMAT = 2
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class FeatureConfig(BaseModel):
-    """How blocks get the teacher's features.
-
-    Attributes:
-        mode: "cached" on disk, "online" (the teacher's part runs in every step), one of these per block, or "auto": per
-            block whichever is estimated to be faster; resolved before the launch.
-        dtype: Type of the cached features; batches are float32 in any case.
-        views: Augmented copies of each training image that the blocks learn from. 0: none, plain images. None: a fresh
-            one every epoch, which only "online" gives; where the data has no augmentation, the same as 0.
-        held_out_views: Augmented copies of each held-out image, beside the plain one; resolved to what the search's
-            rating compares.
-        shard_rows: Rows in a shard; a shard is one unit of work.
-        batch_size: Images that the teacher sees at once.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mode: Literal["auto"] | Mode | tuple[Mode, ...] = "auto"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    views: int | None = Field(default=None, ge=0)
-    held_out_views: int = Field(default=0, ge=0)
-    shard_rows: int = Field(default=8192, ge=1)
-    batch_size: int = Field(default=256, ge=1)
-
-    def copies(self, split: SplitName) -> tuple[int | None, ...]:
-        """What the cache holds of each image of a split: the image in these views; None: as it is."""
-        if split == "train":
-            return tuple(range(self.views)) if self.views else (None,)
-        return (None, *range(self.held_out_views))
-
-    @property
-    def modes(self) -> tuple[Mode, ...]:
-        """The mode of each block, once resolved."""
-        assert isinstance(self.mode, tuple), f"the feature mode {self.mode} is not resolved"
-        return self.mode
 
 
 @dataclass(frozen=True)
@@ -124,7 +84,7 @@ class FeatureStore:
     @property
     def copies(self) -> tuple[int | None, ...]:
         """The view of each copy of the images, one after the other."""
-        return self.config.copies("train" if self.split.name == "train" else "held_out")
+        return self.config.copies(self.split.name)
 
     @property
     def num_rows(self) -> int:
@@ -248,11 +208,9 @@ class CachedFeatures:
         self._files: dict[tuple[int, int], BinaryIO] = {}
 
     def rows(self, positions: np.ndarray, view: int | None) -> np.ndarray:
-        """The rows of the images at `positions` in a view; views beyond those that are kept begin anew."""
-        copies = self._store.copies
-        views = [copy for copy in copies if copy is not None]
-        kept = None if view is None or not views else views[view % len(views)]
-        return positions + len(self._store.split) * copies.index(kept)
+        """The rows of the images at `positions` in a view."""
+        split, config = self._store.split, self._store.config
+        return positions + len(split) * self._store.copies.index(config.shown_view(split.name, view))
 
     def read(self, boundary: int, rows: np.ndarray) -> Tensor:
         """Features [len(rows), ...] at a boundary, as float32, in the order of `rows`."""
@@ -285,16 +243,6 @@ class CachedFeatures:
             self._arrays[boundary, shard] = array
             self._files[boundary, shard] = Path(str(array.filename)).open("rb")  # noqa: SIM115 (as long as the map)
         return self._arrays[boundary, shard]
-
-
-def num_shards(num_rows: int, config: FeatureConfig) -> int:
-    """Number of shards that hold so many rows."""
-    return -(-num_rows // config.shard_rows)
-
-
-def boundaries_of(modes: tuple[Mode, ...]) -> tuple[int, ...]:
-    """The cut points whose features the cached blocks need: before and after each; block k lies between k and k + 1."""
-    return tuple(sorted({k + side for k, mode in enumerate(modes) if mode == "cached" for side in (0, 1)}))
 
 
 def _to_numpy(features: Tensor, dtype: torch.dtype) -> np.ndarray:

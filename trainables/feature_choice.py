@@ -17,7 +17,7 @@ import torch
 
 from search_spaces.cost import measure
 from trainables.cutting import CutTeacher
-from trainables.feature_cache import DTYPES, FeatureConfig, Mode, boundaries_of
+from trainables.feature_config import DTYPES, FeatureConfig, Mode, boundaries_of
 from trainables.training import ComputeConfig
 
 DISK_SHARE = 0.5  # of the free space, since checkpoints and other runs need some too

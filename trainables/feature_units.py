@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
-from trainables.feature_cache import FeatureStore, SplitName, boundaries_of
+from trainables.feature_cache import FeatureStore
+from trainables.feature_config import SplitName, boundaries_of
 from trainables.inputs import SearchInputs, UnitSpec
 from trainables.teacher_unit import TeacherResult, TeacherSpec
 from trainables.trainable import Metrics

@@ -16,7 +16,7 @@ from search_spaces.declared import SpaceConfig, build_space
 from search_spaces.space import SearchSpace
 from trainables.data import DataConfig, ImageData, load_data
 from trainables.data_summary import DataSummary, published_summary, summarize
-from trainables.feature_cache import FeatureConfig, SplitName
+from trainables.feature_config import FeatureConfig, SplitName
 from trainables.teacher import TeacherConfig, is_checkpoint
 from trainables.trainable import read_done
 from trainables.training import ComputeConfig

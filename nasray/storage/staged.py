@@ -11,7 +11,7 @@ from typing import Any
 from nasray.storage.mirror import Mirror
 from trainables.block_distillation.refinement import RefinementSpec
 from trainables.block_distillation.trainable import BlockSpec, RatingSpec
-from trainables.feature_cache import SplitName
+from trainables.feature_config import SplitName
 from trainables.feature_units import (
     FeatureManifestSpec,
     FeatureShardSpec,

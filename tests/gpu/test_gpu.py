@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from trainables.block_distillation.config import BlockDistillationConfig, RatingConfig
 from trainables.block_distillation.trainable import BlockSpec, CellTarget
 from trainables.data import DataConfig
-from trainables.feature_cache import FeatureConfig
+from trainables.feature_config import FeatureConfig
 from trainables.inputs import SearchInputs
 from trainables.retrain.config import TrainConfig
 from trainables.teacher import TeacherConfig

@@ -16,7 +16,7 @@ from nasray.resources import ResourcesConfig
 from nasray.schedule import LatestFirst, ReadyUnits, Unit, run_trials
 from search_spaces.declared import SpaceConfig
 from trainables.data import DataConfig
-from trainables.feature_cache import FeatureConfig
+from trainables.feature_config import FeatureConfig
 from trainables.feature_units import FeatureManifestSpec
 from trainables.inputs import SearchInputs
 from trainables.retrain.config import TrainConfig

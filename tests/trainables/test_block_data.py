@@ -4,6 +4,7 @@ import torch
 
 from trainables.block_data import BlockData, OnlineSource
 from trainables.data import DataConfig, load_data
+from trainables.feature_config import FeatureConfig
 from trainables.training import ComputeConfig
 
 COMPUTE = ComputeConfig(device="cpu")
@@ -16,7 +17,9 @@ def data(teacher):
             num_train_images=50, num_held_out_images=21, augment={"crop_padding": 1} if augment else None
         )
         images = load_data(config, seed=0)
-        return images, BlockData(images, OnlineSource(teacher, block, views, COMPUTE), COMPUTE, seed=seed)
+        return images, BlockData(
+            images, OnlineSource(teacher, block, FeatureConfig(views=views), COMPUTE), COMPUTE, seed=seed
+        )
 
     return build
 

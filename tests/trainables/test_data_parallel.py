@@ -14,7 +14,7 @@ from trainables.block_distillation.config import BlockDistillationConfig, Rating
 from trainables.block_distillation.trainable import BlockSpec, CellTarget
 from trainables.data import DataConfig
 from trainables.data_parallel import Team
-from trainables.feature_cache import FeatureConfig
+from trainables.feature_config import FeatureConfig
 from trainables.inputs import SearchInputs
 from trainables.retrain.config import DistillationConfig, RetrainConfig, TrainConfig
 from trainables.retrain.trainable import RetrainSpec

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from trainables.data import DataConfig, load_data
-from trainables.feature_cache import CachedFeatures, FeatureConfig, FeatureStore, boundaries_of
+from trainables.feature_cache import CachedFeatures, FeatureStore
+from trainables.feature_config import FeatureConfig, boundaries_of
 from trainables.training import ComputeConfig
 
 COMPUTE = ComputeConfig(device="cpu")

@@ -1,8 +1,8 @@
 from search_spaces.cost import measure
 from search_spaces.mbconv import digits
 from trainables.cutting import cut
-from trainables.feature_cache import FeatureConfig
 from trainables.feature_choice import Speeds, choose_modes, feature_bytes, measure_speeds, prefix_macs
+from trainables.feature_config import FeatureConfig
 from trainables.training import ComputeConfig
 
 MB, GB = 10**6, 10**9

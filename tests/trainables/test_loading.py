@@ -11,7 +11,8 @@ import torch
 from search_spaces.declared import SpaceConfig
 from trainables.block_data import BlockData, OnlineSource
 from trainables.data import DataConfig, load_data
-from trainables.feature_cache import FeatureConfig, FeatureStore
+from trainables.feature_cache import FeatureStore
+from trainables.feature_config import FeatureConfig
 from trainables.inputs import UnitInputs, UnitSpec
 from trainables.loading import loaded
 from trainables.sd_darts.halves import Halves
@@ -45,7 +46,7 @@ def test_jobs_are_done_in_order_by_other_processes():
 @pytest.mark.parametrize("batches", ["train_batches", "view_batches"])
 def test_a_block_is_given_the_same_features(images, teacher, batches):
     def run(compute):
-        data = BlockData(images, OnlineSource(teacher, 1, None, compute), compute, seed=0)
+        data = BlockData(images, OnlineSource(teacher, 1, FeatureConfig(), compute), compute, seed=0)
         return list(itertools.chain(*getattr(data, batches)(3, 16)))
 
     assert_same(run(ALONE), run(HELPED))

@@ -24,6 +24,7 @@ from trainables.block_data import BlockData, Job, Pair
 from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.supernet import CellSupernet
 from trainables.block_distillation.trainable import CellTarget, load_supernet
+from trainables.feature_config import FeatureConfig
 from trainables.inputs import SearchInputs, UnitSpec
 from trainables.split import Split
 from trainables.teacher_unit import TeacherResult
@@ -153,18 +154,17 @@ def load_supernets(
 class _ImagesAsFeatures:
     """A source of the images that the first block's units are given, with their labels."""
 
-    def __init__(self, views: int | None) -> None:
-        self._views = views
+    def __init__(self, features: FeatureConfig) -> None:
+        self._features = features
 
     def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         """Images [B, C, H, W] and labels [B] of each batch."""
         for positions, view in jobs:
-            yield split.images(positions, None if self._views == 0 else view), split.labels(positions)
+            shown = self._features.shown_view(split.name, view)
+            yield split.images(positions, shown), split.labels(positions)
 
 
 def calibration_images(inputs: SearchInputs, config: RatingConfig) -> list[Tensor]:
     """Batches of the images on which the first block's candidates are calibrated for their ratings."""
-    data = BlockData(
-        inputs.images, _ImagesAsFeatures(inputs.features.views), inputs.compute, seed=inputs.seed
-    )
+    data = BlockData(inputs.images, _ImagesAsFeatures(inputs.features), inputs.compute, seed=inputs.seed)
     return data.calibration_batches(config.calibration_images, config.calibration_batch_size)

@@ -235,7 +235,7 @@ def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet
 
 def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> FeatureSource:
     if inputs.features.modes[block] == "online":
-        return OnlineSource(teacher.load(inputs), block, inputs.features.views, inputs.compute)
+        return OnlineSource(teacher.load(inputs), block, inputs.features, inputs.compute)
     load_teacher = partial(teacher.load, inputs)
     train_features = CachedFeatures(feature_store(inputs, teacher, "train"), load_teacher)
     held_out_features = CachedFeatures(feature_store(inputs, teacher, "held_out"), load_teacher)

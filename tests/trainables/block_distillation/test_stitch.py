@@ -10,6 +10,7 @@ from trainables.accuracy import accuracy
 from trainables.batch_norm import reestimate
 from trainables.block_data import BlockData, OnlineSource
 from trainables.block_distillation.stitch import StitchSpec, read_stitched, run_stitch
+from trainables.feature_config import FeatureConfig
 from trainables.teacher import build_teacher
 from trainables.teacher_unit import TeacherResult, TeacherSpec
 from trainables.trainable import mark_done
@@ -71,7 +72,9 @@ def spec(search, targets, supernets, tmp_path):
 @pytest.fixture
 def calibration(search):
     """The images on which the first block's candidates are calibrated for their ratings."""
-    source = OnlineSource(TeacherResult.read(search.teacher_folder).load(search), 0, None, search.compute)
+    source = OnlineSource(
+        TeacherResult.read(search.teacher_folder).load(search), 0, FeatureConfig(), search.compute
+    )
     return BlockData(search.images, source, search.compute, seed=0).calibration_batches(64, 32)
 
 

@@ -14,6 +14,7 @@ from trainables.block_distillation.rate import CandidateRater, ratings_frame
 from trainables.block_distillation.supernet import CellSupernet
 from trainables.block_distillation.swap_in import SwapIn
 from trainables.cutting import cut
+from trainables.feature_config import FeatureConfig
 from trainables.training import ComputeConfig
 
 COMPUTE = ComputeConfig(device="cpu", channels_last=False)
@@ -28,7 +29,7 @@ def network(space, images):
     network = space.build(OWN)
     calibrate(network.blocks[0], [torch.randn(64, 1, 8, 8)])
     first = cut(network, ["blocks.0", "blocks.1"], (1, 8, 8))
-    data = BlockData(images, OnlineSource(first, 1, None, COMPUTE), COMPUTE, seed=0)
+    data = BlockData(images, OnlineSource(first, 1, FeatureConfig(), COMPUTE), COMPUTE, seed=0)
     calibrate(network.blocks[1], data.calibration_batches(32, 16))
     return network.eval()
 
@@ -40,7 +41,7 @@ def teacher(network):
 
 @pytest.fixture(scope="module")
 def data(teacher, images):
-    return BlockData(images, OnlineSource(teacher, 1, None, COMPUTE), COMPUTE, seed=0)
+    return BlockData(images, OnlineSource(teacher, 1, FeatureConfig(), COMPUTE), COMPUTE, seed=0)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from trainables.block_distillation.config import RatingConfig
 from trainables.block_distillation.supernet import CellSupernet
 from trainables.cutting import cut
 from trainables.data import DataConfig, load_data
+from trainables.feature_config import FeatureConfig
 from trainables.seeding import generator
 from trainables.self_supervision.config import SelfSupervisionConfig
 from trainables.self_supervision.heads import Heads
@@ -44,7 +45,12 @@ def data(space):
     )
     torch.manual_seed(0)
     trunk = cut(space.build(space.largest()), ["blocks.0"], space.input_shape)
-    return BlockData(load_data(config, seed=0), OnlineSource(trunk, 0, None, COMPUTE), COMPUTE, seed=0)
+    return BlockData(
+        load_data(config, seed=0),
+        OnlineSource(trunk, 0, FeatureConfig(held_out_views=2), COMPUTE),
+        COMPUTE,
+        seed=0,
+    )
 
 
 @pytest.fixture
