@@ -209,8 +209,10 @@ class CachedFeatures:
 
     def rows(self, positions: np.ndarray, view: int | None) -> np.ndarray:
         """The rows of the images at `positions` in a view."""
-        split, config = self._store.split, self._store.config
-        return positions + len(split) * self._store.copies.index(config.shown_view(split.name, view))
+        split, copies = self._store.split, self._store.copies
+        if len(copies) == 1:  # it stands for all views
+            return positions
+        return positions + len(split) * copies.index(self._store.config.shown_view(split.name, view))
 
     def read(self, boundary: int, rows: np.ndarray) -> Tensor:
         """Features [len(rows), ...] at a boundary, as float32, in the order of `rows`."""

@@ -81,6 +81,15 @@ def test_views_are_augmented_copies(store, teacher, images):
     np.testing.assert_array_equal(cached.rows(positions, 5), positions + 50)  # the sixth epoch sees view 1
 
 
+@pytest.mark.parametrize("views", [None, 0, 1])
+def test_one_copy_stands_for_all_views(store, teacher, views):
+    written = store(views=views)
+    fill(written, teacher)
+    cached = CachedFeatures(written, lambda: teacher)
+    for view in (0, 3):
+        np.testing.assert_array_equal(cached.rows(np.array([5, 40]), view), [5, 40])
+
+
 def test_held_out_images_are_plain_and_then_in_the_views_that_are_compared(store, teacher, images):
     written = store(split=images.held_out, views=3, held_out_views=2)
     fill(written, teacher)
