@@ -30,7 +30,7 @@ from trainables.block_distillation.trainable import BlockSpec
 from trainables.retrain.trainable import RetrainSpec
 from trainables.teacher_unit import TeacherSpec
 
-NUM_NETWORKS, NUM_STUDIED, NUM_REPORTS = 200, 1000, 6
+NUM_NETWORKS, NUM_STUDIED, NUM_REPORTS = 200, 1000, 21
 _COLUMNS = (
     "GPUs",
     "units",
@@ -114,6 +114,7 @@ def _num_reports(unit: Unit) -> int:
 def _print_overhead(search: ImageNetSearch, numbers: Sequence[int]) -> None:
     """Print what a unit and a report cost the driver, of few units and of many, with and without those who are told."""
     print(f"\n{'units':>8}{'told':>8}{'ms a unit':>14}{'ms a report':>14}{'MB':>8}")
+    _overhead(search, search.retraining_units(8), 1, told=True)  # what MLflow takes at its first use alone
     for number in numbers:
         units = search.retraining_units(number)
         for told in (False, True):
