@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ranking_truth import _truth
 from scipy.stats import kendalltau
+from truth_scores import small_truth
 
 from analysis.block_weights import choose_penalty, fit_weights, normalised
 from analysis.calibration import block_features, calibrate
@@ -28,7 +28,7 @@ COLUMNS = {"rating": 1, "rating + swap_in": 2}
 def main() -> None:
     """Print a table for each number of networks."""
     arguments = _arguments()
-    truth = _truth().reset_index()
+    truth = small_truth().reset_index()
     runs = sorted(Path(arguments.root).glob("default_[0-9]*"))
     if not runs:
         raise SystemExit(

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ranking_truth import DNA, MEASURES, SCORES, _error, _scores, _truth
+from ranking_truth import DNA
+from truth_scores import MEASURES, SCORES, scores, small_truth, standard_error
 from truth_space import DATA, TRAINING
 
 import analysis
 import nasray
 from analysis.agreement import agreement
-from analysis.ratings import load_ratings
 
 TEACHER = "teacher"
 REGRET = "regret of 1"
@@ -34,7 +34,7 @@ REGRET = "regret of 1"
 def main() -> None:
     """Search with every seed and print what the truth says of each generation."""
     arguments = _arguments()
-    truth = _truth()
+    truth = small_truth()
     rows = [
         {"seed": seed, "generation": number, "predictor": predictor, **figures}
         for seed in range(arguments.seeds)
@@ -45,7 +45,7 @@ def main() -> None:
     columns = [TEACHER, *MEASURES, REGRET]
     print(f"{'generation':<12}{'predictor':<16}" + "".join(f"{name:>27}" for name in columns))
     for (number, predictor), own in table.groupby(["generation", "predictor"]):
-        cells = (f"{own[name].mean():.4f} ± {_error(own[name].tolist()):.4f}" for name in columns)
+        cells = (f"{own[name].mean():.4f} ± {standard_error(own[name].tolist()):.4f}" for name in columns)
         print(f"{number:<12}{predictor:<16}" + "".join(f"{cell:>27}" for cell in cells))
     _print_gains(table)
 
@@ -57,7 +57,8 @@ def _print_gains(table: pd.DataFrame) -> None:
         gains = (taus.iloc[:, -1] - taus.iloc[:, 0]).tolist()
         each = ", ".join(f"{gain:+.3f}" for gain in gains)
         print(
-            f"tau of {predictor}, last generation less first: {np.mean(gains):+.3f} ± {_error(gains):.3f} ({each})"
+            f"tau of {predictor}, last generation less first: {np.mean(gains):+.3f} "
+            f"± {standard_error(gains):.3f} ({each})"
         )
 
 
@@ -92,7 +93,7 @@ def _search(seed: int, arguments: argparse.Namespace) -> Path:
 
 def _figures(run: Path, truth: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Per predictor, what the truth says of a generation."""
-    predictions = truth.join(_scores(truth.index, load_ratings(run)))
+    predictions = truth.join(scores(truth.index, run))
     found = agreement(predictions.reset_index(), num_resamples=1)["predictors"]
     description = analysis.load_run(run).teacher
     assert description is not None

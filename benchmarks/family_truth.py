@@ -11,8 +11,8 @@ without them. Printed is the study's own table with these accuracies; searches t
 import argparse
 from pathlib import Path
 
-from ranking_truth import _truth
 from rich.console import Console
+from truth_scores import small_truth
 
 from analysis.ranking import ARCHITECTURE
 from nasray.config import ExperimentConfig
@@ -32,7 +32,7 @@ def main() -> None:
     space = unit_inputs(config, folder).space
     assert isinstance(space, SearchSpace)
     raters = [*_searches(config, folder, space), *trivial_raters(space)]
-    truth = _truth().reset_index().assign(**{GROUP: SAMPLE})
+    truth = small_truth().reset_index().assign(**{GROUP: SAMPLE})
     networks = with_scores(truth, raters, ())
     console = Console(highlight=False, markup=False, width=110)
     for budgets in (config.budgets, {}):

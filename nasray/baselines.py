@@ -15,10 +15,10 @@ from nasray.config import ExperimentConfig
 from nasray.evidence.config import EvidenceConfig
 from nasray.evidence.plan import reopen_to_train
 from nasray.execution import Execution, SearchFailedError
-from nasray.experiment import rank_again
 from nasray.plan import unit_inputs
 from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
+from nasray.stored_ranking import rank_again
 from nasray.strategies.build import RANKING, STRATEGIES, build_strategy
 from nasray.strategies.contest import Step, choice, compete, steps_table
 from nasray.strategies.dna_cost import dna_epochs

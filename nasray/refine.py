@@ -19,12 +19,12 @@ from analysis.uncertainty import contenders
 from nasray.config import ExperimentConfig
 from nasray.dna_plan import cell_targets, refinement_units
 from nasray.execution import Execution
-from nasray.experiment import rank_again
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, unit_inputs
 from nasray.rank import NUM_LIKELY, ranked_tables
 from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
+from nasray.stored_ranking import rank_again
 from nasray.tracking import Tracker
 from search_spaces import rating_table
 from search_spaces.rating_table import CANDIDATE, CELL, IN_CHANNELS, RATING, RATING_BATCHES

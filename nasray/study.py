@@ -33,32 +33,31 @@ MEASURED = (
 def study_table(runs: list[StudyRun]) -> pd.DataFrame:
     """One row per run whose search and retraining are done.
 
-    Columns: space, arm, seed, the architecture found, its costs, and all of `MEASURED`. What was measured of the
-    supernet is that of the epoch whose architecture was chosen; `seconds` is the whole time of the search;
-    `test_accuracy` is that of the architecture, trained for real.
+    Columns: space, arm, seed, the architecture found, its costs, all of `MEASURED`, and `gain`. What was measured of
+    the supernet is that of the epoch whose architecture was chosen; `seconds` is the whole time of the search;
+    `test_accuracy` is that of the architecture, trained for real; `gain` is how much higher it is than that of the
+    study's first arm in the same space with the same seed, missing where that run is not done.
     """
-    return pd.DataFrame([_row(run) for run in runs if run.search.is_done and run.retraining.is_done])
+    done = [run for run in runs if run.search.is_done and run.retraining.is_done]
+    table = pd.DataFrame([_row(run) for run in done])
+    if not done:
+        return table
+    first = table[table["arm"] == runs[0].arm].set_index(["space", "seed"])[TEST_ACCURACY]
+    keys = pd.MultiIndex.from_frame(table[["space", "seed"]])
+    return table.assign(**{GAIN: table[TEST_ACCURACY] - first.reindex(keys).to_numpy()})
 
 
 def study_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Per space and arm, in the study's order: `num_runs`, and of each measurement the mean and `<name>_se`.
 
-    `gain` is the mean difference in test accuracy to the first arm's run of the same seed; standard errors are those of
-    a mean over seeds.
+    Standard errors are those of a mean over seeds; of `gain`, over the seeds whose run of the first arm is done.
     """
-    groups = table.assign(gain=_gain(table)).groupby(["space", "arm"], sort=False)
+    groups = table.groupby(["space", "arm"], sort=False)
     summary = groups.size().to_frame("num_runs")
     for name in (*MEASURED, GAIN):
         summary[name] = groups[name].mean()
         summary[f"{name}_se"] = groups[name].std() / np.sqrt(groups[name].count())
     return summary.reset_index()
-
-
-def _gain(table: pd.DataFrame) -> pd.Series:
-    """Per run, its test accuracy less that of the first arm in the same space with the same seed, if that is done."""
-    first = table[table["arm"] == table["arm"].iloc[0]].set_index(["space", "seed"])[TEST_ACCURACY]
-    keys = pd.MultiIndex.from_frame(table[["space", "seed"]])
-    return table[TEST_ACCURACY] - first.reindex(keys).to_numpy()
 
 
 def _row(run: StudyRun) -> dict[str, object]:

@@ -13,7 +13,6 @@ from analysis.numerals import quantity
 from nasray.config import ExperimentConfig
 from nasray.config_file import load_config
 from nasray.evidence.view import print_evidence
-from nasray.experiment import SearchResult
 from nasray.family.member import member_config
 from nasray.family.view import describe_family, print_family
 from nasray.found import sentence
@@ -24,6 +23,7 @@ from nasray.plan import plan_search, still_to_do
 from nasray.ranking_view import print_ranking
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
+from nasray.search_result import SearchResult
 from nasray.storage.mirror import Mirror
 from nasray.storage.store import join_url
 from nasray.study_view import print_study

@@ -86,7 +86,8 @@ def _arms(run: Run, curves: pd.DataFrame) -> dict[str, str]:
 
 
 def _chart(title: str, label: str, curves: pd.DataFrame, arms: dict[str, str]) -> Chart:
-    summary = curves.groupby(["arm", "epoch"])["value"].agg(["mean", "sem"]).fillna(0.0).reset_index()
+    summary = curves.groupby(["arm", "epoch"])["value"].agg(["mean", "sem"])
+    summary = summary.dropna(subset="mean").fillna({"sem": 0.0}).reset_index()
     lows, highs = summary["mean"] - summary["sem"], summary["mean"] + summary["sem"]
     chart = Chart(
         title,
@@ -146,12 +147,10 @@ def _mean_and_error(values: pd.Series) -> tuple[float, float]:
 
 def _summary(space: str, study: pd.DataFrame) -> Table:
     """Means and standard errors per arm, with the paired gain over the first one."""
-    first = study[study["arm"] == study["arm"].iloc[0]].set_index("seed")["test_accuracy"]
-    paired = study.assign(gain=study["test_accuracy"] - study["seed"].map(first))
     measures = {"test_accuracy": _SUMMARY["test_accuracy"], "gain": ("paired gain", 4), **_SUMMARY}
-    measures = {name: shown for name, shown in measures.items() if name in paired}
+    measures = {name: shown for name, shown in measures.items() if name in study}
     rows = []
-    for arm, own in paired.groupby("arm", sort=False):
+    for arm, own in study.groupby("arm", sort=False):
         cells = [
             Cell(with_error(*_mean_and_error(own[name]), digits), float(own[name].mean()))
             for name, (_, digits) in measures.items()
@@ -159,8 +158,9 @@ def _summary(space: str, study: pd.DataFrame) -> Table:
         rows.append([Cell(str(arm)), Cell(str(len(own)), len(own)), *cells])
     return Table(
         f"Arms: {space}",
-        "Mean and standard error over the seeds. The paired gain is the difference in accuracy to the first arm's run "
-        "of the same seed. What was measured of the supernet is that of the epoch whose architecture was chosen.",
+        "Mean and standard error over the seeds. The paired gain is the difference in accuracy to the run of the "
+        "study's first arm with the same seed. What was measured of the supernet is that of the epoch whose "
+        "architecture was chosen.",
         [
             Column("arm", "settings", "text"),
             Column("runs", "number of seeds"),

@@ -16,11 +16,11 @@ from nasray.evidence.networks import CHOSEN, GROUP
 from nasray.evidence.plan import reopen_to_train, retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
 from nasray.execution import Execution
-from nasray.experiment import rank_again
 from nasray.found import read_found
 from nasray.plan import unit_inputs
 from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
+from nasray.stored_ranking import rank_again
 from nasray.tracking import Tracker
 from trainables.inputs import SearchInputs, UnitInputs
 

@@ -11,18 +11,21 @@ from analysis.family import family_summary
 from analysis.ranking import ARCHITECTURE
 from nasray.cluster import ray_cluster
 from nasray.config import ExperimentConfig
+from nasray.config_file import load_config
 from nasray.evidence.networks import FOUND, GROUP, SAMPLE
 from nasray.evidence.plan import retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
 from nasray.execution import Execution
-from nasray.experiment import SearchResult, search
 from nasray.family.member import Rater, cost_tables, member_config, member_rater, trivial_raters
 from nasray.family.table import find_all, finds_table, with_scores
+from nasray.generations.search import search_generations
 from nasray.plan import unit_inputs
 from nasray.report_page import leave_report
 from nasray.resolve import check_budgets
 from nasray.run_folder import RunFolder
+from nasray.search_result import SearchResult
 from nasray.several_searches import FAMILY, FAMILY_NETWORKS
+from nasray.stages import search_in_stages
 from nasray.strategies.problem import Problem
 from nasray.tracking import Tracker
 from search_spaces.atomic_file import write_parquet
@@ -108,7 +111,9 @@ def _search_all(config: ExperimentConfig, space: SearchSpace, console: Console) 
     for seed in family.seeds:  # before the next seed all members have this one
         for name in family.members:
             console.print(f"{name} with seed {seed}", soft_wrap=True)
-            result = search(member_config(config, name, seed).model_dump(mode="json"), console=console)
+            own = load_config(member_config(config, name, seed).model_dump(mode="json"))
+            run = search_in_stages if own.dna_plus is None else search_generations
+            result = run(own, None, console)
             raters[name, seed] = member_rater(name, seed, result.folder, space)
             num_units_run += result.num_units_run
     return [raters[name, seed] for name in family.members for seed in family.seeds], num_units_run

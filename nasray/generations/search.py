@@ -10,7 +10,7 @@ from rich.console import Console
 
 from analysis.ranking import ARCHITECTURE
 from nasray.config import ExperimentConfig
-from nasray.experiment import SearchResult, search
+from nasray.config_file import load_config
 from nasray.generations.generation import generation_config
 from nasray.generations.table import (
     best_generation,
@@ -23,7 +23,9 @@ from nasray.plan import unit_inputs
 from nasray.report_page import leave_report
 from nasray.resolve import check_shapes
 from nasray.run_folder import RunFolder
+from nasray.search_result import SearchResult
 from nasray.several_searches import GENERATIONS, GENERATIONS_FIGURES
+from nasray.stages import search_in_stages
 from nasray.tracking import Tracker
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from trainables.inputs import SearchInputs
@@ -126,7 +128,7 @@ def _search_all(
         number = len(rows) + 1
         own = generation_config(config, number, parent)
         console.print(f"Generation {number} of {settings.generations} at most", soft_wrap=True)
-        result = search(own.model_dump(mode="json"), console=console)
+        result = search_in_stages(load_config(own.model_dump(mode="json")), None, console)
         here = RunFolder(result.folder)
         # Not before: a config that the first generation refuses shall leave nothing.
         folder.claim(config, {})

@@ -43,7 +43,7 @@ class Domain(BaseModel):
             raise ValueError(f"low must be greater than 0 where log is true, got {self.low}")
         if self.log and self.step is not None:
             raise ValueError(f"step must be left out where log is true, got {self.step}")
-        if self.step is not None and _decimal(self.high - self.low) % _decimal(self.step):
+        if self.step is not None and (_decimal(self.high) - _decimal(self.low)) % _decimal(self.step):
             raise ValueError(
                 f"high must be a number of steps from low, got {self.low} to {self.high} by {self.step}"
             )

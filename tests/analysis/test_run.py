@@ -9,10 +9,10 @@ from analysis.comparison import compare_runs
 from analysis.report import write_report
 from analysis.run import load_run, unit_kind
 from nasray.config_file import load_config
-from nasray.experiment import rank_again
 from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
+from nasray.stored_ranking import rank_again
 from trainables.units import run_unit
 
 SPACE = {

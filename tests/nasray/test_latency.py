@@ -12,11 +12,12 @@ from analysis.ratings import load_ratings
 from analysis.sums import sum_columns
 from nasray.cli import main
 from nasray.config_file import load_config
-from nasray.experiment import rank_again, search
+from nasray.experiment import search
 from nasray.latency import measure_latency
 from nasray.plan import unit_inputs
 from nasray.rank import rank_run
 from nasray.run_folder import RunFolder
+from nasray.stored_ranking import rank_again
 from trainables.latency.meter import LatencySettings
 from trainables.latency.steps import all_steps
 

@@ -9,7 +9,6 @@ from analysis.ratings import load_ratings
 from analysis.sums import sum_columns
 from nasray.cli import main
 from nasray.config_file import load_config
-from nasray.experiment import rank_again
 from nasray.rank import (
     certificate,
     is_same_order,
@@ -21,6 +20,7 @@ from nasray.rank import (
     write_ranking,
 )
 from nasray.run_folder import RunFolder
+from nasray.stored_ranking import rank_again
 from search_spaces import rating_table
 from search_spaces.mbconv import digits
 

@@ -8,7 +8,7 @@ from nasray.config_file import load_config
 from nasray.plan import unit_inputs
 from nasray.run_folder import RunFolder
 from nasray.sd_darts_plan import study_runs
-from nasray.study import MEASURED, study_summary, study_table
+from nasray.study import GAIN, MEASURED, study_summary, study_table
 from trainables.trainable import mark_done
 
 STUDY = {
@@ -71,6 +71,7 @@ def test_a_row_tells_what_a_run_gave(runs):
         "held_out_discretized_accuracy": pytest.approx(-2.3),
         "alpha_entropy": pytest.approx(0.5 / 3),
         "seconds": 6.0,
+        "gain": 0.0,
     }
 
 
@@ -88,7 +89,7 @@ def test_a_summary_has_means_and_standard_errors():
                 "space": space,
                 "arm": arm,
                 "seed": seed,
-                **dict(zip(MEASURED, rng.random(len(MEASURED)), strict=True)),
+                **dict(zip((*MEASURED, GAIN), rng.random(len(MEASURED) + 1), strict=True)),
             }
             for space in ("z", "a")
             for arm in ("taught", "plain")
@@ -99,7 +100,7 @@ def test_a_summary_has_means_and_standard_errors():
     assert list(zip(summary["space"], summary["arm"], summary["num_runs"], strict=True)) == [
         (space, arm, 4) for space in ("z", "a") for arm in ("taught", "plain")
     ]
-    for name in MEASURED:
+    for name in (*MEASURED, GAIN):
         values = table.loc[(table["space"] == "a") & (table["arm"] == "taught"), name].to_numpy()
         row = summary.iloc[2]
         assert row[name] == pytest.approx(values.mean())
@@ -126,15 +127,22 @@ def test_runs_that_are_not_finished_are_left_out(runs):
     ]
 
 
-def test_the_gain_is_over_the_first_arms_run_of_the_same_seed():
-    arms = {"plain": [0.5, 0.9, 0.7], "taught": [0.6, 0.95, 0.9]}
-    rows = [
-        {"space": "s", "arm": arm, "seed": seed, **dict.fromkeys(MEASURED, 1.0), "test_accuracy": value}
-        for arm, values in arms.items()
-        for seed, value in enumerate(values)
-    ]
-    summary = study_summary(pd.DataFrame(rows)).set_index("arm")
-    differences = np.subtract(arms["taught"], arms["plain"])
-    assert summary.loc["plain", "gain"] == 0
-    assert summary.loc["taught", "gain"] == pytest.approx(differences.mean())
-    assert summary.loc["taught", "gain_se"] == pytest.approx(differences.std(ddof=1) / np.sqrt(3))
+def test_the_gain_is_over_the_first_arms_run_of_the_same_seed(runs):
+    accuracies = {"taught": [0.6, 0.95, 0.9], "plain": [0.5, 0.9, 0.7]}
+    for run in runs:
+        finish(run, accuracy=accuracies[run.arm][run.seed])
+    summary = study_summary(study_table(runs)).set_index("arm")
+    differences = np.subtract(accuracies["plain"], accuracies["taught"])
+    assert summary.loc["taught", "gain"] == 0
+    assert summary.loc["plain", "gain"] == pytest.approx(differences.mean())
+    assert summary.loc["plain", "gain_se"] == pytest.approx(differences.std(ddof=1) / np.sqrt(3))
+
+
+def test_no_other_arm_takes_the_first_ones_place(runs):
+    """Where the first arm's run is not done there is no gain."""
+    for run in runs[2:]:  # the first arm's last seed, and the other arm
+        finish(run, accuracy=0.5 + run.seed / 10)
+    table = study_table(runs).set_index(["arm", "seed"])
+    assert table.loc[("plain", 2), "gain"] == 0
+    assert table["gain"].isna().sum() == 2
+    assert study_table(runs[3:])["gain"].tolist() == [0, 0, 0]

@@ -22,6 +22,7 @@ def row(space, arm, seed, accuracy):
         "seed": seed,
         **dict.fromkeys(MEASURED, 1.0),
         "test_accuracy": accuracy,
+        "gain": 0.0,
     }
 
 

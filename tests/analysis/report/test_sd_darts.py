@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 
@@ -65,3 +67,16 @@ def test_one_seed_has_no_error(new_run):
     assert summary.rows[0][2].text == "0.8000"
     assert BAND not in curves.charts[0].markup()
     assert "nan" not in found.charts[0].markup()
+
+
+def test_what_could_not_be_measured_is_not_drawn(new_run):
+    run = new_run(study={"arms": {"plain": {}}, "spaces": {"s2": {}}})
+    run.study(arms=("plain",), seeds=1)
+    done = run.path / "units" / "sd_darts" / "s2" / "plain" / "seed_0" / "done.json"
+    record = json.loads(done.read_text())
+    for metrics in record["history"][:-1]:
+        metrics["alpha_eigenvalue"] = float("nan")
+    done.write_text(json.dumps(record))
+    drawn = section(load_run(run.path)).parts[0].charts[0].markup()
+    assert "epoch 2: 0.5" in drawn
+    assert "epoch 1: 0.000" not in drawn

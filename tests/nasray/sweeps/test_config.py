@@ -34,6 +34,7 @@ def test_a_domain_that_makes_no_sense_is_told(plain, message):
         ({"low": 2, "high": 10, "step": 2}, True),
         ({"low": 2, "high": 10.0}, False),
         ({"low": 0, "high": 0.9, "step": 0.3}, False),  # 0.9 / 0.3 is not 3 in binary fractions
+        ({"low": 0.1, "high": 0.3, "step": 0.1}, False),  # nor 0.3 - 0.1 twice 0.1
     ],
 )
 def test_a_range_is_of_whole_numbers_where_all_of_it_is(plain, whole):
