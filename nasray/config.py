@@ -163,7 +163,7 @@ class ExperimentConfig(BaseModel):
             if self.sd_darts is None:
                 raise ValueError("study must go with a search of the method sd_darts, got none")
             for arm in self.study.arms:
-                _check_taught(arm, self.arm(arm))
+                self.arm(arm)
         return self
 
     def _check_family(self) -> None:
@@ -248,20 +248,6 @@ _NOT_IN_RESULTS: Any = {
     "tracking": True,
     "data": {"root"},
 }
-
-
-def _check_taught(arm: str, settings: SdDartsConfig) -> None:
-    """Refuse an arm whose teachers never have a say: it would be plain DARTS under another name.
-
-    Raises:
-        ValueError: The term begins after the last epoch.
-    """
-    teachers = settings.teachers
-    if teachers is not None and teachers.start_epoch >= settings.epochs:
-        raise ValueError(
-            f"study.arms.{arm}.self_distillation.start_epoch must be less than epochs, {settings.epochs}, got "
-            f"{teachers.start_epoch}"
-        )
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -140,6 +140,7 @@ def test_a_mistake_is_one_message(searched, arguments, message, capsys):
 @pytest.mark.slow
 def test_cells_have_strategies_but_no_ranking(tiny):
     sd_darts = {"method": "sd_darts", "epochs": 1, "batch_size": 32, "measure": {"num_images": 16}}
+    sd_darts["self_distillation"] = None
     plain = tiny(
         searches=[sd_darts],
         search_space={"source": "nasbench201", "channels": 4, "num_cells": 1},

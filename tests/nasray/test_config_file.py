@@ -74,7 +74,7 @@ def test_each_mistake_is_named_with_what_is_right(override, message):
         load_config(plain, [override])
 
 
-BOTH = {**MINIMAL, "searches": [{"method": "dna", "epochs": 2}, {"method": "sd_darts", "epochs": 2}]}
+BOTH = {**MINIMAL, "searches": [{"method": "dna", "epochs": 2}, {"method": "sd_darts", "epochs": 4}]}
 STUDY = {
     "seeds": [0, 1],
     "arms": {"plain": {"self_distillation": None}, "taught": {"self_distillation": {"start_epoch": 1}}},

@@ -22,7 +22,7 @@ def started(tiny):
     """Config, folder and inputs of the tiny search with SD-DARTS beside it."""
 
     def build(overrides=(), **changes):
-        searches = [*tiny()["searches"], {"method": "sd_darts", "epochs": 2}]
+        searches = [*tiny()["searches"], {"method": "sd_darts", "epochs": 2, "self_distillation": None}]
         config = load_config(
             tiny(**{"searches": searches} | changes), ["features.mode=[cached, cached]", *overrides]
         )
@@ -40,7 +40,7 @@ def test_the_search_knows_no_teacher(started):
     assert (unit.name, unit.needs, unit.spec.folder) == ("sd_darts", (), folder.path / "units" / "sd_darts")
     other = search_unit(*_parts(started(["teacher.train.epochs=7", "searches.0.epochs=9"])))
     assert other.spec.fingerprint == unit.spec.fingerprint
-    alone = started(searches=[{"method": "sd_darts", "epochs": 2}], teacher=None)
+    alone = started(searches=[{"method": "sd_darts", "epochs": 2, "self_distillation": None}], teacher=None)
     assert search_unit(*_parts(alone)).spec.fingerprint == unit.spec.fingerprint
 
 

@@ -19,7 +19,9 @@ STUDY = {
 
 @pytest.fixture
 def runs(tiny):
-    plain = tiny(searches=[{"method": "sd_darts", "epochs": 3}], teacher=None, study=STUDY)
+    plain = tiny(
+        searches=[{"method": "sd_darts", "epochs": 3, "self_distillation": None}], teacher=None, study=STUDY
+    )
     config = load_config(plain)
     folder = RunFolder.of(config)
     return list(study_runs(config, folder, unit_inputs(config, folder)))

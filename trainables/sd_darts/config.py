@@ -68,6 +68,12 @@ class SelfDistillationConfig(BaseModel):
         possible = all(getattr(self, key) == needed for key, needed in _CACHEABLE.items())
         return self.mode == "cache" or (self.mode == "auto" and possible)
 
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch, from 0, in which a teacher can have a say."""
+        waits = self.teacher == "snapshots" and self.unit == "epoch"
+        return max(self.start_epoch, self.every if waits else 0)
+
 
 class MeasurementConfig(BaseModel):
     """What is measured of the supernet, and how often.
@@ -166,6 +172,13 @@ class SdDartsConfig(BaseModel):
             raise ValueError(
                 f"alpha_start_epoch must be less than epochs, {self.epochs}, got {self.alpha_start_epoch}: the alphas "
                 "would never learn"
+            )
+        teachers = self.teachers
+        if teachers is not None and teachers.first_epoch >= self.epochs:
+            raise ValueError(
+                f"self_distillation must begin before the search ends: with start_epoch {teachers.start_epoch} and a "
+                f"snapshot every {teachers.every} no teacher speaks in the first {teachers.first_epoch} epochs, of "
+                f"{self.epochs}; lower these, or set self_distillation to null, which is plain DARTS"
             )
         rule, measured = self.early_stopping, -(-self.epochs // self.measure.every_epochs)
         if rule is not None and measured < rule.window + rule.lag:

@@ -4,6 +4,7 @@ import copy
 from functools import partial
 
 import psutil
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,7 +56,10 @@ class Measurement:
         noise on the weights (GeNAS, arXiv 2305.08611). `held_out_accuracy` and `held_out_discretized_accuracy`: of the
         supernet, and of it with nothing but the operations of `architecture`, both with batch norms re-estimated;
         `discretization_gap`: their difference. `distillation_gradient_ratio`: the norm of the distillation term's
-        gradient over that of the cross-entropy's. `resident_bytes`: memory of the process.
+        gradient over that of the cross-entropy's, where the term is in the weights' loss; kept logits are compared with
+        the images as they are, not augmented. `val_cross_entropy`: on images of the alphas' half, of the supernet as it
+        is now, also while the alphas rest, and by the second order, whose own `val_loss` is one virtual step ahead.
+        `resident_bytes`: memory of the process; `device_bytes`: the most that a GPU has held for it.
         """
         with preserved(supernet.alphas()):  # for the random numbers of dropout and noise
             frozen = with_batch_statistics(supernet)
@@ -69,14 +73,17 @@ class Measurement:
             )
             whole = self._accuracy(supernet, None)
             discretized = self._accuracy(supernet, supernet.one_hot(architecture))
+            with torch.no_grad():
+                val_cross_entropy = loss().item()
             return {
+                "val_cross_entropy": val_cross_entropy,
                 EIGENVALUE: eigenvalue,
                 NOISE_SLOPE: slope,
                 SUPERNET_ACCURACY: whole,
                 DISCRETIZED_ACCURACY: discretized,
                 GAP: whole - discretized,
                 **self._pull(frozen, distillation),
-                "resident_bytes": float(psutil.Process().memory_info().rss),
+                **_memory(),
             }
 
     def _accuracy(self, supernet: Supernet, weights: Weights | None) -> float:
@@ -89,7 +96,7 @@ class Measurement:
 
     def _pull(self, frozen: Supernet, distillation: SelfDistillation | None) -> dict[str, float]:
         """How strongly the teachers draw at the weights, against the labels."""
-        if distillation is None:
+        if distillation is None or not distillation.applies_to("weights"):
             return {}
         batch = self._halves.fixed("train", self._config.num_images)
         target = distillation.target(batch)
@@ -112,6 +119,13 @@ class _Weighted(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, num_classes]."""
         return self.supernet(images, self._weights)
+
+
+def _memory() -> dict[str, float]:
+    taken = {"resident_bytes": float(psutil.Process().memory_info().rss)}
+    if torch.cuda.is_initialized():
+        taken["device_bytes"] = float(torch.cuda.max_memory_allocated())
+    return taken
 
 
 def _cross_entropy(supernet: Supernet, batch: Batch) -> Tensor:

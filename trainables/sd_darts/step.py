@@ -29,6 +29,7 @@ class SdDarts:
 
     Attributes:
         architectures: The architecture that the alphas stood for after each epoch.
+        choice_weights: The weight of each choice after each epoch, by the name of its alpha.
         chosen_epoch: Which of them, from 0, is the result; the last one unless the search was stopped.
     """
 
@@ -42,6 +43,7 @@ class SdDarts:
     ) -> None:
         self.num_epochs = config.epochs
         self.architectures: list[str] = []
+        self.choice_weights: list[dict[str, list]] = []
         self.chosen_epoch = config.epochs - 1
         self._supernet, self._halves, self._config = supernet, halves, config
         self._measurement, self._distillation = measurement, distillation
@@ -88,10 +90,12 @@ class SdDarts:
         """What is measured of the supernet after the epoch, and the architecture that its alphas stand for."""
         architecture = self._supernet.discretize()
         self.architectures.append(architecture)
+        weights = self._supernet.weights()
+        self.choice_weights.append({name: weight.tolist() for name, weight in weights.items()})
         metrics: dict[str, float | str] = {
             "architecture": architecture,
             "num_skips": float(self._supernet.num_skips(architecture)),
-            "alpha_entropy": mean_entropy(self._supernet.weights()).item(),
+            "alpha_entropy": mean_entropy(weights).item(),
         }
         if self._measurement.is_due(epoch, self.num_epochs):
             measured = self._measurement.measure(self._supernet, architecture, self._distillation)
@@ -109,6 +113,7 @@ class SdDarts:
             "optimizer": self._optimizer.state_dict(),
             "alpha_optimizer": self._alpha_optimizer.state_dict(),
             "architectures": list(self.architectures),
+            "choice_weights": list(self.choice_weights),
             "eigenvalues": dict(self._eigenvalues),
             "num_epochs": self.num_epochs,
             "chosen_epoch": self.chosen_epoch,
@@ -129,6 +134,7 @@ class SdDarts:
         self._optimizer.load_state_dict(state["optimizer"])
         self._alpha_optimizer.load_state_dict(state["alpha_optimizer"])
         self.architectures = list(state["architectures"])
+        self.choice_weights = list(state["choice_weights"])
         self._eigenvalues = dict(state["eigenvalues"])
         self.num_epochs, self.chosen_epoch = state["num_epochs"], state["chosen_epoch"]
 

@@ -54,7 +54,7 @@ class Found:
         epoch: The epoch, from 1, after which the alphas stood for it.
         num_params: Its parameters.
         num_macs: Its multiply-accumulates for one image.
-        weights: The final weight of each choice, by the name of its alpha.
+        weights: The weight of each choice after that epoch, by the name of its alpha.
     """
 
     architecture: str
@@ -82,7 +82,7 @@ def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
     yield from train(method, spec.folder, seed=inputs.seed, name=_SEED_NAME, inputs=spec.fingerprint)
     architecture = method.architectures[method.chosen_epoch]
     cost = inputs.space.cost(architecture)
-    weights = {name: weight.tolist() for name, weight in supernet.weights().items()}
+    weights = method.choice_weights[method.chosen_epoch]
     found = Found(architecture, method.chosen_epoch + 1, cost.num_params, cost.num_macs, weights)
     write_json(spec.folder / FOUND, asdict(found))
 

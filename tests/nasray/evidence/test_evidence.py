@@ -18,7 +18,13 @@ pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
 
 TRAIN = {"epochs": 1, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 EVIDENCE = {"top": 2, "sample": 4, "training_seeds": [0, 1], "train": TRAIN}
-SD_DARTS = {"method": "sd_darts", "epochs": 1, "batch_size": 32, "measure": {"num_images": 16}}
+SD_DARTS = {
+    "method": "sd_darts",
+    "epochs": 1,
+    "batch_size": 32,
+    "self_distillation": None,
+    "measure": {"num_images": 16},
+}
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,12 @@ def family_in(tiny_in):
             "dna": {"searches": dna},
             "sd_darts": {
                 "searches": [
-                    {"method": "sd_darts", "epochs": 1, "measure": {"num_images": 8, "noise_sigmas": [0.1]}}
+                    {
+                        "method": "sd_darts",
+                        "epochs": 1,
+                        "self_distillation": None,
+                        "measure": {"num_images": 8, "noise_sigmas": [0.1]},
+                    }
                 ]
             },
         }

@@ -37,6 +37,20 @@ def test_teachers_that_weigh_nothing_are_none():
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 4},
+        {"epochs": 1, "self_distillation": None},
+        {"epochs": 1, "self_distillation": {"weight": 0}},
+        {"epochs": 1, "self_distillation": {"unit": "step", "every": 5, "start_epoch": 0}},
+        {"epochs": 1, "self_distillation": {"teacher": "ema", "start_epoch": 0}},
+    ],
+)
+def test_teachers_need_an_epoch_to_speak_in(settings):
+    SdDartsConfig.model_validate(settings)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"lr": 0.01, "lr_min": 0.02}, r"lr_min must be at most lr, 0\.01, got 0\.02"),
@@ -58,6 +72,11 @@ def test_teachers_that_weigh_nothing_are_none():
         ({"self_distillation": {"temperature": 0}}, "greater than 0"),
         ({"self_distillation": {"ema_decay": 1}}, "less than 1"),
         ({"early_stopping": {"factor": 1.5}}, "less than 1"),
+        ({"epochs": 3}, "start_epoch 3 .* no teacher speaks in the first 3 epochs, of 3; .* plain DARTS"),
+        (
+            {"epochs": 6, "self_distillation": {"every": 6}},
+            "a snapshot every 6 no teacher speaks in the first 6 epochs",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):

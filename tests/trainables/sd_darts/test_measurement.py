@@ -200,6 +200,21 @@ def test_the_teachers_pull_is_a_ratio_of_gradients(measurement, halves, supernet
     assert found > 0
 
 
+def test_teachers_of_the_alphas_do_not_pull_at_the_weights(measurement, supernet, taught):
+    net = supernet().train()
+    distillation = taught(net, applies_to="alpha")
+    assert "distillation_gradient_ratio" not in measurement.measure(net, net.discretize(), distillation)
+
+
+def test_the_cross_entropy_is_that_of_the_alphas_half(measurement, halves, supernet):
+    net = supernet().train()
+    batch = halves.fixed("val", 24)
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(with_batch_statistics(net)(batch.images), batch.labels)
+    found = measurement.measure(net, net.discretize(), None)
+    assert found["val_cross_entropy"] == pytest.approx(expected.item())
+
+
 def test_teachers_that_are_silent_have_no_pull(measurement, supernet, tmp_path):
     net, config = supernet(), SelfDistillationConfig(start_epoch=2)
     teachers = build_teachers(config, net, tmp_path, num_images=48, num_classes=10)

@@ -6,6 +6,7 @@ import torch
 from trainables.sd_darts.cell_supernet import MixedCellSupernet
 from trainables.sd_darts.chain_supernet import ChainSupernet
 from trainables.sd_darts.config import SdDartsConfig
+from trainables.sd_darts.supernet import mean_entropy
 from trainables.sd_darts.trainable import Found, SdDartsSpec, build_supernet
 from trainables.trainable import load_checkpoint, read_done
 from trainables.units import parse_spec, run_unit
@@ -222,6 +223,9 @@ def test_a_search_that_stops_early_is_told_so_and_can_be_replayed(spec, monkeypa
     assert [(one["epoch"], one["num_epochs"]) for one in told] == [(1, 6), (2, 6), (3, 3)]
     found = Found.read(unit.folder)
     assert (found.epoch, found.architecture) == (2, told[1]["architecture"])
+    kept = mean_entropy({name: torch.tensor(weight) for name, weight in found.weights.items()})
+    assert float(kept) == pytest.approx(told[1]["alpha_entropy"])
+    assert told[1]["alpha_entropy"] != told[2]["alpha_entropy"]
 
 
 def test_found_is_read_as_written(tmp_path):
