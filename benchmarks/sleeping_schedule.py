@@ -19,7 +19,7 @@ from sleeper import MET, sleep
 from nasray.cluster import ray_cluster, start_local
 from nasray.config import ResourcesConfig
 from nasray.live_view import LiveView
-from nasray.placement import bundle, room
+from nasray.placement import bundle, chooser
 from nasray.schedule import DriverCallback, LatestFirst, ReadyUnits, Unit, run_trials
 from nasray.tracking import Tracker
 from nasray.trial_tracking import TrackTrials
@@ -101,7 +101,7 @@ def run_sleeping(
             callbacks.append(stack.enter_context(LiveView(units, nowhere)))
             callbacks.append(TrackTrials(Tracker(search.config, search.folder)))
         run_trials(
-            ReadyUnits(units, done, room(resources)),
+            ReadyUnits(units, done, chooser(resources)),
             LatestFirst(),
             len(units),
             "schedule",

@@ -22,7 +22,7 @@ class Claim:
         machine: What tells it, as it has run since its start, from others that may bear the same name, and processes
             that see each other from those in another container.
         pid: The process.
-        started: When it started, in seconds since 1970, which tells it from a later one of the same number.
+        started: When it started, see `_started`, which tells it from a later one of the same number.
         since: When it began to work in the folder, as text.
     """
 
@@ -30,7 +30,7 @@ class Claim:
     host: str
     machine: str
     pid: int
-    started: float
+    started: int
     since: str
 
     @classmethod
@@ -41,7 +41,7 @@ class Claim:
             host=platform.node(),
             machine=_machine(),
             pid=os.getpid(),
-            started=psutil.Process().create_time(),
+            started=_started(os.getpid()),
             since=datetime.now(UTC).isoformat(" ", "seconds"),
         )
 
@@ -64,12 +64,30 @@ class Claim:
         if self.machine != _machine():
             return False
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) > 1
-        except psutil.NoSuchProcess:
+            return _started(self.pid) != self.started
+        except ProcessLookupError:
             return True
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}"
+
+
+def _started(pid: int) -> int:
+    """When a process started, in ticks since the machine's start: no step of the clock moves that.
+
+    Elsewhere than on Linux in seconds since 1970.
+
+    Raises:
+        ProcessLookupError: There is none.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return int(fields[19])  # the 22nd of all; the second, a name in brackets, may hold anything
+    except OSError:
+        try:
+            return round(psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess as error:
+            raise ProcessLookupError(pid) from error
 
 
 def _machine() -> str:

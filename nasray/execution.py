@@ -17,6 +17,7 @@ from nasray.run_folder import RunFolder
 from nasray.schedule import DriverCallback, Unit, run_schedule
 from nasray.tracking import Tracker
 from nasray.trial_tracking import TrackTrials
+from trainables.units import Spec
 
 
 class SearchFailedError(RuntimeError):
@@ -45,8 +46,13 @@ class Execution:
         self._cluster.close()
         self._tracker.backlog.finish()
 
-    def run_missing(self, units: Sequence[Unit], targets: Sequence[Unit]) -> None:
+    def run_missing(self, units: Sequence[Unit], targets: Sequence[Unit], later: Sequence[Spec] = ()) -> None:
         """Run what is missing for the targets' results to be there.
+
+        Args:
+            units: All that may be run.
+            targets: Those whose results are wanted.
+            later: Units like those that a later call will run, for which a node must have room, too: better told now.
 
         Raises:
             SearchFailedError: Some failed; the message gives the reasons.
@@ -63,6 +69,7 @@ class Execution:
             self._cluster.enter_context(ray_cluster(self._config.resources))
         self._check.check(to_run[0].spec)
         self.num_units_run += len(to_run)
+        check_resources([*(unit.spec for unit in to_run), *later], self._config.resources)
         with LiveView(to_run, self._console) as view:
             self._run(to_run, done, [view, TellNotes(self._console), TrackTrials(self._tracker)])
 
@@ -72,9 +79,7 @@ class Execution:
         Raises:
             SearchFailedError: Some failed; the message gives the reasons.
         """
-        resources = self._config.resources
-        check_resources([unit.spec for unit in units], resources)
-        failures = run_schedule(units, done, resources, self._folder.tune, callbacks)
+        failures = run_schedule(units, done, self._config.resources, self._folder.tune, callbacks)
         self._folder.refresh()
         unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]
         if unfinished and not failures:

@@ -32,26 +32,34 @@ def num_slots(spec: Spec, resources: ResourcesConfig) -> int:
     return max(1, number)
 
 
-def room(resources: ResourcesConfig) -> Callable[[Sequence[Spec], Spec], bool]:
-    """Tells whether a unit may start beside those that run: whether a node has room, or as the config says.
+def chooser(resources: ResourcesConfig) -> Callable[[Sequence[Spec], Sequence[Spec]], Spec | None]:
+    """Tells which of several units starts next to those that run: the first, if there is room for it.
 
-    Where the others lie is not asked, but supposed: the largest first, each on the first node that holds it. If that is
-    wrong the unit waits a little in Ray's queue.
+    Else a later one may start on a node that could hold none of those before it, so that these do not wait for it.
+    There is room where a node has it, or as the config says. Where the others lie is not asked, but supposed: the
+    largest first, each on the first node that holds it. If that is wrong the unit waits a little in Ray's queue.
     """
 
-    def has_room(running: Sequence[Spec], spec: Spec) -> bool:
+    def choose(running: Sequence[Spec], candidates: Sequence[Spec]) -> Spec | None:
         if resources.max_concurrent is not None:
-            return len(running) < resources.max_concurrent
+            return candidates[0] if len(running) < resources.max_concurrent else None
         if not running:
-            return True
+            return candidates[0]
         nodes, taken = _nodes(), [_taken(one, resources) for one in running]
         for wanted in sorted(
             taken, key=lambda amounts: (amounts.get("GPU", 0), amounts["CPU"]), reverse=True
         ):
             any(node.take(wanted) for node in nodes)
-        return any(node.take(_taken(spec, resources)) for node in nodes)
+        for spec in candidates:
+            wanted = _taken(spec, resources)
+            if any(node.take(wanted) for node in nodes):
+                return spec
+            nodes = [node for node in nodes if not node.could_take(wanted)]
+            if not nodes:
+                return None
+        return None
 
-    return has_room
+    return choose
 
 
 def check_resources(specs: Sequence[Spec], resources: ResourcesConfig) -> None:
@@ -87,6 +95,7 @@ class Node:
 
     def __init__(self, resources: Mapping[str, float]) -> None:
         """A node of so much, with nothing on it."""
+        self._resources = resources
         self._free = _exactly(resources)
         self._gpus = [_SCALE] * (self._free.pop("GPU", 0) // _SCALE)
 
@@ -102,6 +111,10 @@ class Node:
         for device in devices:
             self._gpus[device] -= min(share, _SCALE)
         return True
+
+    def could_take(self, wanted: Mapping[str, float]) -> bool:
+        """Whether there is room for so much when nothing else is on the node."""
+        return Node(self._resources).take(wanted)
 
     def _devices(self, wanted: int) -> list[int] | None:
         """Where so much of GPUs is free, as positions; None: nowhere."""

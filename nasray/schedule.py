@@ -15,7 +15,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from nasray.placement import bundle, room
+from nasray.placement import bundle, chooser
 from nasray.resources import ResourcesConfig
 from nasray.storage.mirror import Mirror
 from nasray.storage.staged import staged
@@ -62,22 +62,25 @@ class _NoLines(TrialProgressCallback):
 class ReadyUnits(Searcher):
     """Tune's source of trials: gives a unit when all that it needs is done, waits while there is none.
 
-    A unit that failed keeps the units that need it from ever starting. A unit is given when `has_room` says so, as late
-    as can be, when it is known which is the longest that is ready; a shorter one does not overtake it.
+    A unit that failed keeps the units that need it from ever starting. A unit is given when `choose` says so, as late
+    as can be, when it is known which is the longest that is ready.
     """
 
     def __init__(
-        self, units: Sequence[Unit], done: set[str], has_room: Callable[[Sequence[Spec], Spec], bool]
+        self,
+        units: Sequence[Unit],
+        done: set[str],
+        choose: Callable[[Sequence[Spec], Sequence[Spec]], Spec | None],
     ) -> None:
         """The units.
 
         Args:
             units: What to give.
             done: Names of the units that are done.
-            has_room: Whether a unit may start beside those that run.
+            choose: Which unit starts beside those that run, of those that are ready, the longest first; None: no one.
         """
         super().__init__()
-        self._has_room = has_room
+        self._choose = choose
         self._waiting = {unit.name: unit for unit in units}
         self._running: dict[str, Spec] = {}
         self._done = set(done)
@@ -87,12 +90,13 @@ class ReadyUnits(Searcher):
         ready = [unit for unit in self._waiting.values() if self._done.issuperset(unit.needs)]
         if not ready:
             return None if self._waiting and self._running else Searcher.FINISHED
-        unit = max(ready, key=lambda unit: unit.cost)
-        if not self._has_room(list(self._running.values()), unit.spec):
+        ready.sort(key=lambda unit: unit.cost, reverse=True)
+        spec = self._choose(list(self._running.values()), [unit.spec for unit in ready])
+        if spec is None:
             return None
-        del self._waiting[unit.name]
-        self._running[trial_id] = unit.spec
-        return {"spec": unit.spec.model_dump(mode="json")}
+        del self._waiting[spec.name]
+        self._running[trial_id] = spec
+        return {"spec": spec.model_dump(mode="json")}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -162,7 +166,7 @@ def run_schedule(
         storage: Tune's folder.
         callbacks: Told of all events, in this process.
     """
-    searcher = ReadyUnits(units, done, room(resources))
+    searcher = ReadyUnits(units, done, chooser(resources))
     results = run_trials(searcher, LatestFirst(), len(units), "schedule", resources, storage, callbacks)
     return failures_of(results, units)
 

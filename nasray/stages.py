@@ -11,6 +11,7 @@ from rich.console import Console
 
 from nasray.config import ExperimentConfig
 from nasray.evidence.evidence import drop_evidence, gather_evidence
+from nasray.evidence.plan import any_trainings
 from nasray.execution import Execution
 from nasray.export.export import export_network
 from nasray.found import found_architecture
@@ -64,7 +65,8 @@ def search_in_stages(
         tracker = Tracker(resolved, folder)
         with Execution(resolved, folder, tracker, console) as execution:
             try:
-                execution.run_missing(units, targets)
+                later = any_trainings(resolved, folder, inputs) if EVIDENCE in chosen else []
+                execution.run_missing(units, targets, later)
             finally:  # if some runs failed, those that ended well are tabulated all the same
                 study = _tabulate(resolved, folder, inputs, chosen)
             ranked = resolved.dna is not None and {RANKING, EVIDENCE} & set(chosen)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from nasray.config import ExperimentConfig
 from nasray.dna_plan import cell_targets
 from nasray.evidence.config import EvidenceConfig
@@ -28,6 +30,13 @@ def reopen_to_train(folder: RunFolder, overrides: Sequence[str]) -> tuple[Experi
             "add retrain.train.epochs=20, say"
         )
     return config, config.retrain
+
+
+def any_trainings(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) -> list[RetrainSpec]:
+    """The trainings of any one architecture, which ask of a node what the evidence will."""
+    assert config.retrain is not None
+    architecture = str(inputs.space.sample(np.random.default_rng(0)))
+    return retrain_specs(config.retrain, config, folder, inputs, architecture)
 
 
 def retrain_specs(

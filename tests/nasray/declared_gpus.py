@@ -11,7 +11,7 @@ from ray import tune
 from ray.cluster_utils import Cluster
 
 from nasray.cluster import ray_cluster, start_local
-from nasray.placement import bundle, check_resources, num_slots, room
+from nasray.placement import bundle, check_resources, chooser, num_slots
 from nasray.resources import ResourcesConfig
 from nasray.schedule import LatestFirst, ReadyUnits, Unit, run_trials
 from search_spaces.declared import SpaceConfig
@@ -66,7 +66,7 @@ def run(specs, resources, peers):
         tune.with_parameters(stay, folder=FOLDER, peers=peers),
         lambda config: bundle(by_name[config["spec"]["name"]], resources),
     )
-    searcher = ReadyUnits([Unit(spec) for spec in specs], set(), room(resources))
+    searcher = ReadyUnits([Unit(spec) for spec in specs], set(), chooser(resources))
     with ray_cluster(resources):
         run_trials(searcher, LatestFirst(), len(specs), "run", resources, FOLDER / "tune", [], trainable)
     return [json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))]

@@ -2,6 +2,7 @@ import hashlib
 import json
 import threading
 import time
+from pathlib import Path
 
 import pandas as pd
 import psutil
@@ -54,6 +55,14 @@ def test_a_lost_result_is_made_again_and_nothing_else(tiny):
     again = search(tiny())
     assert again.num_units_run == 1
     assert content(table) == before
+
+
+def test_what_no_node_could_train_for_the_evidence_is_told_before_anything_runs(tiny):
+    config = tiny(retrain={"top": 1, "sample": 3}, resources={"gpus_by_kind": {"retrain": 1}})
+    with pytest.raises(ValueError, match=r"retrain/.* takes 1 CPU, 1 GPU, the nodes have"):
+        search(config)
+    folder = Path(config["storage"]["root"]) / config["name"]
+    assert not list(folder.rglob("done.json"))
 
 
 def test_stages_run_by_themselves(tiny):

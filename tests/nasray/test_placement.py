@@ -4,11 +4,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from nasray.config_file import load_config
-from nasray.placement import Node
+from nasray.placement import Node, chooser
 from nasray.resources import ResourcesConfig
 
 SCRIPT = Path(__file__).with_name("declared_gpus.py")
@@ -52,6 +53,30 @@ def test_whole_gpus_are_those_that_nobody_shares():
     assert not node.take({"CPU": 1, "GPU": 1})
     assert node.take({"CPU": 6})
     assert not node.take({"CPU": 1})
+
+
+@pytest.fixture
+def choose(monkeypatch):
+    """What starts next on a node with a GPU and one without, of two CPUs each; trainings take a GPU."""
+    nodes = [{"Alive": True, "Resources": {"CPU": 2, **gpus}} for gpus in ({"GPU": 1}, {})]
+    monkeypatch.setattr("nasray.placement.ray.nodes", lambda: nodes)
+    return chooser(ResourcesConfig(gpus_by_kind={"retrain": 1}))
+
+
+def stand_in(kind):
+    compute = SimpleNamespace(num_threads=1, num_workers=0)
+    return SimpleNamespace(kind=kind, num_processes=1, inputs=SimpleNamespace(compute=compute))
+
+
+def test_a_unit_overtakes_only_where_the_first_could_never_run(choose):
+    training, waiting, cell = stand_in("retrain"), stand_in("retrain"), stand_in("block")
+    assert choose([], [training, cell]) is training
+    assert choose([training], [waiting, cell]) is cell
+    assert choose([training, cell], [waiting, cell]) is cell
+    assert choose([training, cell, cell], [waiting, cell]) is cell
+    assert choose([training, cell, cell, cell], [waiting, cell]) is None
+    # One CPU is free on the node with the GPU, for which the training waits.
+    assert choose([cell, cell, cell, cell], [waiting, cell]) is None
 
 
 def most_at_once(seen):

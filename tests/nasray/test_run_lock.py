@@ -62,7 +62,7 @@ def test_a_killed_process_is_taken_over_at_once_and_that_is_said(holder, tmp_pat
 
 
 def test_another_process_of_the_same_number_is_not_the_same():
-    assert replace(Claim.mine(), started=1e9).is_dead
+    assert replace(Claim.mine(), started=1).is_dead
     assert not Claim.mine().is_dead
 
 
@@ -121,7 +121,7 @@ def test_who_does_not_hear_ctrl_c_is_interrupted_too(tmp_path):
 
 def test_of_many_at_once_one_gets_it(tmp_path):
     """Also where they find the claim of a dead process."""
-    dead = replace(Claim.mine(), token="0", started=1e9)
+    dead = replace(Claim.mine(), token="0", started=1)
     (tmp_path / ".lock").write_text(dead.text)
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}

@@ -7,8 +7,8 @@ from nasray.resources import ResourcesConfig
 from nasray.schedule import FAILURE, ReadyUnits, Unit, failures_of, run_trials
 
 
-def plenty(running, spec):
-    return True
+def plenty(running, candidates):
+    return candidates[0]
 
 
 class Spec:
@@ -70,12 +70,29 @@ def test_an_error_counts_as_a_failure():
 
 def test_no_more_units_are_given_than_there_is_room_for():
     room = [2]
-    searcher = ReadyUnits([unit("a"), unit("b"), unit("c")], set(), lambda running, _: len(running) < room[0])
+
+    def choose(running, candidates):
+        return candidates[0] if len(running) < room[0] else None
+
+    searcher = ReadyUnits([unit("a"), unit("b"), unit("c")], set(), choose)
     assert searcher.suggest("0")
     assert searcher.suggest("1")
     assert searcher.suggest("2") is None
     searcher.on_trial_complete("0", {})
     assert name_of(searcher.suggest("2")) == "c"
+
+
+def test_the_longest_is_asked_for_first_and_another_may_be_chosen():
+    asked = []
+
+    def second(running, candidates):
+        asked.append([spec.name for spec in candidates])
+        return candidates[1]
+
+    searcher = ReadyUnits([unit("a", cost=1), unit("b", cost=3), unit("c", cost=2)], set(), second)
+    assert name_of(searcher.suggest("0")) == "c"
+    assert name_of(searcher.suggest("1")) == "a"
+    assert asked == [["b", "c", "a"], ["b", "a"]]
 
 
 def die(config):
