@@ -3,10 +3,10 @@
 All 6,561 networks of NAS-Bench-Macro (`macro_space.py`), whose accuracies on CIFAR-10, means of three trainings on all
 images, are the table that its authors publish. Each arm is a DNA search of that space on 10,000 of the training images,
 taught by the space's largest network, which is trained on the same images first. Printed is what `ranking_truth.py`
-prints of its own truth.
+prints of its own truth. `--images-used` and `--epochs` make it smaller.
 
     python benchmarks/nas_bench_macro.py --images CIFAR10 --table nas-bench-macro_cifar10.json
-        [--seeds 1] [--arms default,published] [--root runs/nas_bench_macro]
+        [--images-used 10000] [--epochs 10] [--seeds 1] [--arms "default,as published"] [--root runs/nas_bench_macro]
 
 CIFAR10 is a folder that `cifar10_images.py` reads. Neither it nor the table is ours to ship.
 """
@@ -24,7 +24,7 @@ from truth_scores import print_agreement, scores
 import nasray
 from trainables.retrain.config import TrainConfig
 
-DNA: dict[str, Any] = {"method": "dna", "epochs": 10, "batch_size": 128, "lr": 0.003}
+DNA: dict[str, Any] = {"method": "dna", "batch_size": 128, "lr": 0.003}
 TRAINING = TrainConfig(epochs=12, batch_size=128, optimizer="adamw", lr=0.003, weight_decay=0.05)
 # What differs from `DNA`.
 ARMS: dict[str, dict[str, Any]] = {
@@ -33,7 +33,6 @@ ARMS: dict[str, dict[str, Any]] = {
     "default start": {"zero_init_residual": False},
     "adapters where needed": {"adapters": "needed"},
     "fair paths": {"paths": "fair"},
-    "3 epochs": {"epochs": 3},
 }
 
 
@@ -74,7 +73,8 @@ def _search(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
     first = Path(arguments.root).absolute() / f"teacher_{seed}"
     config = {
         "seed": seed,
-        "data": cifar10(arguments.images) | {"num_train_images": 10_000, "num_held_out_images": 2000},
+        "data": cifar10(arguments.images)
+        | {"num_train_images": arguments.images_used, "num_held_out_images": 2000},
         "search_space": {"source": "macro_space:macro_space"},
         "features": {"mode": "cached"},
         "searches": [DNA],
@@ -83,10 +83,12 @@ def _search(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
         "resources": {"address": "local"},
     }
     teacher = {"source": "largest", "train": TRAINING.model_dump(mode="json")}
-    nasray.search(config | {"name": first.name, "teacher": teacher}, stages=["teacher"])
+    alone = {"name": first.name, "teacher": teacher, "compute": {"num_threads": 2}}
+    nasray.search(config | alone, stages=["teacher"])
     trained = {"source": "largest", "weights": str(first / "teacher" / "weights.safetensors")}
-    name = f"{arm.replace(' ', '_')}_{seed}"
-    return nasray.search(config | {"name": name, "teacher": trained, "searches": [DNA | ARMS[arm]]}).folder
+    own = {"name": f"{arm.replace(' ', '_')}_{seed}", "teacher": trained}
+    settings = DNA | {"epochs": arguments.epochs} | ARMS[arm]
+    return nasray.search(config | own | {"searches": [settings]}).folder
 
 
 def _arguments() -> argparse.Namespace:
@@ -96,6 +98,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, required=True, help="folder of CIFAR-10's images")
     parser.add_argument("--table", type=Path, required=True, help="the authors' nas-bench-macro_cifar10.json")
     parser.add_argument("--seeds", type=int, default=1, help="searches per arm")
+    parser.add_argument("--images-used", type=int, default=10_000, help="training images")
+    parser.add_argument("--epochs", type=int, default=10, help="of each block")
     parser.add_argument("--arms", help=f"of {', '.join(ARMS)}, separated by commas (default: all)")
     parser.add_argument("--root", default="runs/nas_bench_macro", help="folder of the searches' runs")
     return parser.parse_args()

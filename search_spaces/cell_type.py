@@ -144,13 +144,18 @@ class CellType:
                         f" got {edge.operation!r}{hint}"
                     )
 
-    def strongest(self, weights: Sequence[Sequence[float]]) -> CellGenotype:
+    def strongest(self, weights: Sequence[Sequence[float]], *, allow_none: bool = True) -> CellGenotype:
         """The genotype that weights [edges, choices] stand for; ties go to the first source and the first choice.
 
         Each edge takes its heaviest operation that is allowed; where a node keeps some edges only, those whose
         operations are heaviest.
 
-        Source: DARTS (arXiv 1806.09055), section 2.4; where all edges are kept, NAS-Bench-201's released search.
+        Source: DARTS (arXiv 1806.09055), section 2.4; where all edges are kept and "none" is allowed, NAS-Bench-201's
+        released search.
+
+        Args:
+            weights: Of each edge's choices.
+            allow_none: Whether "none" may be the heaviest where it is a choice like any other.
         """
         rows = iter(weights)
         nodes = []
@@ -158,7 +163,8 @@ class CellType:
             best = []
             for edge in edges:
                 weight_of = dict(zip(edge.operations, next(rows), strict=True))
-                operation = max(self._allowed(edge), key=weight_of.__getitem__)
+                allowed = self._allowed(edge) if allow_none else edge.kept_operations
+                operation = max(allowed, key=weight_of.__getitem__)
                 best.append((weight_of[operation], ChosenEdge(operation, edge.source)))
             best.sort(key=lambda pair: -pair[0])
             kept = (edge for _, edge in best[: self.edges_per_node])

@@ -12,6 +12,7 @@ of the smaller part weigh a little more. All this is what is usual [our own read
 import multiprocessing
 import os
 import socket
+import sys
 import tempfile
 import threading
 import warnings
@@ -89,10 +90,13 @@ class Team:
         self._meet()
 
     def disband(self) -> None:
-        """Leave together; from here on each is on its own."""
+        """Leave together; the leader goes on alone, and the processes of the others end here."""
         if self.size > 1:
             self._meet()
             distributed.destroy_process_group()
+        if not self.leads:
+            # Here and not by what their work tells: a training resumed after its last epoch runs none.
+            sys.exit()
 
     def synchronised(self, run: Callable[..., Any], modules: Sequence[nn.Module]) -> Callable[..., Any]:
         """Does what `run` does; gradients of `modules` through what it returns become the team's averages."""
@@ -141,7 +145,7 @@ def leading(size: int, device: str, work: Callable[[], None]) -> Iterator[None]:
     Args:
         size: Processes, this one included; 1: there is no team.
         device: "cpu" or "cuda", on which all compute.
-        work: What each of the others does, which ends with the training; it is pickled. A mistake of the user's that it
+        work: What each of the others does, until the team disbands; it is pickled. A mistake of the user's that it
             meets is left to this process to tell, which meets it, too.
     """
     if size == 1:
@@ -182,8 +186,6 @@ def _follow(work: Callable[[], None], rank: int, size: int, device: str, meeting
         work()
     except (ValueError, FloatingPointError) as error:
         LOGGER.warning("process %d: %s", rank, error)
-        return
-    current_team().disband()
 
 
 def _join(rank: int, size: int, device: str, meeting: str) -> None:

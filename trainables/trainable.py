@@ -38,7 +38,7 @@ def train(method: Method, folder: Path, *, seed: int, name: str, inputs: str) ->
 
     Args:
         method: What to train; freshly built, in the state that it starts from. Where several processes train together,
-            the leader alone keeps checkpoints, and the team disbands at the end.
+            the leader alone keeps checkpoints and goes on after the last epoch, where the team disbands.
         folder: The unit's own folder; from the first epoch until the unit is done it holds `last.pt`, and what a
             method keeps beside it in `last.parts`.
         seed: The experiment's seed.
@@ -51,7 +51,7 @@ def train(method: Method, folder: Path, *, seed: int, name: str, inputs: str) ->
         checkpoint = load_checkpoint(folder / CHECKPOINT)
         if checkpoint is not None and checkpoint["inputs"] == inputs and _load(method, checkpoint, folder):
             history = checkpoint["history"]
-        yield from ({**metrics, "replayed": True} for metrics in history)
+    yield from ({**metrics, "replayed": True} for metrics in history)
     while len(history) < method.num_epochs:
         epoch = len(history)
         seed_global_generators(seed, name, "epoch", epoch, *team.seed_parts)

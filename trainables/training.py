@@ -53,6 +53,7 @@ class ComputeConfig(BaseModel):
         torch.set_num_threads(self.num_threads)
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
         torch.backends.cudnn.benchmark = False
+        _switch_tf32_off()
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU vary
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
@@ -97,6 +98,19 @@ class ComputeConfig(BaseModel):
     def place_module(self, module: ModuleT, device: torch.device) -> ModuleT:
         """The module on the device, its convolution weights in this config's layout."""
         return module.to(device=device, memory_format=self.memory_format)  # type: ignore[call-overload]
+
+
+def _switch_tf32_off() -> None:
+    """Have GPUs compute float32 as float32.
+
+    Ampere's and later ones would round the factors of a convolution to 10 bits (torch's default), and those of a matrix
+    product where the environment asks for it: neither is what a CPU or an older GPU gives.
+    """
+    # Each by name: what is set for cuDNN as a whole reaches its operations in newer torch alone. The older switches,
+    # `allow_tf32`, must not be used besides these, not even read: torch raises.
+    cudnn: Any = torch.backends.cudnn  # its types lack `conv`
+    for operation in (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul):
+        operation.fp32_precision = "ieee"
 
 
 class NonFiniteLossError(FloatingPointError):

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 from trainables.block_distillation.config import BlockDistillationConfig, RatingConfig
 from trainables.block_distillation.trainable import BlockSpec, CellTarget
@@ -82,6 +83,16 @@ def test_images_pass_through_pinned_memory_in_the_layout():
     assert placed.device.type == "cuda"
     assert placed.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(placed.cpu(), images)
+
+
+def test_float32_convolutions_are_not_tf32():
+    """TF32 would be off by about 3e-4 of the largest value."""
+    device = ComputeConfig().prepare()
+    images = torch.randn(8, 64, 16, 16, dtype=torch.float64, device=device)
+    weight = torch.randn(64, 64, 3, 3, dtype=torch.float64, device=device)
+    exact = F.conv2d(images, weight)
+    error = (F.conv2d(images.float(), weight.float()) - exact).abs().max()
+    assert error < 5e-5 * exact.abs().max()
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,9 @@ def test_edges_are_ordered_by_node_then_source():
 
 
 def test_the_heaviest_operation_is_taken_none_among_them_where_all_edges_are_kept():
-    assert str(ALL_KEPT.strongest([[0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])) == "|none~0|+|b~0|b~1|"
+    weights = [[0.6, 0.4], [0.3, 0.7], [0.2, 0.8]]
+    assert str(ALL_KEPT.strongest(weights)) == "|none~0|+|b~0|b~1|"
+    assert str(ALL_KEPT.strongest(weights, allow_none=False)) == "|a~0|+|b~0|b~1|"
 
 
 def test_the_two_edges_with_the_heaviest_operations_but_none_are_kept():

@@ -143,17 +143,23 @@ def test_gradients_are_those_of_the_whole_batch(cell, folder):
     assert largest_difference(*moments) < 1e-5 * scale
 
 
-def test_as_many_processes_give_the_same_bytes(cell, folder):
-    """Resumed after an epoch or not."""
+@pytest.mark.parametrize("num_epochs", [1, 3], ids=["in_the_middle", "before_the_ratings"])
+def test_as_many_processes_give_the_same_bytes(cell, folder, num_epochs):
+    """Resumed after some epochs, or after all of them, or not."""
     for _ in run_unit(cell("whole", 2, epochs=3, batch_size=64)):
         pass
-    running = run_unit(cell("interrupted", 2, epochs=3, batch_size=64))
-    next(running)
+    spec = cell(f"interrupted_after_{num_epochs}", 2, epochs=3, batch_size=64)
+    running = run_unit(spec)
+    for _ in range(num_epochs):
+        next(running)
     running.close()
-    resumed = list(run_unit(cell("interrupted", 2, epochs=3, batch_size=64)))
+    assert not spec.is_done
+    resumed = list(run_unit(spec))
+    assert [metrics["epoch"] for metrics in resumed if metrics.get("replayed")] == [*range(1, num_epochs + 1)]
     assert [metrics["epoch"] for metrics in resumed] == [1, 2, 3]
+    assert spec.is_done
     for file in ("supernet.safetensors", "ratings.parquet"):
-        assert (folder / "whole" / file).read_bytes() == (folder / "interrupted" / file).read_bytes()
+        assert (folder / "whole" / file).read_bytes() == (spec.folder / file).read_bytes()
     assert not others_of(os.getpid())
 
 

@@ -64,6 +64,14 @@ def test_prepare_sets_the_threads():
         torch.set_num_threads(before)
 
 
+def test_prepare_keeps_float32_from_being_tf32():
+    operations = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
+    for operation in operations:
+        operation.fp32_precision = "tf32"
+    ComputeConfig(device="cpu").prepare()
+    assert [operation.fp32_precision for operation in operations] == ["ieee"] * 3
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_cuda_without_a_gpu_is_an_error():
     with pytest.raises(ValueError, match="sees no GPU"):

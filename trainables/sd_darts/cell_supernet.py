@@ -15,11 +15,16 @@ from trainables.sd_darts.supernet import Supernet, Weights, initial_alpha
 
 
 class MixedCellSupernet(Supernet):
-    """All architectures of a cell space in one network; one alpha [edges, choices] per type of cell."""
+    """All architectures of a cell space in one network; one alpha [edges, choices] per type of cell.
 
-    def __init__(self, space: CellSpace) -> None:
+    Args:
+        space: The space.
+        allow_none: Whether the alphas may stand for "none" on an edge, where the space has such architectures.
+    """
+
+    def __init__(self, space: CellSpace, *, allow_none: bool = True) -> None:
         super().__init__()
-        self._space = space
+        self._space, self._allow_none = space, allow_none
         self.network = space.build_around(
             lambda cell_type, channels: MixedCell(
                 cell_type, channels, pooling_has_norm=space.pooling_has_norm
@@ -43,14 +48,11 @@ class MixedCellSupernet(Supernet):
     def discretize(self) -> str:
         """The genotype of the strongest edges and operations, see `CellType.strongest`."""
         weights = self.weights()
-        return str(
-            Genotype(
-                {
-                    cell_type.name: cell_type.strongest(weights[cell_type.name].tolist())
-                    for cell_type in self._space.cell_types
-                }
-            )
-        )
+        found = {
+            cell_type.name: cell_type.strongest(weights[cell_type.name].tolist(), allow_none=self._allow_none)
+            for cell_type in self._space.cell_types
+        }
+        return str(Genotype(found))
 
     def one_hot(self, architecture: str) -> dict[str, Tensor]:
         """Weights of exactly 0 and 1 that leave only the operations of `architecture`; dropped edges are all 0.

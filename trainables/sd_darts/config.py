@@ -137,6 +137,8 @@ class SdDartsConfig(BaseModel):
         alpha_betas: Adam's betas.
         alpha_weight_decay: L2 penalty of the alphas.
         alpha_start_epoch: The alphas rest in the epochs before.
+        allow_none: Whether what is found may have "none" on an edge, where a space has such architectures (of the
+            shipped ones, NAS-Bench-201's). DARTS never takes it; NAS-Bench-201's released searches do.
         self_distillation: The earlier supernets' part; None: plain DARTS.
         early_stopping: None: all epochs are run.
     """
@@ -158,6 +160,7 @@ class SdDartsConfig(BaseModel):
     alpha_betas: tuple[float, float] = (0.5, 0.999)
     alpha_weight_decay: float = Field(default=1e-3, ge=0)
     alpha_start_epoch: int = Field(default=0, ge=0)
+    allow_none: bool = False
     self_distillation: SelfDistillationConfig | None = SelfDistillationConfig()
     measure: MeasurementConfig = MeasurementConfig()
     early_stopping: EarlyStoppingConfig | None = None

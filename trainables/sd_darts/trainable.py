@@ -77,7 +77,9 @@ def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
     """Metrics of the search, epoch by epoch; leaves what it found in the unit's folder."""
     inputs = spec.inputs
     seed_global_generators(inputs.seed, _SEED_NAME, "start")
-    supernet = inputs.compute.place_module(build_supernet(inputs.space), inputs.device)
+    supernet = inputs.compute.place_module(
+        build_supernet(inputs.space, allow_none=spec.config.allow_none), inputs.device
+    )
     method = build_method(supernet, inputs, spec.config, spec.folder / CHECKPOINT_PARTS)
     yield from train(method, spec.folder, seed=inputs.seed, name=_SEED_NAME, inputs=spec.fingerprint)
     architecture = method.architectures[method.chosen_epoch]
@@ -87,9 +89,11 @@ def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
     write_json(spec.folder / FOUND, asdict(found))
 
 
-def build_supernet(space: SearchSpace | CellSpace) -> Supernet:
+def build_supernet(space: SearchSpace | CellSpace, *, allow_none: bool = True) -> Supernet:
     """The differentiable supernet of a space, freshly initialised from the global generators."""
-    return ChainSupernet(space) if isinstance(space, SearchSpace) else MixedCellSupernet(space)
+    if isinstance(space, SearchSpace):
+        return ChainSupernet(space)
+    return MixedCellSupernet(space, allow_none=allow_none)
 
 
 def build_method(supernet: Supernet, inputs: UnitInputs, config: SdDartsConfig, snapshots: Path) -> SdDarts:

@@ -91,6 +91,18 @@ def test_what_the_alphas_stand_for():
     assert supernet.discretize() == ARCHITECTURE
 
 
+def test_none_may_be_left_out_of_what_the_alphas_stand_for():
+    supernet = MixedCellSupernet(nasbench201((3, 8, 8), 10, 4, 1), allow_none=False)
+    with torch.no_grad():
+        supernet.arch_parameters["cell"].copy_(3 * supernet.one_hot(ARCHITECTURE)["cell"])
+    assert "none" in ARCHITECTURE
+    found = supernet.discretize()
+    assert "none" not in found
+    # The other edges keep what they had; those without take the first of what is left, since all are alike.
+    edges = zip(ARCHITECTURE.split("|"), found.split("|"), strict=True)
+    assert all(ours == ("skip_connect" + one[4:] if one.startswith("none") else one) for one, ours in edges)
+
+
 def test_only_skips_without_parameters_count():
     supernet = MixedCellSupernet(nasbench201((3, 8, 8), 10, 4, 1))
     assert supernet.num_skips(ARCHITECTURE) == 2
