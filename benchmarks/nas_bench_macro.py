@@ -3,10 +3,12 @@
 All 6,561 networks of NAS-Bench-Macro (`macro_space.py`), whose accuracies on CIFAR-10, means of three trainings on all
 images, are the table that its authors publish. Each arm is a DNA search of that space on 10,000 of the training images,
 taught by the space's largest network, which is trained on the same images first. Printed is what `ranking_truth.py`
-prints of its own truth. `--images-used` and `--epochs` make it smaller.
+prints of its own truth. `--images-used`, `--image-size` and
+`--epochs` make it smaller.
 
     python benchmarks/nas_bench_macro.py --images CIFAR10 --table nas-bench-macro_cifar10.json
-        [--images-used 10000] [--epochs 10] [--seeds 1] [--arms "default,as published"] [--root runs/nas_bench_macro]
+        [--images-used 10000] [--image-size 32] [--epochs 10] [--seeds 1] [--arms "default,as published"]
+        [--root runs/nas_bench_macro]
 
 CIFAR10 is a folder that `cifar10_images.py` reads. Neither it nor the table is ours to ship.
 """
@@ -74,7 +76,11 @@ def _search(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
     config = {
         "seed": seed,
         "data": cifar10(arguments.images)
-        | {"num_train_images": arguments.images_used, "num_held_out_images": 2000},
+        | {
+            "image_size": arguments.image_size,
+            "num_train_images": arguments.images_used,
+            "num_held_out_images": 2000,
+        },
         "search_space": {"source": "macro_space:macro_space"},
         "features": {"mode": "cached"},
         "searches": [DNA],
@@ -99,6 +105,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--table", type=Path, required=True, help="the authors' nas-bench-macro_cifar10.json")
     parser.add_argument("--seeds", type=int, default=1, help="searches per arm")
     parser.add_argument("--images-used", type=int, default=10_000, help="training images")
+    parser.add_argument("--image-size", type=int, default=32, help="pixels; the truth is of 32")
     parser.add_argument("--epochs", type=int, default=10, help="of each block")
     parser.add_argument("--arms", help=f"of {', '.join(ARMS)}, separated by commas (default: all)")
     parser.add_argument("--root", default="runs/nas_bench_macro", help="folder of the searches' runs")

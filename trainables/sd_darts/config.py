@@ -13,11 +13,12 @@ class SelfDistillationConfig(BaseModel):
     """How the supernet learns from its own earlier self.
 
     Source: SD-DARTS (Zhu et al., arXiv 2302.05629), of which only the abstract is to be had: earlier supernets vote on
-    the distribution that the present one is drawn to. Every choice below is our reading and an option; what the
-    defaults did in what we measured stands in the README.
+    the distribution that the present one is drawn to. Every choice below is our reading and an option; the defaults
+    are those that found the best cells in what we measured (README).
 
     Attributes:
-        weight: Factor lambda of the distillation term; 0 is plain DARTS, to the byte.
+        weight: Factor lambda of the distillation term; 0 is plain DARTS, to the byte. The pull fades as the learning
+            rate falls and snapshots become alike: too small a weight only delays a collapse.
         temperature: Divides all logits before their softmax; the term is multiplied by its square.
         teacher: "snapshots" of earlier supernets that vote; "ema": one supernet, the exponential moving average of all
             earlier ones.
@@ -26,8 +27,9 @@ class SelfDistillationConfig(BaseModel):
         unit: "epoch" or "step".
         vote: "mean_prob" averages probabilities, "mean_logit" logits; "majority" counts first choices.
         mode: "forward" evaluates the teachers on the same augmented batch; "cache" keeps, per training image, the
-            logits that the supernet gave it in the snapshot's epoch, and evaluates no teacher; "auto": "cache" where it
-            is possible, for snapshots of epochs, with the batch's norms, that teach the weights.
+            logits that the supernet gave it in the snapshot's epoch, and evaluates no teacher. That costs nothing and
+            is another method: its teachers saw the image in another batch, otherwise augmented, at other moments of
+            their epoch. For snapshots of epochs, with the batch's norms, that teach the weights.
         norm: Statistics of the teachers' batch norms: of the "batch", or their "running" ones.
         applies_to: Whether the term is added to the loss of the "weights", of the "alpha", or of "both".
         start_epoch: The first epoch with the term, from 0; snapshots are taken before.
@@ -38,14 +40,14 @@ class SelfDistillationConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=3.0, ge=0)
     temperature: float = Field(default=3.0, gt=0)
     teacher: Literal["snapshots", "ema"] = "snapshots"
     num_snapshots: int = Field(default=3, ge=1)
     every: int = Field(default=1, ge=1)
     unit: Literal["epoch", "step"] = "epoch"
     vote: Literal["mean_prob", "majority", "mean_logit"] = "mean_prob"
-    mode: Literal["auto", "forward", "cache"] = "auto"
+    mode: Literal["forward", "cache"] = "forward"
     norm: Literal["batch", "running"] = "batch"
     applies_to: Literal["weights", "alpha", "both"] = "weights"
     start_epoch: int = Field(default=3, ge=0)
@@ -61,12 +63,6 @@ class SelfDistillationConfig(BaseModel):
                     f"{getattr(self, key)}; or set mode: forward"
                 )
         return self
-
-    @property
-    def caches(self) -> bool:
-        """Whether logits are kept instead of evaluating teachers."""
-        possible = all(getattr(self, key) == needed for key, needed in _CACHEABLE.items())
-        return self.mode == "cache" or (self.mode == "auto" and possible)
 
     @property
     def first_epoch(self) -> int:

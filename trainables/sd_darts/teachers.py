@@ -53,7 +53,7 @@ def build_teachers(
     """The teachers that the config asks for; `folder` is for the snapshots' files."""
     if config.teacher == "ema":
         return EmaTeacher(config, supernet)
-    if config.caches:
+    if config.mode == "cache":
         nothing_said = torch.zeros(num_images, num_classes, device=next(supernet.parameters()).device)
         return CachedLogits(config, SnapshotFiles(folder), nothing_said)
     return SnapshotTeachers(config, supernet, SnapshotFiles(folder))

@@ -10,24 +10,8 @@ def test_the_defaults_are_those_that_are_documented():
     assert (config.alpha_lr, config.alpha_betas, config.alpha_weight_decay) == (3e-4, (0.5, 0.999), 1e-3)
     assert (config.epochs, config.batch_size, config.gradient_clip) == (50, 64, 5.0)
     distillation = config.self_distillation
-    assert (distillation.weight, distillation.temperature, distillation.num_snapshots) == (1.0, 3.0, 3)
+    assert (distillation.weight, distillation.temperature, distillation.num_snapshots) == (3.0, 3.0, 3)
     assert (distillation.every, distillation.unit, distillation.start_epoch) == (1, "epoch", 3)
-
-
-@pytest.mark.parametrize(
-    ("settings", "caches"),
-    [
-        ({}, True),
-        ({"mode": "cache"}, True),
-        ({"mode": "forward"}, False),
-        ({"unit": "step"}, False),
-        ({"teacher": "ema"}, False),
-        ({"applies_to": "both"}, False),
-        ({"norm": "running"}, False),
-    ],
-)
-def test_logits_are_cached_where_that_is_possible(settings, caches):
-    assert SelfDistillationConfig(**settings).caches == caches
 
 
 def test_teachers_that_weigh_nothing_are_none():

@@ -231,7 +231,7 @@ class Planned:
 
 
 def planned(search, halves, eigenvalues, every=1):
-    net, _ = search()
+    net, _ = search(self_distillation=None)
     rule = EarlyStoppingConfig(window=1, lag=2, factor=0.5)
     config = SdDartsConfig(epochs=30, early_stopping=rule, self_distillation=None)
     return SdDarts(net, halves, Planned(eigenvalues, every), None, config)

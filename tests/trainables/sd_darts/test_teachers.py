@@ -56,10 +56,9 @@ def search(supernet, tmp_path):
 
 
 def test_the_config_decides_who_teaches(search):
-    assert isinstance(search(mode="forward").teachers, SnapshotTeachers)
     assert isinstance(search(unit="step").teachers, SnapshotTeachers)
     assert isinstance(search(mode="cache").teachers, CachedLogits)
-    assert isinstance(search().teachers, CachedLogits)
+    assert isinstance(search().teachers, SnapshotTeachers)
     assert isinstance(search(teacher="ema").teachers, EmaTeacher)
 
 
