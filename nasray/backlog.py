@@ -1,4 +1,4 @@
-"""What is to be logged, kept while MLflow does not answer: nothing that trains waits for it."""
+"""What is to be logged, kept while MLflow does not take it: nothing that trains waits for it, or ends for it."""
 
 import logging
 import time
@@ -7,32 +7,30 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import OperationalError
+from nasray.mlflow_place import PLACE_ERRORS, is_away, shown_uri, told_reason
 
 LOGGER = logging.getLogger("nasray")
 _LEAST_PAUSE_SECONDS = 10.0
 _PAUSE_PER_ATTEMPT = (
     20.0  # a call may hang until its timeout: at most a twentieth of the time goes by that way
 )
-_TOO_MANY_REQUESTS, _SERVERS_FAULT = 429, 500
 
 
 class Backlog:
-    """Calls to MLflow, made at once and in their order; while it does not answer they wait, and are tried again.
+    """Calls to MLflow, made at once and in their order; while it does not take them they wait, and are tried again.
 
-    Only what is the server's own fault, or the way's to it, is waited for; what it refuses is an error here and now.
+    What it refuses waits, too: Tune makes these calls, and an error would end trainings because a password expired.
 
     Args:
-        place: What MLflow's place is called in messages.
+        uri: MLflow's place; messages show it without its secrets.
         pause_seconds: Time between two attempts, at the least.
     """
 
-    def __init__(self, place: str, pause_seconds: float = _LEAST_PAUSE_SECONDS) -> None:
-        self._place, self._pause_seconds = place, pause_seconds
+    def __init__(self, uri: str, pause_seconds: float = _LEAST_PAUSE_SECONDS) -> None:
+        self._uri, self._pause_seconds = uri, pause_seconds
         self._waiting: deque[Callable[[], None]] = deque()
         self._next_attempt = 0.0
-        self._is_away = False
+        self._trouble = ""
 
     def call(self, function: Callable[..., None], *arguments: Any, **named: Any) -> None:
         """Make a call after all that wait, now or later.
@@ -52,9 +50,10 @@ class Backlog:
             self._make_calls()
         if self._waiting:
             LOGGER.warning(
-                "MLflow at %s still does not answer: %d entries are missing there, and in no file of the run; the same "
-                "search logs them when it answers",
-                self._place,
+                "MLflow at %s still %s: %d entries are missing there, and in no file of the run; the same search logs "
+                "them when that is over",
+                shown_uri(self._uri),
+                self._trouble,
                 len(self._waiting),
             )
 
@@ -64,24 +63,23 @@ class Backlog:
             while self._waiting:
                 self._waiting[0]()
                 self._waiting.popleft()
-        except (MlflowException, OperationalError, OSError) as error:
-            if isinstance(error, MlflowException) and not _is_passing(error):
-                raise
+        except PLACE_ERRORS as error:
             now = time.monotonic()
             self._next_attempt = now + max(self._pause_seconds, _PAUSE_PER_ATTEMPT * (now - start))
-            if not self._is_away:
-                LOGGER.warning(
-                    "MLflow at %s does not answer; the search goes on, and logs to it what it missed once it does",
-                    self._place,
-                )
-            self._is_away = True
+            self._tell(error)
             return
-        if self._is_away:
-            LOGGER.warning("MLflow at %s answers again and has what it missed", self._place)
-        self._is_away = False
+        if self._trouble:
+            LOGGER.warning("MLflow at %s answers again and has what it missed", shown_uri(self._uri))
+        self._trouble = ""
 
-
-def _is_passing(error: MlflowException) -> bool:
-    """Whether the same call may succeed later."""
-    status = error.get_http_status_code()
-    return status >= _SERVERS_FAULT or status == _TOO_MANY_REQUESTS
+    def _tell(self, error: Exception) -> None:
+        """Warn of the first error since MLflow took something."""
+        before = self._trouble
+        refusal = f"refuses what is to be logged ({told_reason(error, self._uri)})"
+        self._trouble = "does not answer" if is_away(error) else refusal
+        if not before:
+            LOGGER.warning(
+                "MLflow at %s %s; the search goes on, and logs what it missed once that is over",
+                shown_uri(self._uri),
+                self._trouble,
+            )

@@ -43,10 +43,27 @@ def _run_at_hand(parsed: argparse.Namespace) -> Iterator[None]:
     from nasray.several_searches import refuse_several  # noqa: PLC0415
     from nasray.storage.opening import opened  # noqa: PLC0415
 
+    _check_run(parsed.run_folder)
     with opened(parsed.run_folder, tables_only=parsed.command in ("rank", "report")) as parsed.run_folder:
         if parsed.command != "report":
             refuse_several(parsed.run_folder)
         yield
+
+
+def _check_run(run: str) -> None:
+    """Hold a URL given as RUN to what a config's may be, since it is kept beside what is fetched from it, too.
+
+    Raises:
+        ValueError: It may hold a secret.
+    """
+    from nasray.storage.store import check_url, is_url  # noqa: PLC0415
+
+    if not is_url(run):
+        return
+    try:
+        check_url(run)
+    except ValueError as error:
+        raise ValueError(f"RUN {error}") from None
 
 
 @contextmanager

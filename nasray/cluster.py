@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 import ray
 from ray._private import ray_constants, services
 from ray._private.ray_logging import stdout_deduplicator
+from ray.exceptions import RayError
 from ray.tune.execution import class_cache
 
 from nasray.config import ResourcesConfig
@@ -26,6 +28,7 @@ _ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
+_SECONDS_TO_ANSWER = 5.0
 _SAID_BY_US = re.compile("A worker died or was killed while executing a task")
 
 
@@ -34,7 +37,7 @@ def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
     """Join the cluster or start a local one, quietly, and leave it at the end; one that is joined already stays.
 
     Raises:
-        ValueError: There is no cluster at the address.
+        ValueError: There is no cluster at the address, or it does not let us in.
     """
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
     # Tune would hand the driver's keys to all nodes, and so to Ray's logs; nodes have their own.
@@ -44,15 +47,8 @@ def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
         yield
         return
     on_termination = signal.getsignal(signal.SIGTERM)
-    try:
-        if _is_local(resources.address):
-            start_local()
-        else:
-            ray.init(address=resources.address, log_to_driver=False, logging_level="error")
-    except ConnectionError as error:
-        raise ValueError(
-            f"resources.address must be a running Ray cluster's, got {resources.address}: {error}"
-        ) from None
+    if not _joined(resources.address):
+        start_local()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_termination)  # Ray's own would print its C++ stack
     try:
@@ -61,11 +57,41 @@ def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
         ray.shutdown()
 
 
-def _is_local(address: str | None) -> bool:
-    """Whether there is no cluster to join, and Ray would start one on this machine."""
-    if address is not None and "://" in address:
-        return False
-    return services.canonicalize_bootstrap_address(address) is None
+def _joined(address: str | None) -> bool:
+    """Join the cluster at an address; False: there is none to join, and Ray would start one on this machine.
+
+    Raises:
+        ValueError: It is no running cluster's, or the cluster does not let us in.
+    """
+    if address in (None, "auto"):  # as Ray reads it
+        address = os.environ.get(ray_constants.RAY_ADDRESS_ENVIRONMENT_VARIABLE) or address
+    found = address
+    try:
+        if address is None or "://" not in address:
+            found = services.canonicalize_bootstrap_address(address)
+            if found is None:
+                return False
+            _check_answers(found)
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (ValueError, ConnectionError, RuntimeError, RayError) as error:
+        raise ValueError(
+            f"resources.address, or RAY_ADDRESS, must be that of a running Ray cluster, got {address or found}: "
+            f"{' '.join(str(error).split())}; start the cluster, or set resources.address=local"
+        ) from None
+    return True
+
+
+def _check_answers(address: str) -> None:
+    """Look whether anything listens at host:port; Ray itself would try for minutes, without a word.
+
+    Raises:
+        ConnectionError: Nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"nothing answers at {address} ({error})") from None
 
 
 def start_local(**resources: int) -> None:

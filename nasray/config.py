@@ -63,11 +63,14 @@ class TrackingConfig(BaseModel):
 
     @field_validator("uri")
     @classmethod
-    def _holds_no_password(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).password is not None:
+    def _holds_no_secret(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        may_be_token = parts.scheme in ("http", "https") and "@" in parts.netloc  # as https://TOKEN@host
+        if parts.password is not None or may_be_token:
             raise ValueError(
-                "must hold no password, since the config is kept beside the results, got one: set MLFLOW_TRACKING_URI, "
-                "or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, in the environment instead"
+                "must hold no password or token, since the config is kept beside the results, got one before the @: "
+                "set MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+                "MLFLOW_TRACKING_TOKEN, in the environment instead"
             )
         return value
 

@@ -2,7 +2,7 @@
 
 Runs are flat because the UI's charts leave out nested ones until they are opened. A run is found again by the tags
 `run_folder` and `unit`, so that a search that goes on after its driver died goes on in the same runs; metrics that
-they hold already are not logged twice. While MLflow does not answer, all that is to be logged waits in a backlog; what
+they hold already are not logged twice. While MLflow does not take it, all that is to be logged waits in a backlog; what
 is left of it when the search ends is logged by the next launch, from what the units left in their folders.
 """
 
@@ -23,7 +23,7 @@ from nasray.backlog import Backlog
 from nasray.config import ExperimentConfig, flatten
 from nasray.environment import current_commit
 from nasray.export.mlflow_model import log_network
-from nasray.mlflow_place import create_database, shown_uri, tracking_uri
+from nasray.mlflow_place import check_place, create_database, tracking_uri
 from nasray.rank import file_digest
 from nasray.run_folder import RunFolder
 from trainables.block_distillation.trainable import BlockSpec
@@ -51,6 +51,9 @@ class Tracker:
 
     Attributes:
         backlog: Through which all is to be logged that others want, so that they never wait for MLflow.
+
+    Raises:
+        ValueError: MLflow's address or credentials are wrong.
     """
 
     def __init__(self, config: ExperimentConfig, folder: RunFolder) -> None:
@@ -58,7 +61,8 @@ class Tracker:
             logging.getLogger(name).setLevel(logging.ERROR)
         os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
         self._config, self._folder, self._uri = config, folder, tracking_uri(config)
-        self.backlog = Backlog(shown_uri(self._uri))
+        check_place(self._uri)
+        self.backlog = Backlog(self._uri)
         self._commit = current_commit() or "unknown"
 
     def open_run(

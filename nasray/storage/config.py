@@ -24,7 +24,11 @@ class StorageConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    root: str = Field(default_factory=lambda: os.environ.get("NASRAY_STORAGE") or "runs", min_length=1)
+    root: str = Field(
+        default_factory=lambda: os.environ.get("NASRAY_STORAGE") or "runs",
+        min_length=1,
+        validate_default=True,
+    )
     features: Path | None = None
     staging: Path | None = None
 

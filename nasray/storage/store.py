@@ -7,11 +7,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from search_spaces.atomic_file import replacing
 
 _CHUNK_BYTES = 32 << 20  # a request each, where the store is far
+# The options of pyarrow's filesystems, as their URLs' queries have them, but for tenant_id, client_secret and the parts
+# of a SAS token, which are or go with secrets. An option that a later pyarrow adds may be one, too.
+_HARMLESS_OPTIONS = {
+    *("scheme", "endpoint_override"),
+    *("region", "allow_bucket_creation", "allow_bucket_deletion", "allow_delayed_open", "smart_defaults"),
+    *("tls_ca_file_path", "tls_ca_dir_path", "tls_verify_certificates"),
+    *("location", "project_id", "retry_limit_seconds"),
+    *("blob_storage_authority", "dfs_storage_authority", "enable_tls", "background_writes"),
+    *("credential_kind", "client_id"),
+    *("user", "replication", "buffer_size", "default_block_size", "kerb_ticket"),
+    "use_mmap",
+}
 
 
 def is_url(place: str) -> bool:
@@ -23,13 +35,20 @@ def check_url(url: str) -> None:
     """Hold a URL to what may stand in a config.
 
     Raises:
-        ValueError: It names no place, or holds a password.
+        ValueError: It names no place, or holds a password or what may be one.
     """
     parts = urlsplit(url)
     if parts.password is not None:
         raise ValueError(
-            "must hold no keys or passwords, since the config is kept beside the results, got some: set "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what your store takes, in the environment instead"
+            "must hold no keys or passwords, since it is kept beside the results, got some: set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or what your store takes, in the environment instead"
+        )
+    options = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    if unknown := [name for name in options if name not in _HARMLESS_OPTIONS]:
+        raise ValueError(
+            f"must have no options but {', '.join(sorted(_HARMLESS_OPTIONS))} behind its question mark, since it is "
+            f"kept beside the results and others may be secrets, got {', '.join(unknown)}: set AZURE_CLIENT_SECRET, or "
+            "what your store takes, in the environment instead"
         )
     if not parts.netloc and not parts.path.strip("/"):
         raise ValueError(f"must name a bucket or a folder behind {parts.scheme}://, got {url}")

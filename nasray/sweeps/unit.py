@@ -99,9 +99,10 @@ class SweptUnit:
         plan = self._plan()
         trained = [name for name, unit in plan.items() if isinstance(unit.spec, Training)]
         if self.name not in trained:
+            allowed = [name for name in trained if not name.startswith(_RETRAIN)]
             raise ValueError(
-                f"sweep.unit must be a unit that trains, of {', '.join(trained)} and {_RETRAIN}<architecture>, got "
-                f"{self.name}" + did_you_mean(self.name, trained)
+                f"sweep.unit must be a unit that trains, of {', '.join(allowed)} and {_RETRAIN}<architecture>, got "
+                f"{self.name}" + did_you_mean(self.name, allowed)
             )
         needed: list[Unit] = []
         found = list(plan[self.name].needs)

@@ -2,7 +2,8 @@ import time
 
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import UNAUTHENTICATED
+from sqlalchemy.exc import DatabaseError
 
 from nasray.backlog import Backlog
 
@@ -73,7 +74,26 @@ def test_the_end_waits_for_no_pause_and_tells_what_is_missing(place, caplog):
     assert place.entries == [0, 1]
 
 
-def test_what_mlflow_refuses_is_an_error(place):
-    place.error = MlflowException("no such parameter", INVALID_PARAMETER_VALUE)
-    with pytest.raises(MlflowException, match="no such parameter"):
-        Backlog("here").call(place.take, 0)
+@pytest.mark.parametrize(
+    "error",
+    [
+        MlflowException("failed at http://me:secret@somewhere/api", UNAUTHENTICATED),
+        DatabaseError("select", {}, Exception("no such table")),
+        ModuleNotFoundError("No module named 'boto3'"),
+    ],
+)
+def test_what_mlflow_refuses_ends_nothing_and_waits(place, error, caplog):
+    """Credentials that expire while networks train, say: an error here would end the trainings."""
+    backlog = Backlog("http://me:secret@somewhere", pause_seconds=0)
+    place.error = error
+    for number in (0, 1):
+        backlog.call(place.take, number)
+    assert [message.partition(" (")[0] for message in caplog.messages] == [
+        "MLflow at http://somewhere refuses what is to be logged"
+    ]
+    backlog.finish()
+    assert "2 entries are missing there" in caplog.messages[-1]
+    assert "secret" not in caplog.text
+    place.error = None
+    backlog.finish()
+    assert place.entries == [0, 1]

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import ray
 import yaml
+from ray.exceptions import AuthenticationError
 
 from nasray.cli import main
+from nasray.cluster import ray_cluster
+from nasray.resources import ResourcesConfig
 
 pytestmark = pytest.mark.timeout(300)
 LAUNCH = Path(__file__).parents[2] / "nasray" / "launch.py"
@@ -158,6 +162,63 @@ def test_a_mistake_is_one_message_and_exit_code_2(arguments, message, tmp_path, 
     assert message in told.err.replace("\n", " ")
     assert "Traceback" not in told.err
     assert not [path for path in tmp_path.rglob("*") if path.name == "config.yaml"]
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    """As in a process of its own: the one that other tests started is not seen."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+
+
+@pytest.mark.usefixtures("no_ray")
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_a_cluster_that_is_gone_is_told_at_once(config_file, by_environment, monkeypatch, capsys):
+    """Nothing listens at port 9."""
+    address = [] if by_environment else ["resources.address=127.0.0.1:9"]
+    if by_environment:
+        monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    start = time.monotonic()
+    assert main(["search", config_file, *address]) == 2
+    assert time.monotonic() - start < 60
+    told = capsys.readouterr().err
+    assert "must be that of a running Ray cluster, got 127.0.0.1:9: nothing answers at" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.usefixtures("no_ray")
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:port", "127.0.0.1:99999"])
+def test_what_is_no_address_of_a_cluster_is_told(address):
+    with pytest.raises(ValueError, match=f"must be that of a running Ray cluster, got {address}: "):
+        ray_cluster(ResourcesConfig(address=address)).__enter__()
+
+
+@pytest.mark.usefixtures("no_ray")
+@pytest.mark.parametrize(
+    "error", [AuthenticationError("no token"), RuntimeError("no token"), ConnectionError("no token")]
+)
+def test_a_cluster_that_lets_nobody_in_is_told(error, monkeypatch):
+    """By a scheme, which Ray's client reads: nobody knocks before it."""
+
+    def refuse(**how):
+        raise error
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:9")
+    with pytest.raises(
+        ValueError, match=r"got ray://127\.0\.0\.1:9: .*no token.*; start the cluster, or set"
+    ):
+        ray_cluster(ResourcesConfig()).__enter__()
+
+
+def test_a_url_with_a_secret_is_refused_as_run(tmp_path, monkeypatch, capsys):
+    """Else it would stand in the staging folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    url = "abfs://runs@account.dfs.core.windows.net/digits?tenant_id=a&client_id=b&client_secret=hidden"
+    assert main(["rank", url]) == 2
+    told = capsys.readouterr().err
+    assert "RUN must have no options but" in told
+    assert "hidden" not in told
+    assert not list(tmp_path.iterdir())
 
 
 def test_inspect_teacher_proposes_cuts(capsys):

@@ -66,15 +66,34 @@ def test_overrides_reach_into_groups_and_lists():
         ("seed.x=1", r"seed\.x cannot be set"),
         ("data.held_out_fraction=1.5", r"data\.held_out_fraction: .*less than 1, got 1.5"),
         ("features.mode=[cached, sometimes]", r"features\.mode.*'cached' or 'online'"),
+        ("tracking.uri=postgresql://me:hidden@host/db", r"tracking\.uri: must hold no password or token"),
+        ("tracking.uri=https://hidden@host", r"tracking\.uri: must hold no password or token"),
+        (
+            "storage.root=abfs://runs@account/nas?tenant_id=a&client_id=b&client_secret=hidden",
+            r"storage\.root: must have no options but .* got tenant_id, client_secret: set",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_what_is_right(override, message):
     plain = {**MINIMAL, "seed": 0}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         load_config(plain, [override])
+    assert "hidden" not in str(raised.value)
 
 
-BOTH = {**MINIMAL, "searches": [{"method": "dna", "epochs": 2}, {"method": "sd_darts", "epochs": 4}]}
+def test_the_environments_storage_is_held_to_the_same(monkeypatch):
+    monkeypatch.setenv("NASRAY_STORAGE", "s3://key:hidden@bucket/runs")
+    with pytest.raises(ValueError, match="root: must hold no keys or passwords") as raised:
+        load_config(MINIMAL)
+    assert "hidden" not in str(raised.value)
+
+
+def test_a_database_may_be_named_with_its_user():
+    uri = "postgresql://me@host/db"
+    assert load_config(MINIMAL, [f"tracking.uri={uri}"]).tracking.uri == uri
+
+
+BOTH = {**MINIMAL, "searches": [{"method": "dna", "epochs": 4}, {"method": "sd_darts", "epochs": 4}]}
 STUDY = {
     "seeds": [0, 1],
     "arms": {"plain": {"self_distillation": None}, "taught": {"self_distillation": {"start_epoch": 1}}},
@@ -89,7 +108,7 @@ STUDY = {
             r"searches\.1\.epohcs: unknown key; did you mean epochs\? allowed .*alpha_lr",
         ),
         ("searches.0.epohcs=3", r"searches\.0\.epohcs: unknown key; did you mean epochs\? allowed .*paths"),
-        ("searches.1.paths=fair", r"searches\.1\.paths: unknown key; .*allowed are alpha_betas"),
+        ("searches.1.paths=fair", r"searches\.1\.paths: unknown key; .*allowed are allow_none"),
         ("searches.1.epochs=0", r"searches\.1\.epochs: .*greater than or equal to 1, got 0"),
         ("searches.0.rating.num_baches=3", r"searches\.0\.rating\.num_baches: .*did you mean num_batches\?"),
         ("searches.0.rating.num_batches=x", r"searches\.0\.rating\.num_batches: .*valid integer, got 'x'"),

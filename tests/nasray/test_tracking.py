@@ -1,3 +1,6 @@
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -5,7 +8,7 @@ from mlflow.tracking import MlflowClient
 
 from nasray.config_file import load_config
 from nasray.experiment import search
-from nasray.mlflow_place import create_database
+from nasray.mlflow_place import check_place, create_database, shown_uri
 from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
@@ -148,6 +151,80 @@ def test_nothing_waits_for_a_server_that_is_away(started, caplog, monkeypatch):
     assert "MLflow at http://127.0.0.1:9 does not answer" in caplog.messages[0]
     assert "4 entries are missing there" in caplog.messages[1]
     assert "secret" not in caplog.text
+
+
+@contextmanager
+def server_that_says(status):
+    """The URI, with a password, of a server that answers all requests with a status."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def log_message(self, *said):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://me:secret@127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(401, "set MLFLOW_TRACKING_USERNAME"), (403, "set MLFLOW_TRACKING_USERNAME"), (404, "correct it")],
+)
+def test_a_server_that_refuses_is_told_before_anything_runs(started, monkeypatch, status, remedy):
+    config, folder, _ = started
+    with server_that_says(status) as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with pytest.raises(ValueError, match=remedy) as raised:
+            Tracker(config, folder)
+    assert f"got {shown_uri(uri)}, which fails" in str(raised.value)
+    assert f"error code {status}" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_server_that_fails_by_its_own_fault_is_no_mistake():
+    with server_that_says(503) as uri:
+        check_place(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("foo://me:secret@bar", "got foo://bar, which fails"),
+        ("file:///tmp/mlruns", "got file:///tmp/mlruns, which fails"),
+        ("mlruns", "got mlruns, which fails"),
+        ("postgresql+nodriver://me:secret@host/db", "got postgresql+nodriver://host/db, which fails"),
+        ("postgresql://me:secret@host:port/db", "got postgresql://host:port/db, which fails"),
+        ("mysql+aiomysql://me:secret@host/db", "install that module"),
+        ("http://a b", "correct it, for example to http://host:5000"),
+        (f"sqlite:///{__file__}", "file is not a database"),
+    ],
+)
+def test_an_address_that_cannot_be_is_told_without_its_password(uri, told, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ValueError, match=r"tracking\.uri, or MLFLOW_TRACKING_URI, must be") as raised:
+        check_place(uri)
+    assert told in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_credentials_that_expire_end_no_search(started, monkeypatch, caplog):
+    config, folder, trial = started
+    with server_that_says(401) as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        monkeypatch.setattr("nasray.tracking.check_place", lambda uri: None)  # it was let in when it started
+        tracking = TrackTrials(Tracker(config, folder))
+        tracking.on_trial_start(0, [], trial)
+        tracking.on_trial_complete(0, [], trial)
+    (said,) = caplog.messages
+    assert said.startswith(f"MLflow at {shown_uri(uri)} refuses what is to be logged (")
+    assert "secret" not in said
 
 
 def test_a_failure_is_told_with_its_reason(started):

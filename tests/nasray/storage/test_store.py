@@ -78,8 +78,32 @@ def test_each_url_has_a_staging_folder_of_its_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("s3://key:secret@bucket/runs", "must hold no keys or passwords"), ("s3://", "must name a bucket")],
+    [
+        ("s3://key:secret@bucket/runs", "must hold no keys or passwords"),
+        ("s3://", "must name a bucket"),
+        (
+            "abfs://runs@account.dfs.core.windows.net?tenant_id=a&client_id=b&client_secret=secret",
+            "got tenant_id, client_secret: set",
+        ),
+        ("abfs://account.blob.core.windows.net/runs?sv=2026&sig=secret", "got sv, sig: set"),
+        ("s3://bucket/runs?region=eu-west-1&no_such_option", "got no_such_option: set"),
+    ],
 )
 def test_urls_that_a_config_may_not_have(url, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         check_url(url)
+    assert "=secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket/runs?region=eu-west-1&scheme=http&endpoint_override=localhost:9000&allow_bucket_creation=true",
+        "gs://anonymous@bucket/runs?location=eu&project_id=mine&retry_limit_seconds=10",
+        "abfs://runs@account.dfs.core.windows.net/nas?credential_kind=workload_identity",
+        "file:///mnt/runs?use_mmap=true",
+    ],
+)
+def test_options_without_secrets_may_stand_in_a_url(url):
+    check_url(url)
+    Store(url)

@@ -147,6 +147,38 @@ def test_the_settings_of_a_training_for_real_are_searched_with_asha(with_sweep, 
     assert "retrain" in trained.parts
 
 
+def test_the_settings_of_the_differentiable_search_are_searched_with_asha(with_sweep):
+    """By a metric of every epoch; what is measured at the end alone does not disturb it."""
+    plain = with_sweep(
+        {
+            "unit": "sd_darts",
+            "objectives": {"val_loss": "min"},
+            "domains": {
+                "searches.0.lr": {"low": 1e-4, "high": 0.1, "log": True},
+                "searches.0.self_distillation.weight": {"choices": [0.0, 1.0, 3.0]},
+            },
+        },
+        num_trials=4,
+        sampler="random",
+        scheduler="asha",
+        reduction_factor=2,
+        max_concurrent=1,
+    )
+    search = {
+        "method": "sd_darts",
+        "epochs": 3,
+        "batch_size": 64,
+        "lr_min": 1e-5,
+        "self_distillation": {"start_epoch": 1},
+        "measure": {"every_epochs": 3, "num_images": 16, "calibration_images": 32, "noise_sigmas": [0.1]},
+    }
+    result = sweep(plain | {"name": "differentiable", "teacher": None, "searches": [search]})
+    assert set(result.trials["state"]) == {"complete", "pruned"}
+    assert sorted(result.best[0].params) == ["searches.0.lr", "searches.0.self_distillation.weight"]
+    complete = result.trials[result.trials["state"] == "complete"]
+    assert result.best[0].number == complete.loc[complete["val_loss"].idxmin(), "trial"]
+
+
 def test_a_sweep_of_which_all_fails_says_why(with_sweep):
     plain = with_sweep(TEACHER, num_trials=1, domains={"teacher.train.lr": {"low": 1e30, "high": 1e31}})
     with pytest.raises(
