@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import inspect
 import operator
 import sys
 from pathlib import Path
@@ -27,6 +28,25 @@ def load_attribute(path: str) -> Any:
     except AttributeError as error:
         hint = did_you_mean(attribute, vars(module))
         raise ValueError(f"{path!r}: module {module_name} must define {attribute!r}{hint}") from error
+
+
+def call_named(path: str, *arguments: Any) -> Any:
+    """What the function that `path`, written "module:attribute", names gives for the arguments.
+
+    Raises:
+        ValueError: Like `load_attribute`; or it is no function, or one of other arguments.
+    """
+    function = load_attribute(path)
+    if not callable(function):
+        raise ValueError(f"{path} must be a function, got {type(function).__name__}")
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError as error:
+        given = ", ".join(map(str, arguments)) or "nothing"
+        raise ValueError(f"{path} must be a function that can be called with {given}: {error}") from None
+    except ValueError:  # some of C's have no signature that Python knows
+        pass
+    return function(*arguments)
 
 
 def source_digest(path: str) -> str:

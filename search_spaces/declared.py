@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from search_spaces import darts, mbconv, vit
 from search_spaces.attention import ATTENTION_OPERATIONS
-from search_spaces.attribute import load_attribute
+from search_spaces.attribute import call_named, load_attribute
 from search_spaces.block import BlockSpace, Cell
 from search_spaces.cell_space import CellSpace
 from search_spaces.layer import Layer, Shape
@@ -155,7 +155,7 @@ def _loaded(source: str, input_shape: Shape, num_classes: int) -> SearchSpace | 
         )
     space = load_attribute(source)
     if callable(space):
-        space = space(input_shape, num_classes)
+        space = call_named(source, input_shape, num_classes)
     if not isinstance(space, SearchSpace | CellSpace):
         raise ValueError(f"{source} must be or return a SearchSpace or CellSpace, got {type(space).__name__}")
     if (space.input_shape, space.num_classes) != (input_shape, num_classes):

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
-from search_spaces.attribute import load_attribute
+from search_spaces.attribute import call_named
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 NUM_DIGITS_FOR_TEST = 360
@@ -158,10 +158,7 @@ def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset, Datase
 
 def _from_function(name: str, root: Path | None) -> ImageSource:
     """What the user's function returns, called with `root` where there is one."""
-    function = load_attribute(name)
-    if not callable(function):
-        raise ValueError(f"{name} must be a function, got {type(function).__name__}")
-    found = function(root) if root is not None else function()
+    found = call_named(name, *([] if root is None else [root]))
     if not (isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))):
         raise ValueError(
             f"{name} must return (train, validation), two map-style data sets of "

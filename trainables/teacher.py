@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from search_spaces.architecture import Architecture
-from search_spaces.attribute import load_attribute
+from search_spaces.attribute import call_named
 from search_spaces.scaling import ScalingConfig, build_scaled
 from search_spaces.space import SearchSpace
 from search_spaces.suggestion import did_you_mean
@@ -154,10 +154,7 @@ def fingerprint(module: nn.Module) -> str:
 
 
 def _from_function(source: str, space: SearchSpace) -> nn.Module:
-    function = load_attribute(source)
-    if not callable(function):
-        raise ValueError(f"{source} must be a function, got {type(function).__name__}")
-    model = function(space.input_shape, space.num_classes)
+    model = call_named(source, space.input_shape, space.num_classes)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{source} must return a torch.nn.Module, got {type(model).__name__}")
     return model

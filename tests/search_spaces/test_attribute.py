@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from search_spaces.attribute import load_attribute
+from search_spaces.attribute import call_named, load_attribute
 
 
 @pytest.fixture
@@ -53,3 +53,24 @@ def test_a_module_that_fails_shows_its_error(here, source, message):
     (here / f"{name}.py").write_text(source)
     with pytest.raises(ValueError, match=message):
         load_attribute(f"{name}:x")
+
+
+def test_a_function_is_called():
+    assert call_named("operator:add", 2, 3) == 5
+    assert call_named("fractions:Fraction", 2, 4) == 0.5
+
+
+def test_what_is_no_function_or_one_of_other_arguments_is_refused(here):
+    (here / "my_parts.py").write_text("WIDTH = 3\ndef one(root):\n    return root\n")
+    with pytest.raises(ValueError, match="my_parts:WIDTH must be a function, got int"):
+        call_named("my_parts:WIDTH")
+    with pytest.raises(ValueError, match=r"my_parts:one must be .* called with nothing: missing .*'root'"):
+        call_named("my_parts:one")
+    with pytest.raises(ValueError, match=r"my_parts:one must be .* with \(3, 8, 8\), 10: too many"):
+        call_named("my_parts:one", (3, 8, 8), 10)
+
+
+def test_a_functions_own_mistake_keeps_its_traceback(here):
+    (here / "my_mistake.py").write_text("def add(size):\n    return 'a' + size\n")
+    with pytest.raises(TypeError, match="concatenate"):
+        call_named("my_mistake:add", 3)
