@@ -106,11 +106,9 @@ def _switch_tf32_off() -> None:
     Ampere's and later ones would round the factors of a convolution to 10 bits (torch's default), and those of a matrix
     product where the environment asks for it: neither is what a CPU or an older GPU gives.
     """
-    # Each by name: what is set for cuDNN as a whole reaches its operations in newer torch alone. The older switches,
-    # `allow_tf32`, must not be used besides these, not even read: torch raises.
-    cudnn: Any = torch.backends.cudnn  # its types lack `conv`
-    for operation in (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul):
-        operation.fp32_precision = "ieee"
+    # By these switches and not by `fp32_precision` of each operation, besides which torch.export cannot read them.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 class NonFiniteLossError(FloatingPointError):

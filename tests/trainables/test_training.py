@@ -65,11 +65,11 @@ def test_prepare_sets_the_threads():
 
 
 def test_prepare_keeps_float32_from_being_tf32():
-    operations = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
-    for operation in operations:
-        operation.fp32_precision = "tf32"
+    switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    for switch in switches:
+        switch.allow_tf32 = True
     ComputeConfig(device="cpu").prepare()
-    assert [operation.fp32_precision for operation in operations] == ["ieee"] * 3
+    assert [switch.allow_tf32 for switch in switches] == [False, False]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
