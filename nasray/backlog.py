@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from nasray.interrupts import interrupts_delayed
 from nasray.mlflow_place import PLACE_ERRORS, is_away, shown_uri, told_reason
 
 LOGGER = logging.getLogger("nasray")
@@ -61,8 +62,10 @@ class Backlog:
         start = time.monotonic()
         try:
             while self._waiting:
-                self._waiting[0]()
-                self._waiting.popleft()
+                # A call that is broken off would be made twice, and may leave a database locked for the second time.
+                with interrupts_delayed():
+                    self._waiting[0]()
+                    self._waiting.popleft()
         except PLACE_ERRORS as error:
             now = time.monotonic()
             self._next_attempt = now + max(self._pause_seconds, _PAUSE_PER_ATTEMPT * (now - start))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from nasray.arguments import parse_arguments
+from nasray.interrupts import ended_by_sigterm
 
 USAGE_ERROR, FAILURE = 2, 1
 
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse_arguments(arguments)
     error_console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        with _ended_by_sigterm() as received, _run_at_hand(parsed):
+        with ended_by_sigterm() as received, _run_at_hand(parsed):
             return _COMMANDS[parsed.command](parsed)
     except (ValueError, OSError) as error:
         error_console.print(f"nasray: {error}", style="red")
@@ -64,25 +65,6 @@ def _check_run(run: str) -> None:
         check_url(run)
     except ValueError as error:
         raise ValueError(f"RUN {error}") from None
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[list[int]]:
-    """Within, SIGTERM ends a command as Ctrl-C does; yields a list that holds its number once it came.
-
-    What waits in Ray's C++ may turn any exception of a handler into KeyboardInterrupt, so it is one from the start.
-    """
-    received: list[int] = []
-
-    def interrupt(number: int, frame: object) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _config_arguments(parsed: argparse.Namespace) -> tuple[str | None, list[str]]:
