@@ -1,7 +1,6 @@
 """From tables of ratings to the ranking of all architectures, without Ray or torch."""
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -14,15 +13,14 @@ from analysis.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, re
 from analysis.counting import count_feasible
 from analysis.criterion import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion, tables_by, weighted_tables
 from analysis.ranking import ARCHITECTURE, top_architectures
-from analysis.ratings import LATENCY, LATENCY_MS, check_budgets_known, load_ratings
+from analysis.ratings import LATENCY, LATENCY_MS, check_budgets_known
 from analysis.uncertainty import score_errors, tie_groups, top_probabilities
+from nasray.complete_tables import complete_tables
 from search_spaces.atomic_file import replacing, write_json
 from search_spaces.plain_yaml import parse_yaml
-from search_spaces.rating_table import CELL
 
 SHARE_BETTER = "share_better"
 SCORE_SE, GROUP, TOP_PROBABILITY = "score_se", "group", "top_probability"
-_WRITE_ANEW = "run the search again with the command that started it, which writes it anew"
 NUM_LIKELY = 10  # the best, of which `top_probability` tells
 
 
@@ -87,7 +85,7 @@ def ranked_tables(run: Path, by: Criterion | Literal["calibrated"]) -> list[pd.D
     Raises:
         ValueError: The run has no ratings of that kind, or weights of no use.
     """
-    tables = _complete_tables(run)
+    tables = complete_tables(run)
     if by == BY_CALIBRATED:
         return weighted_tables(tables, block_weights(_calibration(run)))
     return tables_by(by, tables)
@@ -103,58 +101,6 @@ def _calibration(run: Path) -> dict[str, Any]:
             "again, or rank by score"
         )
     return figures
-
-
-def _complete_tables(run: Path) -> list[pd.DataFrame]:
-    """All ratings of a run whose search is finished: what it lacks might be the best.
-
-    Raises:
-        ValueError: Something is missing.
-    """
-    expected = _expected_rows(run)
-    missing = [name for name in expected if not (run / name).is_file()]
-    if missing:
-        raise ValueError(
-            f"{run} must have all its tables of ratings, but {len(missing)} of {len(expected)} are missing, the first "
-            f"{missing[0]}: finish the search with the command that started it"
-        )
-    tables = load_ratings(run)
-    rows = {
-        f"ratings/block_{block}/{cell}.parquet": int(number)
-        for block, table in enumerate(tables)
-        for cell, number in table[CELL].value_counts().items()
-    }
-    for name in sorted(rows.keys() | expected.keys()):
-        if rows.get(name) != expected.get(name):
-            raise ValueError(
-                f"{run}/{name} must have {expected.get(name, 0)} rows of ratings of its cell, got {rows.get(name, 0)}: "
-                "remove the file and run the search again with the command that started it"
-            )
-    return tables
-
-
-def _expected_rows(run: Path) -> dict[str, int]:
-    """The tables of ratings that the run's search leaves, and how many rows each has.
-
-    Raises:
-        ValueError: The folder is not a run's, or its search leaves none.
-    """
-    path = run / "ratings" / "tables.json"
-    try:
-        expected = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(
-            f"RUN must be the folder of a run, with ratings/tables.json; {run} has none"
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{path} must be whole JSON ({error}): {_WRITE_ANEW}") from None
-    if not isinstance(expected, dict) or not all(isinstance(rows, int) for rows in expected.values()):
-        raise ValueError(f"{path} must hold a number of rows per table: {_WRITE_ANEW}")
-    if not expected:
-        raise ValueError(
-            f"{run} must hold a search of the method dna, which rates all candidates; it has none"
-        )
-    return expected
 
 
 def write_ranking(ranking: pd.DataFrame, path: Path) -> None:

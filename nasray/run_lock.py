@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from nasray.claim import Claim
 
@@ -115,8 +115,8 @@ class FileLock:
     """A lock in a folder, on a disk of this machine or one that machines share.
 
     The claim is a file that only one process can create. Who takes over a dead one's holds the system's lock of the
-    folder while looking and replacing; where a shared disk has none such across machines, two that take over the same
-    stale claim in the same instant are told apart only when the claim is refreshed.
+    folder while looking and replacing. A shared disk may have none such across machines: there the claim is moved
+    aside, which only one can do, and looked at once more, so that what is taken away is what was judged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -132,16 +132,16 @@ class FileLock:
         """
         self._file.parent.mkdir(parents=True, exist_ok=True)
         own = self._file.with_name(f".lock.{self._claim.token}")
-        own.write_text(self._claim.text, encoding="utf-8")
         try:
+            own.write_text(self._claim.text, encoding="utf-8")
             with self._looking():
                 if (claim := self._read()) is not None:
                     age = own.stat().st_mtime - self._file.stat().st_mtime
                     refuse_unless_gone(self.place, claim, age)
-                self._file.unlink(missing_ok=True)  # of a dead process, or none of ours
+                self._take_away(claim)
                 self._create(own)
         finally:
-            own.unlink()
+            own.unlink(missing_ok=True)
 
     def refresh(self) -> bool:
         """Show that the claim's process lives; whether the claim still stands."""
@@ -156,23 +156,39 @@ class FileLock:
             if self._read() == self._claim:
                 self._file.unlink()
 
-    def _create(self, own: Path) -> None:
+    def _take_away(self, judged: Claim | None) -> None:
+        """Take away the claim of a dead process, or what is none; never one that came since it was judged."""
+        aside = self._file.with_name(f".lock.{self._claim.token}.aside")
+        with suppress(FileNotFoundError):
+            self._file.rename(aside)
+            try:
+                if self._read(aside) != judged:
+                    self._create(aside)
+                    self._refuse_newcomer()
+            finally:
+                aside.unlink()
+
+    def _create(self, claim: Path) -> None:
+        """Make a claim that lies beside the folder's, where there is none."""
         try:
             try:
-                self._file.hardlink_to(own)
+                self._file.hardlink_to(claim)
             except FileExistsError:
                 raise
             except OSError:  # a disk without links
                 with self._file.open("x", encoding="utf-8") as file:
-                    file.write(self._claim.text)
+                    file.write(claim.read_text(encoding="utf-8"))
         except FileExistsError:
-            raise ValueError(
-                f"{self.place} must not be in use, but another nasray works in it, which came in this instant"
-            ) from None
+            self._refuse_newcomer()
 
-    def _read(self) -> Claim | None:
+    def _refuse_newcomer(self) -> NoReturn:
+        raise ValueError(
+            f"{self.place} must not be in use, but another nasray works in it, which came in this instant"
+        )
+
+    def _read(self, file: Path | None = None) -> Claim | None:
         try:
-            return Claim.parse(self._file.read_text(encoding="utf-8"))
+            return Claim.parse((file or self._file).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 

@@ -47,6 +47,11 @@ SCHEMA = pa.schema(
         pa.field(FAILURE, pa.string()),
     ]
 )
+_SIZES = (DEPTH, WIDTH, IN_CHANNELS, OUT_CHANNELS)
+_NAMED_BY = (CELL, DEPTH, WIDTH, OPERATIONS, OUT_CHANNELS)
+_COSTS = (NUM_PARAMS, NUM_MACS)
+_LARGEST_COST = 2**53
+_ROUNDING = 1e-9  # of means over values in another order
 _SECOND = (SWAP_IN, SWAP_IN_BATCHES)
 OPTIONAL = (RATING_SEEDS, *_SECOND)
 
@@ -54,17 +59,18 @@ OPTIONAL = (RATING_SEEDS, *_SECOND)
 def check(frame: pd.DataFrame) -> None:
     """Holds `frame` to what every table of ratings must be.
 
-    One row per candidate and entry width (`in_channels`). `rating` is finite, lower is better; it is NaN
-    exactly where `failure` says why. `rating_batches` holds one value per held-out batch: the first ones are shared by
-    all, some candidates may have more, which follow. `rating_seeds` holds the ratings by each training seed of the
-    block, where there are several, whose mean is `rating`. `swap_in` and `swap_in_batches` are a second rating of the
-    same kind as the first, on the same batches; a frame may lack them both, and a candidate that has a rating may have
-    none of them.
+    One row per candidate and entry width (`in_channels`), written like "2x24:a,b". Sizes are at least 1; costs are
+    whole numbers whose sums floats hold, at most 2^53. `rating` is finite, lower is better; it is NaN exactly where
+    `failure` says why. `rating_batches` holds one value per held-out batch, whose mean is `rating`: the first ones are
+    shared by all, some candidates may have more, which follow. `rating_seeds` holds the ratings by each training seed
+    of the block, where there are several, whose mean is `rating`, too. `swap_in` and `swap_in_batches` are a second
+    rating of the same kind as the first, on the same batches; a frame may lack them both, and a candidate that has a
+    rating may have none of them.
 
     Raises:
-        ValueError: If a column is missing or unknown, a candidate stands twice, a rating is missing without a
-            failure or given beside one, has no batches, or others than the second rating has, numbers of seeds differ,
-            or a cost is negative.
+        ValueError: If a column is missing or unknown, a candidate stands twice or is not what its row says, a rating is
+            missing without a failure or given beside one, has no batches, or others than the second rating has, or is
+            not their mean, numbers of seeds differ, a size is below 1, or a cost is negative or beyond all sums.
     """
     missing = [name for name in SCHEMA.names if name not in frame.columns and name not in OPTIONAL]
     unknown = [str(name) for name in frame.columns if name not in SCHEMA.names]
@@ -79,10 +85,15 @@ def check(frame: pd.DataFrame) -> None:
     _refuse(frame, ~failed & ~finite, "must have a finite rating or say its failure")
     _refuse(frame, failed & frame[RATING].notna(), "must not have a rating beside its failure")
     _refuse(frame, (frame[NUM_PARAMS] < 0) | (frame[NUM_MACS] < 0), "must not have a negative cost")
+    _refuse(frame, (frame[list(_COSTS)] > _LARGEST_COST).any(axis=1), "must have costs of at most 2^53")
+    sizes = frame[list(_SIZES)].apply(pd.to_numeric, errors="coerce")
+    _refuse(frame, ~(sizes >= 1).all(axis=1), f"must have as {', '.join(_SIZES)} numbers of at least 1")
+    _refuse(frame, ~_is_named(frame), f"must be of the {', '.join(_NAMED_BY)} that its row says")
     rated = frame[~failed]
     _refuse(
         rated, ~rated[RATING_BATCHES].map(_is_measured), "must have a finite rating on each held-out batch"
     )
+    _refuse_others_than_means(rated, RATING, RATING_BATCHES)
     if any(name in frame.columns for name in _SECOND):
         _check_second(frame, failed)
     if RATING_SEEDS in frame.columns:
@@ -90,6 +101,7 @@ def check(frame: pd.DataFrame) -> None:
         _refuse(
             rated, several & ~rated[RATING_SEEDS].map(_is_measured), "must have a finite rating by each seed"
         )
+        _refuse_others_than_means(rated[several], RATING, RATING_SEEDS)
         lengths = set(rated[RATING_SEEDS].map(lambda seeds: 1 if seeds is None else len(seeds)))
         if len(lengths) > 1:
             raise ValueError(f"candidates must be rated by as many training seeds, got {sorted(lengths)}")
@@ -204,11 +216,31 @@ def _check_second(frame: pd.DataFrame, failed: pd.Series) -> None:
     both = frame[given]
     differing = both[SWAP_IN_BATCHES].map(len) != both[RATING_BATCHES].map(len)
     _refuse(both, differing, "must have both ratings on the same held-out batches")
+    _refuse_others_than_means(both, SWAP_IN, SWAP_IN_BATCHES)
+
+
+def _is_named(frame: pd.DataFrame) -> pd.Series:
+    """Whether each row's candidate is that of its other columns, in which `str` of a `Candidate` would write it."""
+    operations = frame[OPERATIONS].astype(str)
+    cells = frame[DEPTH].astype(str) + "x" + frame[WIDTH].astype(str)
+    return (
+        (frame[CANDIDATE] == cells + ":" + operations)
+        & (frame[CELL] == cells)
+        & (operations.str.count(",") + 1 == frame[DEPTH])
+        & (frame[OUT_CHANNELS] == frame[WIDTH])
+    )
 
 
 def _is_measured(values: Sequence[float] | None) -> bool:
     """Whether there are values, all of them numbers."""
     return values is not None and len(values) > 0 and bool(np.isfinite(np.asarray(values, np.float64)).all())
+
+
+def _refuse_others_than_means(frame: pd.DataFrame, name: str, of: str) -> None:
+    """Refuse rows in which a column is not the mean of the values that another one holds."""
+    means = frame[of].map(np.mean).astype(float)
+    faulty = ~np.isclose(frame[name].astype(float), means, rtol=_ROUNDING, atol=0)
+    _refuse(frame, pd.Series(faulty, frame.index, dtype=bool), f"must have as {name} the mean of its {of}")
 
 
 def _refuse(frame: pd.DataFrame, faulty: pd.Series, requirement: str) -> None:

@@ -1,7 +1,7 @@
 """The lock of a run in an object store."""
 
 from nasray.claim import Claim
-from nasray.run_lock import refuse_unless_gone
+from nasray.run_lock import STALE_SECONDS, refuse_unless_gone
 from nasray.storage.store import Store
 
 _FOLDER = ".claims"
@@ -48,10 +48,19 @@ class StoreLock:
 
     def refresh(self) -> bool:
         """Show that the claim's process lives; whether the claim still stands."""
-        if self._store.entry(self._name) is None:
+        before = self._store.entry(self._name)
+        if before is None:
             return False
         self._write()
-        return True
+        entries = self._store.entries(self._folder)
+        # Another may have judged the claim before it was refreshed, and take it away only now.
+        stood_still = (
+            self._name not in entries or entries[self._name].seconds - before.seconds > STALE_SECONDS
+        )
+        if stood_still and entries.keys() - {self._name}:
+            self.give()
+            return False
+        return self._name in entries
 
     def give(self) -> None:
         """Take the claim away."""

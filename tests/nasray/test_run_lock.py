@@ -1,8 +1,10 @@
+import fcntl
 import os
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -131,6 +133,38 @@ def test_of_many_at_once_one_gets_it(tmp_path):
         process.kill()
         process.communicate()
     assert sorted(told) == [""] * 5 + ["held\n"]
+
+
+def test_a_disk_without_locks_loses_no_newcomers_claim(tmp_path, monkeypatch):
+    """Two take over a dead one's claim: the slower one judged it, and finds the faster one's in its place."""
+    (tmp_path / ".lock").write_text(replace(Claim.mine(), token="0", started=1).text)
+    faster, judge = FileLock(tmp_path), run_lock.refuse_unless_gone
+
+    def judge_slowly(*judged):
+        monkeypatch.setattr(run_lock, "refuse_unless_gone", judge)
+        judge(*judged)
+        faster.take()
+
+    def no_locks(*_):
+        raise OSError
+
+    monkeypatch.setattr(run_lock, "refuse_unless_gone", judge_slowly)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(ValueError, match="which came in this instant"):
+        FileLock(tmp_path).take()
+    assert faster.refresh()
+    faster.give()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_claim_that_could_not_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        FileLock(tmp_path).take()
+    assert not list(tmp_path.iterdir())
 
 
 def test_beats_are_shorter_than_what_counts_as_lifeless():

@@ -75,6 +75,11 @@ def test_a_second_rating_that_is_not_given_is_null(frame, tmp_path):
             [[0.5], None, None],
             "candidate 2x8:a,a must have both ratings on the same held-out",
         ),
+        (
+            "swap_in",
+            [0.6, np.nan, np.nan],
+            "candidate 2x8:a,a must have as swap_in the mean of its swap_in_b",
+        ),
     ],
 )
 def test_a_faulty_second_rating_is_told(swapped, column, values, message):
@@ -95,7 +100,9 @@ def test_what_a_table_of_an_earlier_version_lacks_is_null(frame, tmp_path):
 def test_training_seeds_are_as_many_for_all(frame):
     rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1, 0.5]]))
     with pytest.raises(ValueError, match=r"as many training seeds, got \[1, 2\]"):
-        rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1]]))
+        rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.3]]))
+    with pytest.raises(ValueError, match="2x8:b,a must have as rating the mean of its rating_seeds"):
+        rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1, 0.6]]))
 
 
 def test_further_batches_follow_those_that_there_are(swapped, tmp_path):
@@ -143,6 +150,13 @@ def test_a_table_written_again_is_the_same_file(frame, tmp_path):
         ("failure", [None, None, None], "candidate 2x8:a,b must have a finite rating or say its failure"),
         ("num_params", [10, -1, 30], "candidate 2x8:a,b must not have a negative cost"),
         ("num_macs", [100, 200, -300], "candidate 2x8:b,a must not have a negative cost"),
+        ("num_macs", [100, 2**62, 300], "candidate 2x8:a,b must have costs of at most 2"),
+        ("out_channels", [8, 8, 0], "candidate 2x8:b,a must have as depth, width, in_channels, out_channels"),
+        (
+            "rating",
+            [0.25, np.nan, 0.4],
+            "candidate 2x8:b,a must have as rating the mean of its rating_batches",
+        ),
         (
             "rating_batches",
             [[0.2, 0.3], [], []],

@@ -4,6 +4,7 @@ import pytest
 
 from nasray import run_lock
 from nasray.claim import Claim
+from nasray.storage import store_lock
 from nasray.storage.store import Store
 from nasray.storage.store_lock import StoreLock
 
@@ -61,3 +62,19 @@ def test_a_claim_that_was_taken_over_does_not_stand(store):
     lock.give()
     assert not lock.refresh()
     assert not claims(store)
+
+
+def test_who_stood_still_gives_way_to_who_judged_the_claim_dead_before_it_was_refreshed(store, monkeypatch):
+    lock, entry = StoreLock(store, "run"), store.entry
+    lock.take()
+
+    def entry_then_another_comes(name):
+        found = entry(name)
+        store.write("run/.claims/0", ELSEWHERE.text.encode())
+        return found
+
+    monkeypatch.setattr(store, "entry", entry_then_another_comes)
+    assert lock.refresh()  # it did not stand still, so the other one refuses
+    monkeypatch.setattr(store_lock, "STALE_SECONDS", -1)
+    assert not lock.refresh()
+    assert claims(store) == {"run/.claims/0"}
