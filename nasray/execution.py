@@ -10,7 +10,7 @@ from nasray.cluster import ray_cluster
 from nasray.cluster_check import ClusterCheck
 from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
-from nasray.notes import TellNotes, set_damaged_aside
+from nasray.notes import TellNotes, set_damaged_aside, tell_unlike_devices
 from nasray.placement import check_resources
 from nasray.plan import still_to_do
 from nasray.run_folder import RunFolder
@@ -72,6 +72,7 @@ class Execution:
         check_resources([*(unit.spec for unit in to_run), *later], self._config.resources)
         with LiveView(to_run, self._console) as view:
             self._run(to_run, done, [view, TellNotes(self._console), TrackTrials(self._tracker)])
+        tell_unlike_devices(units, self._console)
 
     def _run(self, units: Sequence[Unit], done: set[str], callbacks: Sequence[DriverCallback]) -> None:
         """Run the units in one schedule.

@@ -1,5 +1,6 @@
-"""Lines of text amid what runs: what was found damaged, what died and is started again."""
+"""Lines of text amid what runs: what was damaged, what died and is started again, what ran on unlike devices."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from rich.console import Console
 from nasray.schedule import DriverCallback, Unit
 from search_spaces.damage import set_aside
 from trainables.notes import NOTES
+from trainables.trainable import read_done
 
 
 class TellNotes(DriverCallback):
@@ -38,6 +40,22 @@ def set_damaged_aside(units: Iterable[Unit], console: Console) -> None:
         for path in unit.spec.damaged:
             console.print(
                 f"{path} was damaged: it is kept as {set_aside(path).name}, and made anew", soft_wrap=True
+            )
+
+
+def tell_unlike_devices(units: Iterable[Unit], console: Console) -> None:
+    """Say where units of one kind, whose results are compared, computed on devices whose numbers differ."""
+    devices = defaultdict[str, set[str]](set)
+    for unit in units:
+        if unit.spec.is_done:
+            devices[unit.spec.kind].update((read_done(unit.spec.folder) or {}).get("devices", ()))
+    for kind, names in devices.items():
+        if len(names) > 1:
+            console.print(
+                f"Units of the kind {kind} computed on unlike devices, {' and '.join(sorted(names))}, whose numbers "
+                "differ by rounding: the same seed may rank otherwise where they are all alike. gpus_per_unit, "
+                "gpus_by_kind and accelerator_type of resources choose the devices",
+                soft_wrap=True,
             )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainables.allocation import keep_freed_memory
 from trainables.data_parallel import Team, current_team
+from trainables.device_name import device_name
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -147,7 +148,7 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
     A value that only some steps give is averaged over the samples of these. Where several processes train together,
     averages are over the samples of all, and the leader alone evaluates.
 
-    `data_wait_share` is the share of the training time spent waiting for batches.
+    `data_wait_share` is the share of the training time spent waiting for batches, `device` what the steps ran on.
 
     Raises:
         NonFiniteLossError: an average is not finite; the message names it and the epoch.
@@ -155,12 +156,13 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
     start, team = time.perf_counter(), current_team()
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
-    num_samples, waited = 0, 0.0
+    num_samples, waited, device = 0, 0.0, torch.device("cpu")
     for batch, seconds in _timed(method.start_epoch(epoch)):
         waited += seconds
         values, size = method.step(batch)
         num_samples += size
         for name, value in values.items():
+            device = value.device
             sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
             counts[name] = counts.get(name, 0) + size
     averages = {name: _average(total, counts[name], team) for name, total in sums.items()}
@@ -176,6 +178,7 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
         "samples_per_second": num_samples * team.size / trained,
         "data_wait_share": waited / trained,
         "seconds": time.perf_counter() - start,
+        "device": device_name(device),
     }
 
 

@@ -20,6 +20,7 @@ from trainables.block_distillation.trainable import (
     run_rating_table,
 )
 from trainables.data_parallel import leading
+from trainables.device_name import device_name
 from trainables.feature_units import (
     FeatureManifestSpec,
     FeatureShardSpec,
@@ -74,7 +75,7 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
     """Metrics of the unit as it runs, from wherever an earlier attempt left off; marks it done at the end.
 
     Nothing is run again where the unit is done already. The marker tells the CPU time of the process meanwhile as
-    `cpu_seconds`; of epochs of an earlier attempt their wall time.
+    `cpu_seconds`; of epochs of an earlier attempt their wall time. It names the `devices` of all attempts.
     """
     if spec.is_done:
         return
@@ -90,7 +91,17 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
             yield {**metrics, NOTES: list(notes)} if notes else metrics
             notes.clear()
     cpu_seconds = before + time.process_time() - start
-    mark_done(spec.folder, spec.fingerprint, history, spec.outputs, cpu_seconds=cpu_seconds)
+    devices = {device_name(spec.inputs.compute.kind), *(metrics.get("device") for metrics in history)} - {
+        None
+    }
+    mark_done(
+        spec.folder,
+        spec.fingerprint,
+        history,
+        spec.outputs,
+        cpu_seconds=cpu_seconds,
+        devices=sorted(devices),
+    )
 
 
 def _take_part(plain: dict[str, Any]) -> None:

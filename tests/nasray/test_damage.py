@@ -1,4 +1,5 @@
 import io
+import json
 import shutil
 
 import pytest
@@ -58,3 +59,18 @@ def test_a_changed_ranking_is_made_anew(finished, tiny_in, tmp_path):
     flip(path)
     assert search(tiny_in(tmp_path)).num_units_run == 0
     assert path.read_bytes() == before
+
+
+def test_units_of_one_kind_on_unlike_devices_are_told(finished, tiny_in, tmp_path):
+    """As where the GPUs are asked for in the second launch only."""
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    marker = tmp_path / "runs" / "tiny" / "units" / "block_0" / "1x12" / "done.json"
+    done = json.loads(marker.read_text())
+    (device,) = done["devices"]
+    assert device.startswith("CPU (")
+    assert all(epoch["device"] == device for epoch in done["history"] if "epoch" in epoch)
+    marker.write_text(json.dumps(done | {"devices": ["Another GPU"]}))
+    console = Console(file=io.StringIO(), width=1000)
+    (tmp_path / "runs" / "tiny" / "ratings" / "block_1" / "2x16.parquet").unlink()
+    search(tiny_in(tmp_path), console=console)
+    assert f"the kind block computed on unlike devices, Another GPU and {device}" in console.file.getvalue()

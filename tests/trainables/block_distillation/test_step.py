@@ -31,6 +31,7 @@ def test_training_lowers_the_loss(method, paths, loss):
         "samples_per_second",
         "data_wait_share",
         "seconds",
+        "device",
     }
 
 
