@@ -10,17 +10,18 @@ from search_spaces import rating_table
 
 
 def write(run, block, cell, names):
+    width = int(cell.removeprefix("1x"))
     frame = pd.DataFrame(
         {
             "candidate": [f"{cell}:{name}" for name in names],
             "cell": cell,
             "depth": 1,
-            "width": 8,
+            "width": width,
             "operations": names,
             "in_channels": 3,
-            "out_channels": 8,
+            "out_channels": width,
             "rating": np.arange(len(names), dtype=float),
-            "rating_batches": [[0.5]] * len(names),
+            "rating_batches": [[float(value)] for value in range(len(names))],
             "num_params": 1,
             "num_macs": 1,
             "failure": None,
@@ -32,12 +33,12 @@ def write(run, block, cell, names):
 def test_a_block_is_all_its_cells_in_the_order_of_their_names(tmp_path):
     write(tmp_path, 0, "1x8", ["c"])
     for block in range(1, 11):
-        write(tmp_path, block, "2x8", ["b"])
+        write(tmp_path, block, "1x8", ["b"])
     write(tmp_path, 10, "1x16", ["b", "a"])
     (tmp_path / "ratings" / "notes").mkdir()
     tables = load_ratings(tmp_path)
     assert len(tables) == 11
-    assert tables[10]["candidate"].tolist() == ["1x16:b", "1x16:a", "2x8:b"]
+    assert tables[10]["candidate"].tolist() == ["1x16:b", "1x16:a", "1x8:b"]
     assert tables[10].index.tolist() == [0, 1, 2]
     assert tables[0].columns.tolist() == rating_table.SCHEMA.names
 
@@ -85,7 +86,7 @@ def write_latencies(run, block, cell, names):
 @pytest.fixture
 def measured(tmp_path):
     """A run of two cells with latencies in another order than the ratings."""
-    for cell, names in (("1x16", ["b", "a"]), ("2x8", ["c"])):
+    for cell, names in (("1x16", ["b", "a"]), ("1x8", ["c"])):
         write(tmp_path, 0, cell, names)
         write_latencies(tmp_path, 0, cell, sorted(names))
     figures = {"device": "cpu", "clock": "perf_counter", "scale": 1.0}
@@ -96,7 +97,7 @@ def measured(tmp_path):
 def test_latencies_are_joined_where_they_are_measured(measured):
     (table,) = load_ratings(measured)
     assert table.columns.tolist() == [*rating_table.SCHEMA.names, "latency_ms"]
-    assert table["candidate"].tolist() == ["1x16:b", "1x16:a", "2x8:c"]
+    assert table["candidate"].tolist() == ["1x16:b", "1x16:a", "1x8:c"]
     assert table["latency_ms"].tolist() == [98.0, 97.0, 99.0]
 
 
