@@ -1,7 +1,10 @@
+import shutil
+
 import numpy as np
 import pytest
 import ray
 
+from nasray.experiment import search
 from search_spaces import rating_table
 from search_spaces.atomic_file import write_json
 
@@ -61,6 +64,19 @@ def tiny_in():
 def tiny(tmp_path):
     """The smallest search with changes, in a folder of the test's own."""
     return lambda **changes: _tiny(tmp_path) | changes
+
+
+@pytest.fixture(scope="session")
+def finished(ray_of_two, tiny_in, tmp_path_factory):
+    """The result of the smallest search, run once for all tests that need one, which leave it as it is."""
+    return search(tiny_in(tmp_path_factory.mktemp("finished")))
+
+
+@pytest.fixture
+def tiny_finished(finished, tiny, tmp_path):
+    """The smallest search in a folder of the test's own, where all of it has been run."""
+    shutil.copytree(finished.folder.parent, tmp_path / "runs")
+    return tiny
 
 
 def _leave_ratings(folder, space, rate, swap_in=None):

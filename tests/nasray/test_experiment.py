@@ -18,8 +18,8 @@ def content(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_from_the_config_to_the_ranking(tiny):
-    result = search(tiny())
+def test_from_the_config_to_the_ranking(finished):
+    result = finished
     num_architectures = (2 * 2 + 2) * 3 * 3
     assert result.num_architectures == len(result.ranking) == num_architectures
     assert result.ranking["score"].is_monotonic_increasing
@@ -38,21 +38,19 @@ def test_from_the_config_to_the_ranking(tiny):
     assert environment["packages"]["torch"]
 
 
-def test_a_second_launch_runs_nothing_again(tiny):
-    first = search(tiny())
-    before = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*.parquet")}
-    again = search(tiny())
+def test_a_second_launch_runs_nothing_again(finished, tiny_finished, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    again = search(tiny_finished())
     assert again.num_units_run == 0
-    assert {path: path.stat().st_mtime_ns for path in again.folder.rglob("*.parquet")} == before
-    pd.testing.assert_frame_equal(first.ranking, again.ranking)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == before
+    pd.testing.assert_frame_equal(finished.ranking, again.ranking)
 
 
-def test_a_lost_result_is_made_again_and_nothing_else(tiny):
-    first = search(tiny())
-    table = first.folder / "ratings" / "block_1" / "2x16.parquet"
+def test_a_lost_result_is_made_again_and_nothing_else(tiny_finished, tmp_path):
+    table = tmp_path / "runs" / "tiny" / "ratings" / "block_1" / "2x16.parquet"
     before = content(table)
     table.unlink()
-    again = search(tiny())
+    again = search(tiny_finished())
     assert again.num_units_run == 1
     assert content(table) == before
 
@@ -76,15 +74,9 @@ def test_stages_run_by_themselves(tiny):
     assert len(ranking.ranking) == 54
 
 
-def test_one_or_two_at_a_time_give_the_same_bytes(tiny, tmp_path):
-    rankings = [
-        search(
-            tiny(storage={"root": str(tmp_path / str(number))}, resources={"max_concurrent": number})
-        ).folder
-        / "ranking.parquet"
-        for number in (1, 2)
-    ]
-    assert content(rankings[0]) == content(rankings[1])
+def test_one_or_two_at_a_time_give_the_same_bytes(finished, tiny):
+    alone = search(tiny(resources={"max_concurrent": 1}))
+    assert content(alone.folder / "ranking.parquet") == content(finished.folder / "ranking.parquet")
 
 
 class Killer(threading.Thread):
@@ -124,21 +116,19 @@ def test_a_killed_trial_leaves_no_trace_in_the_ranking(tiny, tmp_path):
     assert content(rankings[0]) == content(rankings[1])
 
 
-def test_a_large_cell_is_rated_in_parts_with_the_same_result(tiny, tmp_path):
-    whole = search(tiny(storage={"root": str(tmp_path / "a")}))
-    plain = tiny(storage={"root": str(tmp_path / "b")})
+def test_a_large_cell_is_rated_in_parts_with_the_same_result(finished, tiny):
+    plain = tiny()
     plain["searches"][0]["rating"]["max_candidates_per_unit"] = 5
     parts = search(plain)
-    assert parts.num_units_run > whole.num_units_run
-    name = "ratings/block_1/2x16.parquet"
-    pd.testing.assert_frame_equal(pd.read_parquet(parts.folder / name), pd.read_parquet(whole.folder / name))
-    pd.testing.assert_frame_equal(parts.ranking, whole.ranking)
+    assert parts.num_units_run > finished.num_units_run
+    tables = [pd.read_parquet(run.folder / "ratings/block_1/2x16.parquet") for run in (parts, finished)]
+    pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(parts.ranking, finished.ranking)
 
 
-def test_online_features_give_the_ranking_of_cached_ones(tiny, tmp_path):
-    cached = search(tiny(storage={"root": str(tmp_path / "a")}))
-    online = search(tiny(storage={"root": str(tmp_path / "b")}, features={"mode": "online"}))
-    scores = [result.ranking.set_index("architecture")["score"] for result in (cached, online)]
+def test_online_features_give_the_ranking_of_cached_ones(finished, tiny):
+    online = search(tiny(features={"mode": "online"}))
+    scores = [result.ranking.set_index("architecture")["score"] for result in (finished, online)]
     pd.testing.assert_series_equal(scores[0].sort_index(), scores[1].sort_index(), rtol=1e-3)
 
 

@@ -24,11 +24,10 @@ pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
 TABLE = "tiny/ratings/block_1/2x16.parquet"
 
 
-@pytest.fixture(scope="module")
-def ranking(ray_of_two, tiny_in, tmp_path_factory):
+@pytest.fixture
+def ranking(finished):
     """The ranking of the smallest search in a folder."""
-    folder = search(tiny_in(tmp_path_factory.mktemp("folder"))).folder
-    return (folder / "ranking.parquet").read_bytes()
+    return (finished.folder / "ranking.parquet").read_bytes()
 
 
 @pytest.fixture(scope="module")
