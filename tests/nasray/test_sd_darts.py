@@ -255,6 +255,7 @@ def test_a_teacher_cannot_be_cut_to_cells(tiny):
         search(tiny(search_space=CELLS))
 
 
+@pytest.mark.slow
 def test_a_study_may_change_and_keeps_what_ended_well(cells):
     """An arm that diverges leaves the others' table; another retraining is another run in MLflow."""
     study = {

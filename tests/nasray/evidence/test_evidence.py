@@ -155,6 +155,7 @@ def test_inherited_weights_and_a_teacher(with_evidence):
     assert read_done(folder)["history"][0]["epoch"] == 1
 
 
+@pytest.mark.slow
 def test_what_sd_darts_found_is_trained_too(tiny):
     searches = [*tiny()["searches"], SD_DARTS]
     plain = tiny(searches=searches, retrain={"top": 1, "sample": 3, "train": TRAIN})

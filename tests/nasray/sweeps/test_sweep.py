@@ -179,6 +179,7 @@ def test_the_settings_of_the_differentiable_search_are_searched_with_asha(with_s
     assert result.best[0].number == complete.loc[complete["val_loss"].idxmin(), "trial"]
 
 
+@pytest.mark.slow
 def test_a_sweep_of_which_all_fails_says_why(with_sweep):
     plain = with_sweep(TEACHER, num_trials=1, domains={"teacher.train.lr": {"low": 1e30, "high": 1e31}})
     with pytest.raises(
@@ -187,6 +188,7 @@ def test_a_sweep_of_which_all_fails_says_why(with_sweep):
         sweep(plain)
 
 
+@pytest.mark.slow
 def test_a_metric_that_there_is_not_ends_the_sweep_and_the_right_one_begins_it_anew(with_sweep):
     with pytest.raises(ValueError, match=r"got train_los; did you mean 'train_loss'\?"):
         sweep(with_sweep(TEACHER, num_trials=1, objectives={"train_los": "min"}))
