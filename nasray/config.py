@@ -1,8 +1,9 @@
 """The config of an experiment: the configs of its parts, joined."""
 
 import json
+import re
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -46,6 +47,9 @@ class RankingConfig(BaseModel):
     by: Criterion = BY_SCORE
 
 
+_SECRETS = re.compile("pass|pwd|token|secret", re.IGNORECASE)
+
+
 class TrackingConfig(BaseModel):
     """Where MLflow keeps its runs.
 
@@ -66,10 +70,12 @@ class TrackingConfig(BaseModel):
     def _holds_no_secret(cls, value: str | None) -> str | None:
         parts = urlsplit(value or "")
         may_be_token = parts.scheme in ("http", "https") and "@" in parts.netloc  # as https://TOKEN@host
-        if parts.password is not None or may_be_token:
+        option = next((name for name, _ in parse_qsl(parts.query) if _SECRETS.search(name)), None)
+        if parts.password is not None or may_be_token or option is not None:
+            place = "before the @" if option is None else f"as {option}"
             raise ValueError(
-                "must hold no password or token, since the config is kept beside the results, got one before the @: "
-                "set MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+                f"must hold no password or token, since the config is kept beside the results, got one {place}: set"
+                " MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
                 "MLFLOW_TRACKING_TOKEN, in the environment instead"
             )
         return value

@@ -38,13 +38,15 @@ def check_url(url: str) -> None:
         ValueError: It names no place, or holds a password or what may be one.
     """
     parts = urlsplit(url)
-    if parts.password is not None:
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    # Before the @ of others stand containers and users.
+    may_be_key = parts.password is not None or (parts.scheme == "s3" and parts.username is not None)
+    if may_be_key or any("@" in value for _, value in options):
         raise ValueError(
             "must hold no keys or passwords, since it is kept beside the results, got some: set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or what your store takes, in the environment instead"
         )
-    options = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-    if unknown := [name for name in options if name not in _HARMLESS_OPTIONS]:
+    if unknown := [name for name, _ in options if name not in _HARMLESS_OPTIONS]:
         raise ValueError(
             f"must have no options but {', '.join(sorted(_HARMLESS_OPTIONS))} behind its question mark, since it is "
             f"kept beside the results and others may be secrets, got {', '.join(unknown)}: set AZURE_CLIENT_SECRET, or "

@@ -67,6 +67,10 @@ def test_overrides_reach_into_groups_and_lists():
         ("data.held_out_fraction=1.5", r"data\.held_out_fraction: .*less than 1, got 1.5"),
         ("features.mode=[cached, sometimes]", r"features\.mode.*'cached' or 'online'"),
         ("tracking.uri=postgresql://me:hidden@host/db", r"tracking\.uri: must hold no password or token"),
+        (
+            "tracking.uri=postgresql://me@host/db?password=hidden",
+            r"tracking\.uri: must hold no password.*as password",
+        ),
         ("tracking.uri=https://hidden@host", r"tracking\.uri: must hold no password or token"),
         (
             "storage.root=abfs://runs@account/nas?tenant_id=a&client_id=b&client_secret=hidden",

@@ -80,6 +80,8 @@ def test_each_url_has_a_staging_folder_of_its_own(tmp_path):
     ("url", "message"),
     [
         ("s3://key:secret@bucket/runs", "must hold no keys or passwords"),
+        ("s3://key@bucket/runs", "must hold no keys or passwords"),
+        ("s3://bucket/runs?endpoint_override=me:hidden@host:9000", "must hold no keys or passwords"),
         ("s3://", "must name a bucket"),
         (
             "abfs://runs@account.dfs.core.windows.net?tenant_id=a&client_id=b&client_secret=secret",
