@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 DEFAULT_SIGMAS = (0.02, 0.05, 0.1)
 # What the teachers must be for their logits to be known from the training itself.
 _CACHEABLE = {"teacher": "snapshots", "unit": "epoch", "applies_to": "weights", "norm": "batch"}
+# What one kind of teacher has and the other has not.
+_ONLY_OF = {"snapshots": ("num_snapshots", "every", "unit"), "ema": ("ema_decay",)}
 
 
 class SelfDistillationConfig(BaseModel):
@@ -62,6 +64,16 @@ class SelfDistillationConfig(BaseModel):
                     f"mode: cache keeps the logits of whole epochs of training, so that {key} must be {needed}, got "
                     f"{getattr(self, key)}; or set mode: forward"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_its_teacher(self) -> Self:
+        for teacher, keys in _ONLY_OF.items():
+            for key in keys:
+                if self.teacher != teacher and getattr(self, key) != type(self).model_fields[key].default:
+                    raise ValueError(
+                        f"{key} is of teacher: {teacher}, but teacher is {self.teacher}, which has none: leave it out"
+                    )
         return self
 
     @property

@@ -55,6 +55,11 @@ def test_teachers_need_an_epoch_to_speak_in(settings):
         ({"self_distillation": {"num_snapshots": 0}}, "greater than or equal to 1"),
         ({"self_distillation": {"temperature": 0}}, "greater than 0"),
         ({"self_distillation": {"ema_decay": 1}}, "less than 1"),
+        ({"self_distillation": {"ema_decay": 0.9}}, "ema_decay is of teacher: ema, but teacher is snapshots"),
+        (
+            {"self_distillation": {"teacher": "ema", "num_snapshots": 5}},
+            "num_snapshots is of teacher: snapshots, but teacher is ema",
+        ),
         ({"early_stopping": {"factor": 1.5}}, "less than 1"),
         ({"epochs": 3}, "start_epoch 3 .* no teacher speaks in the first 3 epochs, of 3; .* plain DARTS"),
         (
