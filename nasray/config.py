@@ -74,8 +74,8 @@ class TrackingConfig(BaseModel):
         if parts.password is not None or may_be_token or option is not None:
             place = "before the @" if option is None else f"as {option}"
             raise ValueError(
-                f"must hold no password or token, since the config is kept beside the results, got one {place}: set"
-                " MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+                f"must hold no password or token, since the config is kept beside the results, got one {place}: set "
+                "MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
                 "MLFLOW_TRACKING_TOKEN, in the environment instead"
             )
         return value

@@ -10,7 +10,6 @@ from rich.console import Console
 from nasray.schedule import DriverCallback, Unit
 from search_spaces.damage import set_aside
 from trainables.notes import NOTES
-from trainables.trainable import read_done
 
 
 class TellNotes(DriverCallback):
@@ -47,8 +46,7 @@ def tell_unlike_devices(units: Iterable[Unit], console: Console) -> None:
     """Say where units of one kind, whose results are compared, computed on devices whose numbers differ."""
     devices = defaultdict[str, set[str]](set)
     for unit in units:
-        if unit.spec.is_done:
-            devices[unit.spec.kind].update((read_done(unit.spec.folder) or {}).get("devices", ()))
+        devices[unit.spec.kind].update(unit.spec.devices)
     for kind, names in devices.items():
         if len(names) > 1:
             console.print(

@@ -101,10 +101,10 @@ def check(frame: pd.DataFrame) -> None:
         _refuse(
             rated, several & ~rated[RATING_SEEDS].map(_is_measured), "must have a finite rating by each seed"
         )
-        _refuse_others_than_means(rated[several], RATING, RATING_SEEDS)
         lengths = set(rated[RATING_SEEDS].map(lambda seeds: 1 if seeds is None else len(seeds)))
         if len(lengths) > 1:
             raise ValueError(f"candidates must be rated by as many training seeds, got {sorted(lengths)}")
+        _refuse_others_than_means(rated[several], RATING, RATING_SEEDS)
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:

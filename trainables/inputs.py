@@ -161,6 +161,11 @@ class UnitSpec(BaseModel):
         return self._marker is not None and all(map(Path.exists, self.outputs)) and not self.damaged
 
     @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of what the unit computed on, see `device_name`; empty where it is not done for these inputs."""
+        return tuple((self._marker or {}).get("devices", ()))  # markers of earlier versions have none
+
+    @property
     def damaged(self) -> tuple[Path, ...]:
         """The outputs that have changed since the unit was done; empty where it is not done for these inputs."""
         written = (self._marker or {}).get("checksums", {})  # markers of earlier versions have none

@@ -156,17 +156,17 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
     start, team = time.perf_counter(), current_team()
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
-    num_samples, waited, device = 0, 0.0, torch.device("cpu")
+    num_samples, waited = 0, 0.0
     for batch, seconds in _timed(method.start_epoch(epoch)):
         waited += seconds
         values, size = method.step(batch)
         num_samples += size
         for name, value in values.items():
-            device = value.device
             sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
             counts[name] = counts.get(name, 0) + size
     averages = {name: _average(total, counts[name], team) for name, total in sums.items()}
     trained = time.perf_counter() - start
+    device = next((total.device for total in sums.values()), torch.device("cpu"))
     for name, average in averages.items():
         if not math.isfinite(average):
             raise NonFiniteLossError(

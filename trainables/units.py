@@ -91,9 +91,8 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
             yield {**metrics, NOTES: list(notes)} if notes else metrics
             notes.clear()
     cpu_seconds = before + time.process_time() - start
-    devices = {device_name(spec.inputs.compute.kind), *(metrics.get("device") for metrics in history)} - {
-        None
-    }
+    of_epochs = (metrics["device"] for metrics in history if "device" in metrics)
+    devices = {device_name(spec.inputs.compute.kind), *of_epochs}
     mark_done(
         spec.folder,
         spec.fingerprint,

@@ -52,15 +52,13 @@ class StoreLock:
         if before is None:
             return False
         self._write()
-        entries = self._store.entries(self._folder)
-        # Another may have judged the claim before it was refreshed, and take it away only now.
-        stood_still = (
-            self._name not in entries or entries[self._name].seconds - before.seconds > STALE_SECONDS
-        )
-        if stood_still and entries.keys() - {self._name}:
-            self.give()
-            return False
-        return self._name in entries
+        others = self._store.entries(self._folder)
+        mine = others.pop(self._name, None)
+        # Where it stood still, another may have judged the claim before it was refreshed, and take it away only now.
+        if mine is not None and (mine.seconds - before.seconds <= STALE_SECONDS or not others):
+            return True
+        self.give()
+        return False
 
     def give(self) -> None:
         """Take the claim away."""

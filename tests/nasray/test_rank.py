@@ -104,7 +104,8 @@ def test_inputs_change_with_the_tables(run):
     assert ranking_inputs(run, {}, 10, 100) == before
     path = run / "ratings" / "block_0" / "2x16.parquet"
     table = rating_table.read(path)
-    table["num_params"] += 1
+    table["rating"] *= 2
+    table["rating_batches"] = table["rating_batches"].map(lambda values: 2 * values)
     rating_table.write(table, path)
     assert ranking_inputs(run, {}, 10, 100) != before
     assert not is_same_order(before, ranking_inputs(run, {}, 10, 100))

@@ -100,7 +100,7 @@ def test_what_a_table_of_an_earlier_version_lacks_is_null(frame, tmp_path):
 def test_training_seeds_are_as_many_for_all(frame):
     rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1, 0.5]]))
     with pytest.raises(ValueError, match=r"as many training seeds, got \[1, 2\]"):
-        rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.3]]))
+        rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1]]))
     with pytest.raises(ValueError, match="2x8:b,a must have as rating the mean of its rating_seeds"):
         rating_table.check(frame.assign(rating_seeds=[[0.2, 0.3], None, [0.1, 0.6]]))
 
