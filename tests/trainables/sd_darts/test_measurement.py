@@ -36,7 +36,8 @@ def taught(tmp_path):
     """Self-distillation of a supernet with two snapshots of it before it moved."""
 
     def build(net, **settings):
-        config = SelfDistillationConfig(start_epoch=0, num_snapshots=2, **settings)
+        of_snapshots = {} if settings.get("teacher") == "ema" else {"num_snapshots": 2}
+        config = SelfDistillationConfig(start_epoch=0, **of_snapshots, **settings)
         teachers = build_teachers(config, net, tmp_path, num_images=48, num_classes=10)
         found = SelfDistillation(teachers, config)
         for epoch in range(2):
