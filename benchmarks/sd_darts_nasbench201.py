@@ -1,6 +1,6 @@
 """Do voting teachers lead to better cells? NAS-Bench-201's own table says how good each of its 15,625 cells is.
 
-The arms of `configs/sd_darts_study.yaml` search a small supernet of that space (8 channels, one cell a stage) on
+The arms of `configs/sd_darts_study.yaml`, and two more, search a small supernet of that space (8 channels, one cell a stage) on
 CIFAR-10's images at 16 x 16 pixels, 4,000 for the weights and 4,000 for the alphas, with paired seeds. What each finds
 is looked up in the published table: the test accuracy of the whole network after 200 epochs on all images. Printed per
 arm: means over seeds with standard errors, and the gain over plain DARTS, seed by seed.
@@ -23,6 +23,10 @@ import nasray
 from search_spaces.plain_yaml import parse_yaml
 
 STUDY = Path(__file__).parents[1] / "configs" / "sd_darts_study.yaml"
+_MORE_ARMS: dict[str, Any] = {
+    "k3_light": {"self_distillation": {"num_snapshots": 3, "weight": 1}},
+    "k3_cache": {"self_distillation": {"num_snapshots": 3, "mode": "cache"}},
+}
 SHOWN = (
     "accuracy",
     "gain",
@@ -59,8 +63,10 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
         "num_train_images": 8000,
         "num_held_out_images": 2000,
     }
-    config["searches"][0] |= {"alpha_lr": arguments.alpha_lr}
+    config["searches"][0] |= {"epochs": 20, "alpha_lr": arguments.alpha_lr}
     study = config["study"]
+    study["arms"] |= _MORE_ARMS
+    study["arms"]["ema"]["self_distillation"]["ema_decay"] = 0.99  # six times as many steps an epoch
     study["spaces"] = {}
     study["seeds"] = list(range(arguments.seeds))
     study["retrain"] = {
@@ -81,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, required=True, help="folder of CIFAR-10's images")
     parser.add_argument("--table", type=Path, required=True, help="CSV: architecture, accuracy")
     parser.add_argument("--seeds", type=int, default=5, help="searches per arm")
-    parser.add_argument("--arms", help="of the study's, separated by commas (default: all)")
+    parser.add_argument("--arms", help="separated by commas (default: all)")
     parser.add_argument("--alpha-lr", type=float, default=3e-3, help="learning rate of the alphas")
     parser.add_argument("--root", default="runs/sd_darts_nasbench201", help="folder of the study's run")
     return parser.parse_args()
