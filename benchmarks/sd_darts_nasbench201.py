@@ -1,9 +1,9 @@
 """Do voting teachers lead to better cells? NAS-Bench-201's own table says how good each of its 15,625 cells is.
 
-The arms of `configs/sd_darts_study.yaml`, and two more, search a small supernet of that space (8 channels, one cell a stage) on
-CIFAR-10's images at 16 x 16 pixels, 4,000 for the weights and 4,000 for the alphas, with paired seeds. What each finds
-is looked up in the published table: the test accuracy of the whole network after 200 epochs on all images. Printed per
-arm: means over seeds with standard errors, and the gain over plain DARTS, seed by seed.
+The arms of `configs/sd_darts_study.yaml`, and two more, search a small supernet of that space (8 channels, one cell a
+stage) on CIFAR-10's images at 16 x 16 pixels, 4,000 for the weights and 4,000 for the alphas, with paired seeds. What
+each finds is looked up in the published table: the test accuracy of the whole network after 200 epochs on all images.
+Printed per arm: means over seeds with standard errors, and the gain over plain DARTS, seed by seed.
 
     python benchmarks/sd_darts_nasbench201.py --images CIFAR10 --table TABLE [--seeds 5] [--arms plain,k3]
 

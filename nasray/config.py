@@ -1,9 +1,7 @@
 """The config of an experiment: the configs of its parts, joined."""
 
 import json
-import re
 from typing import Annotated, Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,11 +15,12 @@ from nasray.resources import ResourcesConfig
 from nasray.storage.config import StorageConfig
 from nasray.study_config import StudyConfig, merged
 from nasray.sweeps.config import SweepConfig
+from nasray.tracking_config import TrackingConfig
 from search_spaces.declared import SpaceConfig
 from trainables.block_distillation.trainable import BlockWiseConfig
 from trainables.data import DataConfig
 from trainables.feature_config import FeatureConfig
-from trainables.sd_darts.config import SdDartsConfig
+from trainables.sd_darts.config import SdDartsConfig, without_other_teachers
 from trainables.teacher import TeacherConfig
 from trainables.training import ComputeConfig
 
@@ -47,40 +46,8 @@ class RankingConfig(BaseModel):
     by: Criterion = BY_SCORE
 
 
-_SECRETS = re.compile("pass|pwd|token|secret", re.IGNORECASE)
-
-
-class TrackingConfig(BaseModel):
-    """Where MLflow keeps its runs.
-
-    Attributes:
-        uri: A tracking URI; None: MLFLOW_TRACKING_URI, else sqlite in the storage's root.
-        experiment: MLflow's experiment; runs of one experiment are compared side by side.
-        tags: Tags of your own on each run, by name, in place of ours of the same names.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    uri: str | None = None
-    experiment: str = "nasray"
-    tags: dict[str, str] = {}
-
-    @field_validator("uri")
-    @classmethod
-    def _holds_no_secret(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "")
-        may_be_token = parts.scheme in ("http", "https") and "@" in parts.netloc  # as https://TOKEN@host
-        option = next((name for name, _ in parse_qsl(parts.query) if _SECRETS.search(name)), None)
-        if parts.password is not None or may_be_token or option is not None:
-            place = "before the @" if option is None else f"as {option}"
-            raise ValueError(
-                f"must hold no password or token, since the config is kept beside the results, got one {place}: set "
-                "MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
-                "MLFLOW_TRACKING_TOKEN, in the environment instead"
-            )
-        return value
-
-
+# What stands beside the runs in the storage's root.
+_TAKEN = ("features", "mlflow.db", "mlflow-artifacts")
 SearchConfig = BlockWiseConfig | DnaPlusConfig | SdDartsConfig
 
 
@@ -93,8 +60,8 @@ class ExperimentConfig(BaseModel):
         study: Compare settings of the SD-DARTS search, instead of running it once.
         family: Compare methods, each a search of its own, by one set of trained networks.
         retrain: Which architectures are trained for real once the searches are done; None: none. A study trains what it
-            finds by settings of its own. A family study trains `sample` networks, drawn uniformly within the budgets,
-            and what each of its searches found, which `top: 1` says.
+            finds by settings of its own, `study.retrain`. A family study trains `sample` networks, drawn uniformly
+            within the budgets, and what each of its searches found, which `top: 1` says.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,6 +83,13 @@ class ExperimentConfig(BaseModel):
     storage: StorageConfig = Field(default_factory=StorageConfig)
     tracking: TrackingConfig = TrackingConfig()
     sweep: SweepConfig | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value in _TAKEN:
+            raise ValueError(f"must be none of {', '.join(_TAKEN)}, which stand beside the runs, got {value}")
+        return value
 
     @field_validator("searches")
     @classmethod
@@ -169,11 +143,25 @@ class ExperimentConfig(BaseModel):
                 "retrain.distillation.multi_step must go with a teacher that the search trains: give teacher.train"
             )
         if self.study is not None:
-            if self.sd_darts is None:
-                raise ValueError("study must go with a search of the method sd_darts, got none")
-            for arm in self.study.arms:
-                self.arm(arm)
+            self._check_study(self.study)
         return self
+
+    def _check_study(self, study: StudyConfig) -> None:
+        """Hold what stands beside the section `study` to what it needs.
+
+        Raises:
+            ValueError: There is no search to be studied, an arm changes what it has not, or trainings are asked for
+                that none will do.
+        """
+        if self.sd_darts is None:
+            raise ValueError("study must go with a search of the method sd_darts, got none")
+        if self.dna is None and self.retrain not in (None, EvidenceConfig()):
+            raise ValueError(
+                "retrain must be left out where a study stands without a search of the method dna: what the study "
+                "finds is trained by study.retrain"
+            )
+        for arm in study.arms:
+            self.arm(arm)
 
     def _check_family(self) -> None:
         """Hold what stands beside the section `family` to what it needs.
@@ -220,7 +208,8 @@ class ExperimentConfig(BaseModel):
         assert self.study is not None
         assert self.sd_darts is not None
         try:
-            settings = merged(self.sd_darts.model_dump(mode="json"), self.study.arms[name])
+            changes = self.study.arms[name]
+            settings = merged(without_other_teachers(self.sd_darts.model_dump(mode="json"), changes), changes)
             return SdDartsConfig.model_validate_json(json.dumps(settings), strict=True)
         except ValidationError as error:
             detail = error.errors()[0]

@@ -49,7 +49,8 @@ def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
     """Hold the space and the batches to the images, before anything is trained.
 
     Raises:
-        ValueError: The space does not fit the images, or a half of these is smaller than a batch.
+        ValueError: The space does not fit the images, a half of these is smaller than a batch, or the search ends
+            before its first snapshot.
     """
     _ = inputs.space
     half = inputs.summary.num_train // 2
@@ -57,6 +58,15 @@ def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
         raise ValueError(
             f"sd_darts trains on halves of the training images, which must hold a batch of {config.batch_size} each, "
             f"got {half}: lower batch_size or raise data.num_train_images"
+        )
+    teachers, num_steps = (
+        config.teachers,
+        config.epochs * -(-(inputs.summary.num_train - half) // config.batch_size),
+    )
+    if teachers is not None and teachers.unit == "step" and teachers.every >= num_steps:
+        raise ValueError(
+            f"self_distillation.every must be less than the {num_steps} steps of the search, got {teachers.every}: no "
+            "snapshot would ever speak; lower it, or set self_distillation to null, which is plain DARTS"
         )
 
 

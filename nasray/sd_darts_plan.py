@@ -96,6 +96,12 @@ def _work(config: SdDartsConfig, forward_macs: float, inputs: UnitInputs) -> flo
     """Estimated multiply-accumulates, to start the longest units first.
 
     An image of either half costs about three forward passes an epoch; the second order's further passes double that.
+    Each teacher that is evaluated sees the images of its half, or of both.
     """
-    passes = 6.0 if config.second_order else 3.0
-    return passes * config.epochs * inputs.summary.num_train * forward_macs
+    passes = (6.0 if config.second_order else 3.0) * config.epochs
+    teachers = config.teachers
+    if teachers is not None and teachers.mode == "forward":
+        number = teachers.num_snapshots if teachers.teacher == "snapshots" else 1
+        share = 1.0 if teachers.applies_to == "both" else 0.5
+        passes += number * share * (config.epochs - teachers.first_epoch)
+    return passes * inputs.summary.num_train * forward_macs

@@ -114,7 +114,9 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
     """
     of_dna = (TEACHER, FEATURES, RATINGS, RANKING) if config.dna is not None else ()
     of_sd_darts = (SD_DARTS,) if config.sd_darts is not None else ()
-    of_both = (EVIDENCE,) if config.retrain is not None and config.study is None else ()
+    # A study trains what it finds by settings of its own.
+    has_evidence = config.retrain is not None and (config.dna is not None or config.study is None)
+    of_both = (EVIDENCE,) if has_evidence else ()
     possible = [stage for stage in STAGES if stage in of_dna + of_sd_darts + of_both]
     unknown = sorted(set(stages or ()) - set(possible))
     if unknown:

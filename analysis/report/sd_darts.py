@@ -43,6 +43,9 @@ def section(run: Run) -> Section | None:
         return None
     units = own["unit"].str.split("/", expand=True).reindex(columns=range(4)).astype(object).fillna("")
     own = own.assign(space=units[1], arm=units[2])
+    if run.study is not None:  # a run that the study no longer has may be of other settings
+        runs = run.study["space"] + "/" + run.study["arm"] + "/seed_" + run.study["seed"].astype(str)
+        own = own[(units[1] + "/" + units[2] + "/" + units[3]).isin(runs)]
     arms = _arms(run, own)
     figures: list[Figure | Table] = []
     for space, curves in own.groupby("space", sort=False):

@@ -70,6 +70,12 @@ def num_ended(study: optuna.Study) -> int:
     return sum(trial.state in _RESULTS or FAILURE in trial.user_attrs for trial in trials)
 
 
+def num_begun(study: optuna.Study) -> int:
+    """How many trials there are, running ones among them, but for those that were interrupted."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return num_ended(study) + len(running)
+
+
 def distribution(domain: Domain) -> BaseDistribution:
     """The domain as Optuna has it."""
     if domain.choices is not None:

@@ -11,11 +11,12 @@ from ray.tune.search.optuna import OptunaSearch
 from nasray.schedule import FAILURE
 from nasray.storage.staged import pull_results
 from nasray.sweeps.config import SweepConfig
-from nasray.sweeps.study import STUDY, distribution, sampler, storage_of
+from nasray.sweeps.study import STUDY, distribution, num_begun, sampler, storage_of
 from nasray.sweeps.tracking import RUN_NAME
 from nasray.sweeps.unit import SweepFolder, SweptUnit, override
 from nasray.tracking import own_metrics
 from search_spaces.suggestion import did_you_mean
+from trainables.sd_darts.trainable import SdDartsSpec, read_chosen
 from trainables.seeding import derive_seed
 from trainables.trainable import read_done
 from trainables.units import Spec
@@ -53,9 +54,11 @@ class SweepTrials(OptunaSearch):
         if running and len(running) >= self._num_slots(running[0]):
             return None
         self._num_left -= 1
+        # A sampler's generator is not in the study: seeded once, a sweep that goes on would draw as it began. What was
+        # interrupted does not count, so that its settings are suggested once more.
+        seed = derive_seed(self._unit.config.seed, "sweep", num_begun(self._ot_study))
+        self._ot_study.sampler = sampler(self._sweep, seed)
         number = len(self._ot_study.get_trials(deepcopy=False))
-        # A sampler's generator is not in the study: seeded once, a sweep that goes on would draw as it began.
-        self._ot_study.sampler = sampler(self._sweep, derive_seed(self._unit.config.seed, "sweep", number))
         params = super().suggest(trial_id)
         overrides = [override(key, params[key]) for key in self._sweep.domains]
         try:
@@ -126,10 +129,13 @@ class SweepTrials(OptunaSearch):
                 raise self.mistake
 
     def _complete(self, trial_id: str, spec: Spec) -> None:
-        """Record the last values that the unit reported of the objectives."""
-        done = read_done(spec.folder)
-        assert done is not None
-        metrics = {name: value for epoch in done["history"] for name, value in epoch.items()}
+        """Record the last values that the unit reported of the objectives, until the epoch that it chose."""
+        if isinstance(spec, SdDartsSpec):
+            metrics = read_chosen(spec.folder)
+        else:
+            done = read_done(spec.folder)
+            assert done is not None
+            metrics = {name: value for epoch in done["history"] for name, value in epoch.items()}
         self._check_metrics(metrics, "by its end")
         for metric in self._sweep.metrics:
             value = metrics.get(metric)

@@ -72,6 +72,8 @@ def test_overrides_reach_into_groups_and_lists():
             r"tracking\.uri: must hold no password.*as password",
         ),
         ("tracking.uri=https://hidden@host", r"tracking\.uri: must hold no password or token"),
+        ("tracking.uri=https://host/mlflow?api_key=hidden", r"tracking\.uri: must be a server's address"),
+        ("name=features", r"name: must be none of features, mlflow\.db, .* beside the runs, got features"),
         (
             "storage.root=abfs://runs@account/nas?tenant_id=a&client_id=b&client_secret=hidden",
             r"storage\.root: must have no options but .* got tenant_id, client_secret: set",
@@ -183,6 +185,29 @@ def test_what_belongs_to_another_method_is_refused():
         load_config(alone, ["budgets.num_params=1e6"])
     with pytest.raises(ValueError, match="study must go with a search of the method sd_darts, got none"):
         load_config({**MINIMAL, "study": STUDY})
+
+
+def test_an_arm_with_another_teacher_leaves_the_settings_of_the_first_ones_kind():
+    arms = {"average": {"self_distillation": {"teacher": "ema"}}, "more": {}}
+    config = load_config(
+        {**BOTH, "study": {**STUDY, "arms": arms}},
+        ["searches.1.self_distillation={num_snapshots: 5, temperature: 2}"],
+    )
+    average, more = (config.arm(name).self_distillation for name in arms)
+    assert (average.teacher, average.num_snapshots, average.temperature) == ("ema", 3, 2)
+    assert (more.teacher, more.num_snapshots) == ("snapshots", 5)
+    with pytest.raises(
+        ValueError, match=r"average\.self_distillation: num_snapshots is of teacher: snapshots"
+    ):
+        load_config(config.model_dump(mode="json"), ["study.arms.average.self_distillation.num_snapshots=4"])
+
+
+def test_a_study_alone_has_no_other_trainings():
+    alone = {**MINIMAL, "searches": [{"method": "sd_darts"}], "teacher": None, "study": STUDY}
+    with pytest.raises(ValueError, match=r"retrain must be left out .* trained by study\.retrain"):
+        load_config(alone, ["retrain.train.epochs=9"])
+    assert load_config(alone, ["retrain=null"]).retrain is None
+    assert load_config({**BOTH, "study": STUDY}, ["retrain.train.epochs=9"]).retrain.train.epochs == 9
 
 
 def test_a_study_loads_as_it_was_dumped(tmp_path):

@@ -237,6 +237,16 @@ def test_a_dry_run_tells_the_units(cells, tmp_path):
             None,
             "batch of 32 each, got 31",
         ),
+        (
+            {
+                "settings": {
+                    **SD_DARTS,
+                    "self_distillation": {"unit": "step", "every": 1000, "start_epoch": 0},
+                }
+            },
+            None,
+            r"every must be less than the \d+ steps of the search, got 1000",
+        ),
         ({}, ["ratings"], "stages must be of sd_darts, got ratings"),
         ({"search_space": {**CELLS, "channels": 0}}, None, r"search_space\.channels: .*got 0"),
         ({"search_space": {"source": "nasbench21"}}, None, "did you mean 'nasbench201'"),

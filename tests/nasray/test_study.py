@@ -7,7 +7,7 @@ import pytest
 from nasray.config_file import load_config
 from nasray.plan import unit_inputs
 from nasray.run_folder import RunFolder
-from nasray.sd_darts_plan import study_runs
+from nasray.sd_darts_plan import study_runs, study_units
 from nasray.study import GAIN, MEASURED, study_summary, study_table
 from trainables.trainable import mark_done
 
@@ -49,6 +49,23 @@ def finish(run, *, epoch=3, num_epochs=3, accuracy=0.9):
         json.dumps({"architecture": f"a{run.seed}", "test_accuracy": accuracy})
     )
     mark_done(run.retraining.folder, run.retraining.fingerprint, [])
+
+
+def test_the_longest_search_is_that_with_most_teachers(tiny):
+    arms = {
+        "plain": {"self_distillation": None},
+        "k1": {"self_distillation": {"num_snapshots": 1}},
+        "k5": {"self_distillation": {"num_snapshots": 5}},
+        "cache": {"self_distillation": {"num_snapshots": 5, "mode": "cache"}},
+    }
+    study = {"seeds": [0], "arms": arms}
+    config = load_config(tiny(searches=[{"method": "sd_darts", "epochs": 9}], teacher=None, study=study))
+    folder = RunFolder.of(config)
+    costs = [unit.cost for unit in study_units(config, folder, unit_inputs(config, folder))][::2]
+    plain, k1, k5, cache = costs
+    assert plain == cache < k1 < k5
+    # Per image, three passes of an epoch; a teacher's sees half of the images, from the fourth epoch on.
+    assert k5 / plain == pytest.approx((3 * 9 + 5 * 0.5 * 6) / (3 * 9))
 
 
 def test_a_row_tells_what_a_run_gave(runs):

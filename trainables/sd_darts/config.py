@@ -1,6 +1,7 @@
 """The settings of SD-DARTS: the differentiable search, its teachers, and what is measured of it."""
 
-from typing import Literal, Self
+from itertools import pairwise
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -104,7 +105,7 @@ class MeasurementConfig(BaseModel):
 
     @model_validator(mode="after")
     def _sigmas_grow(self) -> Self:
-        if list(self.noise_sigmas) != sorted(set(self.noise_sigmas)) or self.noise_sigmas[0] <= 0:
+        if not all(low < high for low, high in pairwise((0.0, *self.noise_sigmas))):
             raise ValueError(f"noise_sigmas must be greater than 0 and grow, got {self.noise_sigmas}")
         return self
 
@@ -197,6 +198,12 @@ class SdDartsConfig(BaseModel):
                 f"early_stopping must have window + lag = {rule.window + rule.lag} measurements to compare, got "
                 f"{measured}: lower these or measure.every_epochs"
             )
+        if rule is not None and rule.earliest > measured - rule.window - rule.lag + (rule.window - 1) // 2:
+            raise ValueError(
+                f"early_stopping.earliest must leave measurements to compare behind it, got {rule.earliest} of "
+                f"{measured} measurements with window {rule.window} and lag {rule.lag}: lower these or "
+                "measure.every_epochs"
+            )
         if not all(0 <= beta < 1 for beta in self.alpha_betas):
             raise ValueError(f"alpha_betas must be in [0, 1), got {self.alpha_betas}")
         return self
@@ -206,3 +213,13 @@ class SdDartsConfig(BaseModel):
         """The self-distillation, if it does anything."""
         distillation = self.self_distillation
         return distillation if distillation is not None and distillation.weight > 0 else None
+
+
+def without_other_teachers(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A search's settings without what the kind of teacher that the changes ask for has not, as plain data."""
+    changed, distillation = changes.get("self_distillation"), settings["self_distillation"]
+    if distillation is None or not isinstance(changed, dict) or "teacher" not in changed:
+        return settings
+    of_others = {key for teacher, keys in _ONLY_OF.items() if teacher != changed["teacher"] for key in keys}
+    kept = {key: value for key, value in distillation.items() if key not in of_others}
+    return settings | {"self_distillation": kept}

@@ -36,7 +36,16 @@ class EarlierSelves:
 
     @torch.no_grad()
     def logits(self, states: list[Tensors], images: Tensor) -> Tensor:
-        """Logits [len(states), B, num_classes] for images [B, C, H, W]; dropout is off."""
+        """Logits [len(states), B, num_classes] for images [B, C, H, W]; dropout is off.
+
+        What is random in the network is drawn from a stream of its own, which starts from the state of torch's global
+        generator and leaves that as it is: with any number of teachers, or none, the supernet meets the same noise.
+        """
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(int(torch.randint(2**62, ())))
+            return self._logits(states, images)
+
+    def _logits(self, states: list[Tensors], images: Tensor) -> Tensor:
         used = [{name: state[name] for name in self._names} for state in states]
         if not self._batched or len(states) == 1:
             return torch.stack([self._forward(state, images) for state in used])

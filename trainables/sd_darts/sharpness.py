@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # Relative to the eigenvalue, of which a batch of images gives no more digits.
 _TOLERANCE = 1e-4
@@ -79,7 +80,8 @@ class _Curvature:
     def __init__(self, loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> None:
         self._parameters = parameters
         self.size = sum(parameter.numel() for parameter in parameters)
-        value = loss()
+        with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
+            value = loss()
         if value.requires_grad:
             gradients = torch.autograd.grad(value, parameters, create_graph=True, materialize_grads=True)
         else:

@@ -47,6 +47,15 @@ def test_the_mean_over_seeds_is_drawn(study):
     assert eigenvalues.count(BAND) == 2
 
 
+def test_runs_that_the_study_no_longer_has_are_not_drawn(study):
+    path = study / "study.parquet"
+    table = pd.read_parquet(path)
+    table[table["seed"] == 0].to_parquet(path)
+    eigenvalues = section(load_run(study)).parts[0].charts[0].markup()
+    assert "epoch 2: 0.500" in eigenvalues
+    assert BAND not in eigenvalues
+
+
 def test_one_search_has_no_legend(full_run):
     built = section(load_run(full_run))
     (figure,) = built.parts

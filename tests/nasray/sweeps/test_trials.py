@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
@@ -6,7 +8,7 @@ from nasray.config_file import load_config
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
 from nasray.schedule import FAILURE
-from nasray.sweeps.study import num_ended, open_study
+from nasray.sweeps.study import fail_interrupted, num_ended, open_study
 from nasray.sweeps.trials import SweepTrials
 from nasray.sweeps.unit import SweepFolder, SweptUnit
 from trainables.trainable import mark_done
@@ -25,10 +27,10 @@ SWEEP = {
 
 @pytest.fixture
 def begin(tiny):
-    """A function: study and searcher of a launch of the sweep, as changed."""
+    """A function: study and searcher of a launch of the sweep, as changed, of the smallest search or another one."""
 
-    def begin(num_trials=4, num_slots=1, **changes):
-        requested = load_config(tiny(sweep=SWEEP | changes))
+    def begin(num_trials=4, num_slots=1, config=None, **changes):
+        requested = load_config((config or tiny()) | {"sweep": SWEEP | changes})
         folder = RunFolder.of(requested)
         unit = SweptUnit(requested.sweep.unit, *resolved(requested, folder))
         study = open_study(requested.sweep, SweepFolder.of(folder))
@@ -99,6 +101,37 @@ def test_a_sweep_in_two_launches_is_that_of_one(begin, sampler, tmp_path):
     parts = run_all(begin(4, sampler=sampler)[1]) + run_all(begin(num_trials - 4, sampler=sampler)[1])
     assert parts == whole
     assert len({str(params) for params in whole}) == num_trials
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_what_was_interrupted_is_suggested_again(begin, sampler, tmp_path):
+    whole = run_all(begin(12, sampler=sampler)[1])
+    (tmp_path / "runs").rename(tmp_path / "earlier")
+    study, searcher = begin(12, sampler=sampler)
+    for number in range(11):
+        config = searcher.suggest(str(number))
+        if number < 10:
+            finish(searcher, str(number), config, epoch(1, sum(config["params"].values())))
+    assert config["params"] == whole[10]
+    study, searcher = begin(2, sampler=sampler)
+    assert len(fail_interrupted(study)) == 1
+    assert run_all(searcher) == whole[10:]
+
+
+def test_a_search_that_stopped_early_is_judged_by_what_it_chose(begin, tiny):
+    config = tiny(searches=[{"method": "sd_darts", "epochs": 9}], teacher=None)
+    domains = {"searches.0.lr": {"low": 0.01, "high": 0.1}}
+    study, searcher = begin(
+        config=config, unit="sd_darts", objectives={"alpha_eigenvalue": "min"}, domains=domains
+    )
+    suggested = searcher.suggest("a")
+    folder = parse_spec(suggested["spec"]).folder
+    folder.mkdir(parents=True)
+    found = {"architecture": "a", "epoch": 2, "num_params": 1, "num_macs": 1, "weights": {}}
+    (folder / "found.json").write_text(json.dumps(found))
+    epochs = [epoch(number + 1, 1.0, alpha_eigenvalue=value) for number, value in enumerate((1.0, 2.0, 9.0))]
+    finish(searcher, "a", suggested, *epochs)
+    assert study.trials[0].value == 2.0
 
 
 def test_a_trial_that_ended_early_is_pruned_at_its_last_value(begin):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from pydantic import ValidationError
 
@@ -61,6 +63,10 @@ def test_teachers_need_an_epoch_to_speak_in(settings):
             "num_snapshots is of teacher: snapshots, but teacher is ema",
         ),
         ({"early_stopping": {"factor": 1.5}}, "less than 1"),
+        (
+            {"epochs": 20, "early_stopping": {"window": 1, "lag": 1, "earliest": 19}},
+            "earliest must leave measurements .* got 19 of 20 measurements with window 1 and lag 1",
+        ),
         ({"epochs": 3}, "start_epoch 3 .* no teacher speaks in the first 3 epochs, of 3; .* plain DARTS"),
         (
             {"epochs": 6, "self_distillation": {"every": 6}},
@@ -73,7 +79,7 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
         SdDartsConfig.model_validate(settings)
 
 
-@pytest.mark.parametrize("sigmas", [(), (0.0, 0.1), (0.2, 0.1), (0.1, 0.1), (-0.1, 0.1)])
+@pytest.mark.parametrize("sigmas", [(), (0.0, 0.1), (0.2, 0.1), (0.1, 0.1), (-0.1, 0.1), (0.1, math.nan)])
 def test_sigmas_must_grow(sigmas):
     with pytest.raises(ValidationError, match="noise_sigmas"):
         MeasurementConfig(noise_sigmas=sigmas)

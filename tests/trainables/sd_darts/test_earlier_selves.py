@@ -68,3 +68,18 @@ def test_a_state_is_a_copy_of_all_tensors(trained):
         assert state[name].data_ptr() != tensor.data_ptr()
         assert state[name].stride() == tensor.stride()
         assert not state[name].requires_grad
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_noise_of_earlier_selves_is_not_the_supernets(supernet, noisy_space, number):
+    net = supernet(noisy_space)
+    selves, states = EarlierSelves(net, "batch"), [state_of(net)] * number
+    torch.manual_seed(5)
+    without = net(IMAGES)
+    torch.manual_seed(5)
+    said = selves.logits(states, IMAGES)
+    torch.testing.assert_close(net(IMAGES), without, rtol=0, atol=0)
+    torch.manual_seed(5)
+    torch.testing.assert_close(selves.logits(states, IMAGES), said, rtol=0, atol=0)
+    # Of one state, in the same mode: only what is drawn can differ.
+    assert len({one.sum().item() for one in [*said, without]}) == number + 1

@@ -123,3 +123,21 @@ def test_a_diverged_loss_has_no_eigenvalue(full_up_to):
         lambda: parameter.log().square().sum(), [parameter], seed=0, full_up_to=full_up_to
     )
     assert np.isnan(found)
+
+
+def test_attention_has_a_second_derivative():
+    tokens = torch.randn(2, 1, 5, 4, generator=torch.Generator().manual_seed(0))
+    alphas = torch.tensor([0.5, -0.3], requires_grad=True)
+
+    def loss():
+        query, key = alphas[0] * tokens, alphas[1] * tokens
+        return F.scaled_dot_product_attention(query, key, tokens).square().sum()
+
+    gradients = []
+    for step in (-1e-2, 1e-2):
+        moved = (alphas.detach() + torch.tensor([step, 0.0])).requires_grad_()
+        query, key = moved[0] * tokens, moved[1] * tokens
+        attended = F.scaled_dot_product_attention(query, key, tokens).square().sum()
+        gradients.append(torch.autograd.grad(attended, moved)[0].numpy())
+    expected = (gradients[1] - gradients[0]) / 2e-2
+    np.testing.assert_allclose(hessian(loss, [alphas])[0], expected, rtol=0.02, atol=0.02)
