@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -47,10 +47,11 @@ class Claim:
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self | None:
-        """The claim that `text` gave; None where it is none."""
+        """The claim that `text` gave, if with more fields, of a later version; None where it is none."""
         try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError):
+            found = json.loads(text)
+            return cls(**{field.name: found[field.name] for field in fields(cls)})
+        except (ValueError, TypeError, KeyError):
             return None
 
     @property

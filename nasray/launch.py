@@ -18,5 +18,7 @@ from nasray.cli import main  # noqa: E402
 if __name__ == "__main__":
     # On a cluster of `ray up`, configs and modules lie in the folder that was brought to all nodes.
     if Path.home().resolve() == HERE and (folder := os.environ.get("NASRAY_FOLDER")):
+        if not Path(folder).is_dir():
+            sys.exit(f"nasray: NASRAY_FOLDER must be a folder of this node, got {folder}: run `ray up` again")
         os.chdir(folder)
     sys.exit(main(["search", *sys.argv[1:]]))

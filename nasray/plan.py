@@ -33,14 +33,16 @@ def unit_inputs(config: ExperimentConfig, folder: RunFolder) -> UnitInputs:
     if config.dna is None or teacher is None:
         return UnitInputs.model_validate(shared)
     if is_checkpoint(teacher.weights):
-        teacher = teacher.model_copy(update={"weights": str(Path(str(teacher.weights)).absolute())})
+        teacher = teacher.model_copy(
+            update={"weights": str(Path(str(teacher.weights)).expanduser().absolute())}
+        )
     return SearchInputs.model_validate(
         shared
         | {
             "teacher": teacher,
             "features": config.features,
             "teacher_folder": folder.teacher,
-            "features_root": features_root.absolute(),
+            "features_root": features_root.expanduser().absolute(),
         }
     )
 

@@ -136,6 +136,7 @@ def unit_trainable(config: dict[str, Any], mirror: Mirror | None = None) -> None
     raised, so that Tune does not restart the trial.
     """
     spec = parse_spec(config["spec"])
+    failure = spec.folder / "failure.txt"
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves a node's GPUs open to those who asked for none
     try:
@@ -143,10 +144,11 @@ def unit_trainable(config: dict[str, Any], mirror: Mirror | None = None) -> None
             for metrics in run_unit(spec):
                 leave()
                 tune.report(metrics)
+        failure.unlink(missing_ok=True)  # of an earlier launch
     except (ValueError, FloatingPointError) as error:
         with suppress(OSError):  # the disk may be what failed
             spec.folder.mkdir(parents=True, exist_ok=True)
-            (spec.folder / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            failure.write_text(traceback.format_exc(), encoding="utf-8")
         tune.report({FAILURE: str(error)})
 
 

@@ -1,5 +1,7 @@
 """The ranking in a run's folder: kept as long as it is what the same tables, budgets and settings would give."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ from nasray.rank import certificate, file_digest, is_same_order, rank_run, ranki
 from nasray.run_folder import RunFolder, read_json
 from search_spaces.atomic_file import write_json
 
-_DIGEST = "ranking_sha256"
+_DIGEST, _OWN_DIGEST = "ranking_sha256", "sha256"
 
 
 def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
@@ -39,15 +41,20 @@ def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
         settings.by,
     )
     write_ranking(ranking, folder.ranking)
-    write_json(folder.certificate, {**certificate(ranking, inputs), _DIGEST: file_digest(folder.ranking)})
+    content = {**certificate(ranking, inputs), _DIGEST: file_digest(folder.ranking)}
+    write_json(folder.certificate, {**content, _OWN_DIGEST: _digest(content)})
     return ranking
 
 
 def _read_certificate(folder: RunFolder) -> dict[str, Any] | None:
     """What is proved of the ranking that is there; None where that is not known, or the file is damaged."""
     found = read_json(folder.certificate)
-    is_whole = isinstance(found, dict) and {"proved", "inputs", "num_feasible"} <= found.keys()
+    is_whole = isinstance(found, dict) and found.pop(_OWN_DIGEST, None) == _digest(found)
     return found if is_whole else None
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _stored_ranking(folder: RunFolder, inputs: Mapping[str, Any]) -> pd.DataFrame | None:

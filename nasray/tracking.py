@@ -196,8 +196,17 @@ class Tracker:
 
     def _find(self, condition: str) -> list[Run]:
         """The search's runs of which a condition in MLflow's filter language holds."""
-        query = f"tags.run_folder = '{self._folder.path}' and {condition}"
-        return list(self._client.search_runs([self._experiment_id], query))
+        path = str(self._folder.path)
+        quote = '"' if "'" in path else "'"  # the language has no way to write a quote within quotes
+        query = f"tags.run_folder = {quote}{path}{quote} and {condition}"
+        found: list[Run] = []
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment_id], query, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
 
     @cached_property
     def _client(self) -> MlflowClient:

@@ -13,6 +13,7 @@ import pandas as pd
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _PROBE_BYTES = 1 << 20
+_RANDOM_CHARACTERS = 8  # at the end of the names that mkstemp gives
 
 
 class DiskFullError(ValueError):
@@ -44,6 +45,12 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete what a writer that was killed left half-written in a folder, in which none may be writing now."""
+    for path in folder.glob(".*." + "?" * _RANDOM_CHARACTERS):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

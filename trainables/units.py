@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from search_spaces.atomic_file import remove_temporaries
 from trainables.block_distillation.additivity import AdditivitySpec, run_additivity
 from trainables.block_distillation.refinement import RefinementSpec, run_refinement
 from trainables.block_distillation.seeds import SeedTableSpec, run_seed_table
@@ -82,6 +83,7 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
     spec.folder.mkdir(parents=True, exist_ok=True)
     # A unit of other inputs may have been done here: from now on its results are no longer whole.
     (spec.folder / DONE).unlink(missing_ok=True)
+    remove_temporaries(spec.folder)
     history, start, before = [], time.process_time(), 0.0
     others_work = partial(_take_part, spec.model_dump(mode="json"))
     with leading(spec.num_processes, spec.inputs.compute.kind, others_work), collected_notes() as notes:

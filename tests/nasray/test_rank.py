@@ -90,6 +90,20 @@ def test_a_search_ranks_anew_where_the_certificate_is_damaged(content, run):
     assert json.loads((run / "ranking.json").read_text())["proved"]
 
 
+def test_a_search_believes_no_bit_of_a_certificate_that_has_changed(run):
+    config, folder = load_config("digits", ["ranking.top=5", "ranking.num_resamples=0"]), RunFolder(run)
+    rank_again(config, folder)
+    whole = folder.certificate.read_bytes()
+    places = [whole.index(text) for text in (b'"lower"', b'"gap"', b'"num_feasible"', b"true")]
+    digits = [whole.index(b'"lower": "') + len(b'"lower": "'), whole.index(b'"lower_bound": ') + 16]
+    for place in [*(place + 1 for place in places), *digits]:
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        folder.certificate.write_bytes(changed)
+        rank_again(config, folder)
+        assert folder.certificate.read_bytes() == whole, changed[place - 5 : place + 20]
+
+
 def test_the_certificate_is_strict_json_whatever_is_proved(run):
     ranking = rank_run(run, {}, 10)
     told = json.loads(json.dumps(certificate(ranking, ranking_inputs(run, {}, 10, 100)), allow_nan=False))

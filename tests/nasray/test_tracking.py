@@ -268,3 +268,14 @@ def test_the_environment_names_the_server(tiny, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert tracking_uri(load_config(tiny())) == "http://127.0.0.1:5000"
     assert tracking_uri(load_config(tiny(tracking={"uri": "sqlite:///x.db"}))) == "sqlite:///x.db"
+
+
+def test_a_folder_with_a_quote_in_its_name_is_logged_once(tiny):
+    storage = tiny()["storage"]
+    config = load_config(tiny(storage={"root": f"{storage['root']}/bob's"}))
+    folder = RunFolder.of(config)
+    for _ in range(2):
+        tracker = Tracker(config, folder)
+        tracker.close_run(tracker.open_run("unit", {}, {}))
+    _, runs = runs_of(config)
+    assert [run.data.tags["run_folder"] for run in runs] == [str(folder.path)]

@@ -9,7 +9,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from search_spaces.atomic_file import DiskFullError, replacing, write_json, write_parquet, write_text
+from search_spaces.atomic_file import (
+    DiskFullError,
+    remove_temporaries,
+    replacing,
+    write_json,
+    write_parquet,
+    write_text,
+)
 
 
 def test_a_file_replaces_the_old_one_as_a_whole(tmp_path):
@@ -86,3 +93,14 @@ def test_other_failures_are_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "file") as temporary:
         temporary.write_bytes((tmp_path / "gone").read_bytes())
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_writer_left_can_be_removed(tmp_path):
+    write_text(tmp_path / "last.pt", "whole")
+    writer = replacing(tmp_path / "last.pt")
+    writer.__enter__().write_text("half")  # and is killed: the body never ends
+    (tmp_path / ".mine").touch()
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_temporaries(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine", "last.pt"]
+    assert (tmp_path / "last.pt").read_text() == "whole"
