@@ -5,7 +5,8 @@ import ipaddress
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 from rich.console import Console
 
@@ -37,18 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _run_at_hand(parsed: argparse.Namespace) -> Iterator[None]:
-    """Within, RUN is a folder: of a run in a store, that in which it is worked on."""
+    """Within, RUN is a folder: of a run in a store, that to which it is brought."""
     if "run_folder" not in parsed:
         yield
         return
     from nasray.several_searches import refuse_several  # noqa: PLC0415
-    from nasray.storage.opening import opened  # noqa: PLC0415
 
     _check_run(parsed.run_folder)
-    with opened(parsed.run_folder, tables_only=parsed.command in ("rank", "report")) as parsed.run_folder:
+    with _opened(parsed) as parsed.run_folder:
         if parsed.command != "report":
             refuse_several(parsed.run_folder)
         yield
+
+
+def _opened(parsed: argparse.Namespace) -> AbstractContextManager[Path]:
+    """RUN as a folder, opened for what the command does there."""
+    from nasray.storage.opening import EXPORTS, REPORT, opened_to_read, opened_to_work  # noqa: PLC0415
+
+    made = {"rank": None, "report": REPORT, "export": EXPORTS}
+    if parsed.command not in made:
+        return nullcontext(opened_to_work(parsed.run_folder))
+    leaves = made[parsed.command] if parsed.output is None else None
+    return opened_to_read(parsed.run_folder, tables_only=parsed.command != "export", leaves=leaves)
 
 
 def _check_run(run: str) -> None:

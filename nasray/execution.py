@@ -15,6 +15,7 @@ from nasray.placement import check_resources
 from nasray.plan import still_to_do
 from nasray.run_folder import RunFolder
 from nasray.schedule import DriverCallback, Unit, run_schedule
+from nasray.storage.staged import fetch_damaged, pull_results
 from nasray.tracking import Tracker
 from nasray.trial_tracking import TrackTrials
 from trainables.units import Spec
@@ -58,7 +59,7 @@ class Execution:
             SearchFailedError: Some failed; the message gives the reasons.
             ValueError: A node of the cluster lacks the storage, the data or the user's modules.
         """
-        to_run, done = still_to_do(units, targets)
+        to_run, done = self._still_to_do(units, targets)
         self._tracker.catch_up(unit.spec for unit in units if unit.name in done)
         if not to_run:
             return
@@ -74,6 +75,14 @@ class Execution:
             self._run(to_run, done, [view, TellNotes(self._console), TrackTrials(self._tracker)])
         tell_unlike_devices(units, self._console)
 
+    def _still_to_do(self, units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:
+        """See `still_to_do`; what is damaged on this machine alone is not made anew, but brought from the store."""
+        to_run, done = still_to_do(units, targets)
+        brought = [path for unit in to_run for path in fetch_damaged(unit.spec)]
+        for path in brought:
+            self._console.print(f"{path} was damaged: it is brought anew from the store", soft_wrap=True)
+        return still_to_do(units, targets) if brought else (to_run, done)
+
     def _run(self, units: Sequence[Unit], done: set[str], callbacks: Sequence[DriverCallback]) -> None:
         """Run the units in one schedule.
 
@@ -81,6 +90,7 @@ class Execution:
             SearchFailedError: Some failed; the message gives the reasons.
         """
         failures = run_schedule(units, done, self._config.resources, self._folder.tune, callbacks)
+        pull_results(*(unit.spec for unit in units if unit.name not in failures))
         self._folder.refresh()
         unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]
         if unfinished and not failures:

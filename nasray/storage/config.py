@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nasray.storage.store import check_url, is_url, staging_folder
+from nasray.storage.store import check_url, is_url, normal_url, staging_folder
 
 
 class StorageConfig(BaseModel):
@@ -35,9 +35,10 @@ class StorageConfig(BaseModel):
     @field_validator("root")
     @classmethod
     def _is_a_place(cls, value: str) -> str:
-        if is_url(value):
-            check_url(value)
-        return value
+        if not is_url(value):
+            return value
+        check_url(value)
+        return normal_url(value)
 
     @model_validator(mode="after")
     def _features_go_along(self) -> Self:
@@ -57,5 +58,5 @@ class StorageConfig(BaseModel):
     def folder(self) -> Path:
         """The folder in which is worked: `root`, or the staging folder of the store, absolute."""
         if self.url is None:
-            return Path(self.root).absolute()
+            return Path(self.root).expanduser().absolute()
         return (self.staging or staging_folder(self.url)).expanduser().absolute()

@@ -2,7 +2,10 @@
 
 The store is the authority, the folder is a cache that may be removed when nothing runs. A file that is the same in both
 bears, here, the store's time of it in whole seconds; what is written here bears a finer time, and is thereby known as
-not yet pushed. Where the clock of files gives whole seconds only, there is no mirror.
+not yet pushed. So there is no mirror on a disk that rounds the times of files.
+
+A file that is gone here goes from the store only if this very process removed it: others may have cleaned up a cache,
+or a disk may have lost it. What was set aside here as damaged stays in the store, where it may be whole.
 
 A JSON file tells that the files beside it are whole: what changes loses its records in the store first, and gets them
 back last, the marker of a finished unit after all others. So a reader of the store never sees a record of files that
@@ -15,18 +18,24 @@ import hashlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
+from nasray.storage.removals import removals_below
 from nasray.storage.store import Entry, Store
 from search_spaces.atomic_file import write_json
 
 _MARKER = ".store.json"  # in the staging folder: which store's it is
 _TUNE = "tune"  # Ray Tune's own files mean something to one launch on one machine alone
 _DONE = "done.json"
-_SECOND = 1_000_000_000
+_ASIDE = ".damaged"  # what was set aside on one machine says nothing of the store's copy
+_SECOND, _MICROSECOND = 1_000_000_000, 1000
+_FINE_TIME = 1_234_567_890_123_456_000  # in nanoseconds, to the microsecond
 Wanted = Callable[[Path], bool]
+Unpushed = Literal["stays", "yields", "goes"]
 
 
 class Mirror:
@@ -42,14 +51,16 @@ class Mirror:
         marker = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
         self.url, self.machine, self.folder = marker["url"], marker["machine"], folder
         self._seen: set[str] = set()
+        self._removed = removals_below(folder)
 
     @staticmethod
     def create(url: str, folder: Path) -> "Mirror":
         """The mirror of a store in a staging folder, which is made if it is not there.
 
         Raises:
-            ValueError: The folder is another store's.
+            ValueError: The folder is another store's, or its disk rounds the times of files.
         """
+        _check_times(folder)
         if not (folder / _MARKER).is_file():
             write_json(folder / _MARKER, {"url": url, "machine": secrets.token_hex(8)})
             mirror_at.cache_clear()
@@ -76,23 +87,31 @@ class Mirror:
         """The store, opened."""
         return Store(self.url)
 
-    def pull(self, *paths: Path, wanted: Wanted = lambda path: True, exact: bool = False) -> None:
-        """Bring files here as the store has them, those that are here already but for their times excepted.
+    def pull(self, *paths: Path, wanted: Wanted = lambda path: True, unpushed: Unpushed = "stays") -> None:
+        """Bring files here as the store has them, those excepted that are the same already.
 
         Args:
             paths: Files, and folders with all that is in them.
             wanted: Tells by a file's place here whether it is asked for at all.
-            exact: Whether what was written here and is not pushed is given up; else it stays.
+            unpushed: What becomes of what was written here and is not pushed: it stays; it yields to what the store
+                has of that name; or it goes, whatever the store has.
         """
         for path in paths:
             with self._alone(path):
-                self._pull(path, wanted, exact)
+                self._pull(path, wanted, unpushed)
+
+    def fetch(self, path: Path) -> bool:
+        """Bring a file here anew, whatever is here; whether the store has it."""
+        entry = self.store.entry(self.name(path))
+        if entry is not None:
+            self._download(path, entry)
+        return entry is not None
 
     def push(self, *paths: Path) -> None:
-        """Bring to the store what was written here, and remove from it what was pulled and is gone here.
+        """Bring to the store what was written here, and remove from it what this process removed.
 
         Raises:
-            OSError: The whole folder is gone, which is no reason to empty the store.
+            OSError: The whole folder is gone, and what was not pushed with it.
         """
         if not (self.folder / _MARKER).is_file():
             raise OSError(f"{self.folder} must stay while a search works in it, but it was removed")
@@ -103,24 +122,25 @@ class Mirror:
         """What a file of the folder is called in the store."""
         return path.relative_to(self.folder).as_posix()
 
-    def _pull(self, path: Path, wanted: Wanted, exact: bool) -> None:
+    def _pull(self, path: Path, wanted: Wanted, unpushed: Unpushed) -> None:
         # Before the store is asked: what is pushed in between must not be taken for removed there.
         here = {file: status for file, status in self._files(path).items() if wanted(file)}
         entries = {self.folder / name: entry for name, entry in self.store.entries(self.name(path)).items()}
         there = {file: entry for file, entry in entries.items() if self._is_mirrored(file) and wanted(file)}
-        kept = {file for file, status in here.items() if not (exact or _is_pushed(status))}
+        written = {file for file, status in here.items() if not _is_pushed(status)}
+        kept = {"stays": written, "yields": written - there.keys(), "goes": set[Path]()}[unpushed]
         for file in here.keys() - there.keys() - kept:
             file.unlink(missing_ok=True)
         for file, entry in there.items():
             if file not in kept and not (file in here and _is_same(here[file], entry)):
-                self.store.download(self.name(file), file)
-                os.utime(file, (entry.seconds, entry.seconds))
+                self._download(file, entry)
+        self._removed.difference_update(map(self.name, here.keys() | there.keys()))
         self._seen -= self._seen_below(path)
         self._seen |= set(map(self.name, there))
 
     def _push(self, path: Path) -> None:
         seen = self._seen_below(path)
-        gone = {name for name in seen if not (self.folder / name).exists()}
+        gone = {name for name in seen & self._removed if not (self.folder / name).exists()}
         written = {self.name(file) for file, status in self._files(path).items() if not _is_pushed(status)}
         records = [name for name in seen & (gone | written) if _rank(name)]
         for name in sorted(records, key=_rank, reverse=True):
@@ -130,6 +150,11 @@ class Mirror:
         for name in gone.difference(records):
             self.store.delete(name)
         self._seen -= gone
+        self._removed -= gone
+
+    def _download(self, path: Path, entry: Entry) -> None:
+        self.store.download(self.name(path), path)
+        os.utime(path, (entry.seconds, entry.seconds))
 
     def _upload(self, name: str) -> None:
         """Push a file; it counts as pushed unless it was written to, replaced or removed meanwhile."""
@@ -144,6 +169,7 @@ class Mirror:
         except FileNotFoundError:
             return
         self._seen.add(name)
+        self._removed.discard(name)
 
     def _files(self, path: Path) -> dict[Path, os.stat_result]:
         """The mirrored files that are here, at or below a path."""
@@ -155,9 +181,10 @@ class Mirror:
         return found
 
     def _is_mirrored(self, file: Path) -> bool:
-        """Whether a file is the store's, too: no hidden one, such as half of a file, and none of Tune's."""
+        """Whether a file is the store's, too: no hidden one, such as half of a file, none of Tune's, none set aside."""
         parts = file.relative_to(self.folder).parts
-        return not any(part.startswith(".") for part in parts) and _TUNE not in parts[1:3]
+        is_hidden = any(part.startswith(".") for part in parts)
+        return not is_hidden and _TUNE not in parts[1:3] and not file.name.endswith(_ASIDE)
 
     def _seen_below(self, path: Path) -> set[str]:
         name = self.name(path)
@@ -178,6 +205,23 @@ class Mirror:
 def mirror_at(folder: Path) -> Mirror:
     """The mirror in a staging folder, one in a process: it knows what this process has seen in the store."""
     return Mirror(folder)
+
+
+def _check_times(folder: Path) -> None:
+    """Make a folder where files of a store can be worked on.
+
+    Raises:
+        ValueError: Its disk rounds the times of files, by which what is not pushed is known.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".times.") as probe:
+        os.utime(probe.fileno(), ns=(_FINE_TIME, _FINE_TIME))
+        kept = os.fstat(probe.fileno()).st_mtime_ns
+    if abs(kept - _FINE_TIME) >= _MICROSECOND:
+        raise ValueError(
+            "the disk of storage.staging (or else of the user's cache folder) must keep the times of files to the "
+            f"microsecond, but that of {folder} rounds them: set storage.staging to a folder on another disk"
+        )
 
 
 def _rank(name: str) -> int:

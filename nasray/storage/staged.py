@@ -3,12 +3,13 @@
 What a unit reads lies below the paths that its spec names, but for the features: of these it gets what its block needs.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nasray.storage.mirror import Mirror
+from nasray.storage.mirror import Mirror, Unpushed, Wanted
 from trainables.block_distillation.refinement import RefinementSpec
 from trainables.block_distillation.trainable import BlockSpec, RatingSpec
 from trainables.feature_config import SplitName
@@ -29,23 +30,47 @@ _LAUNCH = ".launch"  # of a run in the store: where the last launch was
 
 def begin_launch(mirror: Mirror, run: Path) -> None:
     """Bring a run here for a launch; what an interrupted one left here is kept only if none came since elsewhere."""
-    name = f"{mirror.name(run)}/{_LAUNCH}"
-    latest = mirror.store.read(name)
-    pull_run(mirror, run, exact=latest not in (None, mirror.machine.encode()))
-    mirror.store.write(name, mirror.machine.encode())
+    pull_run(mirror, run, unpushed=unpushed_of_launch(mirror, run))
+    mirror.store.write(f"{mirror.name(run)}/{_LAUNCH}", mirror.machine.encode())
 
 
-def pull_run(mirror: Mirror, run: Path, *, exact: bool = False) -> None:
+def unpushed_of_launch(mirror: Mirror, run: Path) -> Unpushed:
+    """What becomes of what the last launch on this machine did not push: it goes if one came since elsewhere."""
+    latest = mirror.store.read(f"{mirror.name(run)}/{_LAUNCH}")
+    return "stays" if latest in (None, mirror.machine.encode()) else "goes"
+
+
+def pull_run(mirror: Mirror, run: Path, *, unpushed: Unpushed = "stays") -> None:
     """Bring a run's results here, and word of the features that there are."""
-    mirror.pull(run, wanted=_is_result, exact=exact)
+    mirror.pull(run, wanted=_is_result, unpushed=unpushed)
     mirror.pull(run.parent / "features", wanted=lambda file: file.name == MANIFEST)
 
 
-def pull_results(spec: Spec) -> None:
-    """Bring here what a unit left in the store, if there is one."""
+def pull_results(*specs: Spec) -> None:
+    """Bring here what units that ended left in the store, if there is one, in the place of what killed ones left here.
+
+    Args:
+        specs: Units of one run, none of which runs.
+    """
+    mirror = Mirror.of(specs[0].folder) if specs else None
+    if mirror is None:
+        return
+    places = {path for spec in specs for path in _own(spec)}
+    mirror.pull(
+        Path(os.path.commonpath(places)),  # asked for once, since stores are slow to answer
+        wanted=lambda file: _is_result(file) and _is_below(file, places),
+        unpushed="yields",
+    )
+
+
+def fetch_damaged(spec: Spec) -> list[Path]:
+    """Bring those of a unit's outputs anew that are damaged here, from the store, if there is one that has them.
+
+    Returns:
+        What was brought; it may be damaged in the store as well.
+    """
     mirror = Mirror.of(spec.folder)
-    if mirror is not None:
-        mirror.pull(spec.folder, *spec.outputs, wanted=_is_result)
+    return [] if mirror is None else [path for path in spec.damaged if mirror.fetch(path)]
 
 
 @contextmanager
@@ -59,22 +84,29 @@ def staged(spec: Spec, mirror: Mirror | None) -> Iterator[Callable[[], None]]:
     if mirror is None:
         yield lambda: None
         return
-    mirror.pull(*_outermost(path for path in _named(spec.model_dump()) if _is_staged(path, spec, mirror)))
-    written = _outermost([spec.folder, *spec.outputs])
-    for folder, wanted in _features(spec):
-        mirror.pull(folder, wanted=wanted)
+    written = _outermost(_own(spec))
+    mirror.pull(*written)
+    read = [path for path in _named(spec.model_dump()) if _is_staged(path, spec, mirror)]
+    # What only this node has stays: it may be another unit's that is at work beside.
+    mirror.pull(
+        *_outermost(path for path in read if not _is_below(path, written)),
+        wanted=lambda file: _is_result(file) and not _is_below(file, written),
+        unpushed="yields",
+    )
+    for folder, wanted, unpushed in _features(spec):
+        mirror.pull(folder, wanted=wanted, unpushed=unpushed)
         written.append(folder)  # who finds features damaged computes them anew
     yield lambda: mirror.push(*written)
     mirror.push(*written)
 
 
-def _features(spec: Spec) -> Iterator[tuple[Path, Callable[[Path], bool]]]:
-    """The folders of the features that a unit has to do with, and which of their files it reads."""
+def _features(spec: Spec) -> Iterator[tuple[Path, Wanted, Unpushed]]:
+    """The folders of the features that a unit has to do with, which of their files it reads, and what is unpushed."""
     match spec:
         case FeatureShardSpec():  # the record tells whether it is there already
-            yield _feature_folder(spec.inputs, spec.split), lambda file: file.suffix == ".json"
+            yield _feature_folder(spec.inputs, spec.split), lambda file: file.suffix == ".json", "stays"
         case FeatureManifestSpec():
-            yield _feature_folder(spec.inputs, spec.split), lambda file: True
+            yield _feature_folder(spec.inputs, spec.split), lambda file: True, "stays"
         case BlockSpec() | RatingSpec() | RefinementSpec():
             block = spec.target.block
             if spec.inputs.features.modes[block] == "cached":
@@ -83,11 +115,21 @@ def _features(spec: Spec) -> Iterator[tuple[Path, Callable[[Path], bool]]]:
                     _feature_folder(spec.inputs, "train"),
                     _feature_folder(spec.inputs, "held_out"),
                 ):
-                    yield folder, lambda file: file.suffix == ".json" or file.parent.name in read
+                    yield folder, lambda file: file.suffix == ".json" or file.parent.name in read, "yields"
 
 
 def _feature_folder(inputs: SearchInputs, split: SplitName) -> Path:
     return feature_store(inputs, TeacherResult.read(inputs.teacher_folder), split).folder
+
+
+def _own(spec: Spec) -> tuple[Path, ...]:
+    """Where a unit leaves what it makes."""
+    return (spec.folder, *spec.outputs)
+
+
+def _is_below(path: Path, places: Container[Path]) -> bool:
+    """Whether a path is one of the places, or lies in one."""
+    return any(place in places for place in (path, *path.parents))
 
 
 def _is_staged(path: Path, spec: Spec, mirror: Mirror) -> bool:
@@ -108,11 +150,11 @@ def _named(value: Any) -> Iterator[Path]:
             yield from _named(item)
 
 
-def _outermost(paths: Iterator[Path] | list[Path]) -> list[Path]:
+def _outermost(paths: Iterable[Path]) -> list[Path]:
     """The paths, once each, without those that lie below others."""
     chosen: list[Path] = []
     for path in sorted(set(paths)):
-        if not any(path.is_relative_to(other) for other in chosen):
+        if not _is_below(path, chosen):
             chosen.append(path)
     return chosen
 

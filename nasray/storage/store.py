@@ -52,14 +52,26 @@ def check_url(url: str) -> None:
             f"kept beside the results and others may be secrets, got {', '.join(unknown)}: set AZURE_CLIENT_SECRET, or "
             "what your store takes, in the environment instead"
         )
-    if not parts.netloc and not parts.path.strip("/"):
+    if not names_place(url):
         raise ValueError(f"must name a bucket or a folder behind {parts.scheme}://, got {url}")
+
+
+def names_place(url: str) -> bool:
+    """Whether a URL names a bucket or a folder, and not only a kind of store."""
+    parts = urlsplit(url)
+    return bool(parts.netloc or parts.path.strip("/"))
 
 
 def staging_folder(url: str) -> Path:
     """Where the files of a store are worked on, if not told: a folder of its own in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "nasray" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
+    return cache / "nasray" / hashlib.sha256(normal_url(url).encode()).hexdigest()[:16]
+
+
+def normal_url(url: str) -> str:
+    """The one spelling of a URL with or without slashes at its path's end."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/")))
 
 
 def join_url(url: str, name: str) -> str:

@@ -73,6 +73,7 @@ def test_each_url_has_a_staging_folder_of_its_own(tmp_path):
     first, second = staging_folder("s3://bucket/runs"), staging_folder("s3://bucket/other")
     assert first != second
     assert first == staging_folder("s3://bucket/runs/")
+    assert staging_folder("s3://bucket/runs?region=x") == staging_folder("s3://bucket/runs/?region=x")
     assert first.is_relative_to(tmp_path / "cache")
 
 

@@ -1,5 +1,7 @@
 """Searches whose runs lie in a store, against the same ones in a folder."""
 
+import io
+import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import time
 import pandas as pd
 import pytest
 import yaml
+from rich.console import Console
 
 from nasray.cli import main
 from nasray.config_file import load_config
@@ -19,6 +22,7 @@ from nasray.run_folder import RunFolder
 from nasray.storage.mirror import Mirror
 from nasray.storage.staged import staged
 from nasray.storage.store import Store
+from nasray.storage.store_lock import StoreLock
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
 TABLE = "tiny/ratings/block_1/2x16.parquet"
@@ -94,6 +98,58 @@ def test_a_unit_gets_what_it_reads_and_nothing_else(in_store):
     assert not (folder.path / "units" / "block_0").exists()
 
 
+def test_a_unit_reads_what_was_finished_and_not_what_a_killed_unit_left_here(in_store, url):
+    config = load_config(in_store)
+    folder = RunFolder.of(config)
+    plan = plan_search(config, folder, resolve(config, folder)[1])
+    (spec,) = (unit.spec for unit in plan["ratings"] if unit.name == "block_1/2x16")
+    teacher, own = folder.teacher / "weights.safetensors", spec.folder / "last.pt"
+    Store(url).write("tiny/units/block_1/2x16/last.pt", b"earlier")
+    beside = folder.teacher / "beside.parquet"
+    for path in (teacher, own, beside):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("left here")
+    with staged(spec, Mirror.of(folder.path)):
+        assert teacher.read_bytes() == Store(url).read("tiny/teacher/weights.safetensors")
+        assert own.read_text() == "left here"  # the unit goes on from it
+        assert beside.read_text() == "left here"  # another unit may be writing it
+
+
+def test_what_is_damaged_here_alone_is_brought_anew(in_store, url, tmp_path):
+    found = search(in_store)
+    console = Console(file=io.StringIO(), soft_wrap=True)
+    table = found.folder.parent / TABLE
+    status, content = table.stat(), table.read_bytes()
+    table.rename(tmp_path / "whole")  # else this process would not look at it once more
+    table.write_bytes(bytes(len(content)))
+    os.utime(table, ns=(status.st_atime_ns, status.st_mtime_ns))
+    again = search(in_store, console=console)
+    assert again.num_units_run == 0
+    assert f"{table} was damaged: it is brought anew from the store" in console.file.getvalue()
+    assert table.read_bytes() == content == Store(url).read(TABLE)
+
+
+def test_what_is_damaged_in_the_store_too_is_made_anew(in_store, url, ranking):
+    content = Store(url).read(TABLE)
+    Store(url).write(TABLE, bytes(len(content)))
+    found = search(in_store)
+    assert found.num_units_run == 1
+    assert Store(url).read("tiny/ranking.parquet") == ranking
+    assert Store(url).read(TABLE) == (found.folder.parent / TABLE).read_bytes() == content
+    assert not [name for name in Store(url).entries("tiny") if name.endswith(".damaged")]
+
+
+def test_evidence_of_another_ranking_goes_from_the_store_too(in_store, url):
+    found = search(in_store)
+    for name in ("agreement.parquet", "baselines.parquet"):
+        Store(url).write(f"tiny/{name}", b"of the ranking before")
+    search(in_store | {"budgets": {"num_macs": 30e3}})
+    names = Store(url).entries("tiny").keys()
+    assert "tiny/ranking.parquet" in names
+    assert not names & {"tiny/agreement.parquet", "tiny/baselines.parquet"}
+    assert not (found.folder / "agreement.parquet").exists()
+
+
 def test_a_launch_elsewhere_is_refused(in_store, monkeypatch, tmp_path):
     with RunFolder.of(load_config(in_store)).locked():
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
@@ -116,9 +172,19 @@ def test_commands_take_a_url(url, tmp_path, capsys):
     assert [name for name in Store(url).entries("tiny/units/retrain") if name.endswith("network.safetensors")]
 
 
+def test_commands_that_leave_something_in_a_run_wait_for_its_launch(url, tmp_path, capsys):
+    launch = StoreLock(Store(url), "tiny")
+    launch.take()
+    assert main(["report", f"{url}/tiny"]) == 2
+    assert "another nasray works in it" in capsys.readouterr().err
+    assert main(["rank", f"{url}/tiny"]) == 0
+    assert main(["report", f"{url}/tiny", "--output", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").exists()
+
+
 def test_a_run_that_is_not_there_is_told(url, capsys):
     assert main(["rank", f"{url}/none"]) == 2
-    assert "RUN must be the folder of a run" in capsys.readouterr().err
+    assert f"RUN must be the URL of a run, with a config.yaml; {url}/none has none" in capsys.readouterr().err
 
 
 def test_features_lie_in_the_store(tiny, url):
