@@ -6,9 +6,11 @@ each finds is looked up in the published table: the test accuracy of the whole n
 Printed per arm: means over seeds with standard errors, and the gain over plain DARTS, seed by seed.
 
     python benchmarks/sd_darts_nasbench201.py --images CIFAR10 --table TABLE [--seeds 5] [--arms plain,k3]
+    python benchmarks/sd_darts_nasbench201.py --study runs/sd_darts_study --table TABLE
 
-TABLE is a CSV file with the columns `architecture` (|nor_conv_3x3~0|+|...) and `accuracy` (in per cent), written
-from NAS-Bench-201's own files. CIFAR10 is a folder that `cifar10_images.py` reads. Neither is ours to ship.
+The second form looks up what a finished study found in this space, on whatever images, and runs nothing. TABLE is a CSV
+file with the columns `architecture` (|nor_conv_3x3~0|+|...) and `accuracy` (in per cent), written from
+NAS-Bench-201's own files. CIFAR10 is a folder that `cifar10_images.py` reads. Neither is ours to ship.
 """
 
 import argparse
@@ -42,8 +44,11 @@ def main() -> None:
     """Run what is missing of the study and print what the table says of what it found."""
     arguments = _arguments()
     table = pd.read_csv(arguments.table).set_index("architecture")["accuracy"]
-    runs = nasray.search(_study(arguments)).study
-    runs["accuracy"] = table.loc[runs["architecture"]].to_numpy()
+    if arguments.study:
+        runs = pd.read_parquet(arguments.study / "study.parquet").query("space == 'nasbench201'")
+    else:
+        runs = nasray.search(_study(arguments)).study
+    runs = runs.assign(accuracy=table.loc[runs["architecture"]].to_numpy())
     plain = runs[runs["arm"] == "plain"].set_index("seed")["accuracy"]
     runs["gain"] = runs["accuracy"] - plain.reindex(runs["seed"]).to_numpy()
     print(f"of all {len(table):,} cells: best {table.max():.2f}, median {table.median():.2f}")
@@ -84,7 +89,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=Path, required=True, help="folder of CIFAR-10's images")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--images", type=Path, help="folder of CIFAR-10's images")
+    source.add_argument("--study", type=Path, help="folder of a finished study's run")
     parser.add_argument("--table", type=Path, required=True, help="CSV: architecture, accuracy")
     parser.add_argument("--seeds", type=int, default=5, help="searches per arm")
     parser.add_argument("--arms", help="separated by commas (default: all)")
