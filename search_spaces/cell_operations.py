@@ -45,10 +45,9 @@ class Noise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Noise [B, C, ceil(H / stride), ceil(W / stride)], channels last."""
-        images, channels, height, width = x[:, :, :: self.stride, :: self.stride].shape
+        rows = x[:, :, :: self.stride, :: self.stride].permute(0, 2, 3, 1)
         # Drawn as it lies in memory: a draw into other strides takes ten times as long on a CPU.
-        noise = torch.randn(images, height, width, channels, device=x.device, dtype=x.dtype)
-        return noise.permute(0, 3, 1, 2)
+        return torch.randn_like(rows, memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
 
 
 class FactorizedReduce(nn.Module):
