@@ -9,7 +9,7 @@ from nasray.additivity import measure_additivity
 from nasray.additivity_view import print_additivity
 from nasray.experiment import search
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 
 
 def test_blocks_of_a_finished_run_are_swapped_together_and_alone(tiny):

@@ -15,7 +15,7 @@ from nasray.cli import main
 from nasray.cluster import ray_cluster
 from nasray.resources import ResourcesConfig
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 LAUNCH = Path(__file__).parents[2] / "nasray" / "launch.py"
 
 

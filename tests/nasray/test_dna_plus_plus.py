@@ -9,7 +9,7 @@ from nasray.additivity import measure_additivity
 from nasray.experiment import search
 from nasray.run_folder import RunFolder
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 
 AUGMENTED = {
     "source": "digits",

@@ -11,7 +11,7 @@ import pytest
 from nasray.execution import SearchFailedError
 from nasray.experiment import search
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 
 
 def content(path):

@@ -22,7 +22,7 @@ from nasray.config_file import dump_config, load_config, shipped_configs
 from search_spaces import rating_table
 from search_spaces.mbconv import digits
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 _VALUES = st.one_of(
     st.none(),

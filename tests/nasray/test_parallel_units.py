@@ -36,7 +36,7 @@ def kill_one(killed, over):
         time.sleep(0.1)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 def test_a_unit_of_which_a_process_is_killed_starts_again(ray_of_two, tiny, tmp_path):
     """And leaves the bytes of one that was not disturbed."""

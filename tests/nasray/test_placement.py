@@ -84,7 +84,7 @@ def most_at_once(seen):
     return max(sum(other["start"] <= one["start"] < other["end"] for other in seen) for one in seen)
 
 
-@pytest.mark.timeout(300)  # a dozen processes start
+@pytest.mark.timeout(600)  # a dozen processes start
 def test_no_gpu_holds_more_than_its_fractions_allow(told):
     """Two of 0.4 share one of four GPUs; one that takes a whole GPU has it alone."""
     result = told("gpus")
@@ -101,7 +101,7 @@ def test_no_gpu_holds_more_than_its_fractions_allow(told):
     assert most_at_once(seen) >= 6  # two that have a GPU each, and four on the others
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_unlike_nodes_are_counted_one_by_one(told):
     result = told("nodes")
     accelerator, too_many, threads, device = result["refused"]

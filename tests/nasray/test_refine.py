@@ -12,7 +12,7 @@ from nasray.refine import refine
 from nasray.refine_view import print_refinement
 from search_spaces import rating_table
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 
 DATA = {"source": "digits", "num_train_images": 256, "num_held_out_images": 240}
 RATING = {"num_batches": 8, "calibration_images": 64, "calibration_batch_size": 32}

@@ -18,7 +18,7 @@ from nasray.summary import print_dry_run, print_result
 from nasray.tracking import tracking_uri
 from search_spaces.genotype import Genotype
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 
 NOT_COMPARED = {"seconds", "samples_per_second", "data_wait_share", "resident_bytes"}
 CELLS = {"source": "nasbench201", "channels": 4, "num_cells": 1}

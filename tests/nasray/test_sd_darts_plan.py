@@ -91,4 +91,6 @@ def test_each_retraining_needs_its_search(started):
     search, retraining = by_name["sd_darts/declared/k1/seed_5"], by_name["retrain/declared/k1/seed_5"]
     assert (search.needs, retraining.needs) == ((), (search.name,))
     # Twice the epochs, in the last of which a teacher sees half of the images.
-    assert search.cost == pytest.approx((3 * 4 + 0.5) / (3 * 2) * by_name["sd_darts/declared/plain/seed_0"].cost)
+    assert search.cost == pytest.approx(
+        (3 * 4 + 0.5) / (3 * 2) * by_name["sd_darts/declared/plain/seed_0"].cost
+    )

@@ -17,7 +17,7 @@ from nasray.trial_tracking import TrackTrials
 from trainables.trainable import mark_done
 from trainables.units import parse_spec
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

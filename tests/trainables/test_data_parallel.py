@@ -24,7 +24,7 @@ from trainables.trainable import load_checkpoint
 from trainables.training import ComputeConfig
 from trainables.units import run_unit
 
-pytestmark = pytest.mark.timeout(300)  # processes start that import torch
+pytestmark = pytest.mark.timeout(600)  # processes start that import torch
 
 # Without batch norm, whose statistics are those of a process's own part of a batch.
 OPERATION = """
@@ -44,7 +44,7 @@ SPACE = {
         BLOCK | {"cells": [{"depth": 2, "width": 12}]},
     ],
 }
-pytestmark = pytest.mark.timeout(300)  # processes that start on a busy machine
+pytestmark = pytest.mark.timeout(600)  # processes that start on a busy machine
 
 ARCHITECTURE = "2x8:plain,skip/2x12:plain,plain"
 

@@ -14,7 +14,7 @@ from nasray.run_folder import RunFolder, retrain_unit
 from nasray.tracking import tracking_uri
 from trainables.trainable import read_done
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 
 TRAIN = {"epochs": 1, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 EVIDENCE = {"top": 2, "sample": 4, "training_seeds": [0, 1], "train": TRAIN}

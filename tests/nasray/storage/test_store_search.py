@@ -24,7 +24,7 @@ from nasray.storage.staged import staged
 from nasray.storage.store import Store
 from nasray.storage.store_lock import StoreLock
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 TABLE = "tiny/ratings/block_1/2x16.parquet"
 
 

@@ -14,7 +14,7 @@ from nasray.sweeps.sweep import sweep
 from nasray.sweeps.view import print_sweep
 from nasray.tracking import tracking_uri
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ray_of_two")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("ray_of_two")]
 
 BLOCK = {
     "unit": "block_1/2x16",
