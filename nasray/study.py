@@ -13,7 +13,7 @@ from trainables.sd_darts.measurement import (
     NOISE_SLOPE,
     SUPERNET_ACCURACY,
 )
-from trainables.sd_darts.trainable import Found, read_chosen
+from trainables.sd_darts.trainable import Found
 from trainables.trainable import read_done
 
 GAIN = "gain"
@@ -64,8 +64,9 @@ def _row(run: StudyRun) -> dict[str, object]:
     found = Found.read(run.search.folder)
     done = read_done(run.search.folder)
     assert done is not None
-    figures = read_chosen(run.search.folder)
-    figures["seconds"] = sum(metrics["seconds"] for metrics in done["history"])
+    history = done["history"]
+    figures = {name: value for metrics in history[: found.epoch] for name, value in metrics.items()}
+    figures["seconds"] = sum(metrics["seconds"] for metrics in history)
     figures[TEST_ACCURACY] = read_retrained(run.retraining.folder)[TEST_ACCURACY]
     return {
         "space": run.space,

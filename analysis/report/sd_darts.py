@@ -45,7 +45,7 @@ def section(run: Run) -> Section | None:
     own = own.assign(space=units[1], arm=units[2])
     if run.study is not None:  # a run that the study no longer has may be of other settings
         runs = run.study["space"] + "/" + run.study["arm"] + "/seed_" + run.study["seed"].astype(str)
-        own = own[(units[1] + "/" + units[2] + "/" + units[3]).isin(runs)]
+        own = own[own["unit"].isin("sd_darts/" + runs)]
     arms = _arms(run, own)
     figures: list[Figure | Table] = []
     for space, curves in own.groupby("space", sort=False):

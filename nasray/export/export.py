@@ -18,6 +18,7 @@ from nasray.export.recording import record
 from nasray.export.retrained import Retrained, choose_retrained
 from nasray.plan import unit_inputs
 from nasray.run_folder import RunFolder
+from nasray.storage.opening import EXPORTS
 from trainables.inputs import UnitInputs
 from trainables.retrain.config import RetrainConfig
 
@@ -56,7 +57,7 @@ def export_network(
         inputs.space.cost(architecture)  # tells what is not of the space
     trainings = choose_retrained(folder, architecture, seed)
     place = f"{trainings[0].digest}_{trainings[0].folder.name}"
-    output = (output or folder.path / "exports" / place / format).absolute()
+    output = (output or folder.path / EXPORTS / place / format).absolute()
     if output.exists():
         raise ValueError(f"the output must not be there yet, but {output} is: remove it or give another")
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -72,8 +72,8 @@ def num_ended(study: optuna.Study) -> int:
 
 def num_begun(study: optuna.Study) -> int:
     """How many trials there are, running ones among them, but for those that were interrupted."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return num_ended(study) + len(running)
+    trials = study.get_trials(deepcopy=False)
+    return sum(trial.state != TrialState.FAIL or FAILURE in trial.user_attrs for trial in trials)
 
 
 def distribution(domain: Domain) -> BaseDistribution:

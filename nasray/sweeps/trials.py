@@ -16,7 +16,7 @@ from nasray.sweeps.tracking import RUN_NAME
 from nasray.sweeps.unit import SweepFolder, SweptUnit, override
 from nasray.tracking import own_metrics
 from search_spaces.suggestion import did_you_mean
-from trainables.sd_darts.trainable import SdDartsSpec, read_chosen
+from trainables.sd_darts.trainable import Found, SdDartsSpec
 from trainables.seeding import derive_seed
 from trainables.trainable import read_done
 from trainables.units import Spec
@@ -130,12 +130,10 @@ class SweepTrials(OptunaSearch):
 
     def _complete(self, trial_id: str, spec: Spec) -> None:
         """Record the last values that the unit reported of the objectives, until the epoch that it chose."""
-        if isinstance(spec, SdDartsSpec):
-            metrics = read_chosen(spec.folder)
-        else:
-            done = read_done(spec.folder)
-            assert done is not None
-            metrics = {name: value for epoch in done["history"] for name, value in epoch.items()}
+        done = read_done(spec.folder)
+        assert done is not None
+        chosen = Found.read(spec.folder).epoch if isinstance(spec, SdDartsSpec) else None
+        metrics = {name: value for epoch in done["history"][:chosen] for name, value in epoch.items()}
         self._check_metrics(metrics, "by its end")
         for metric in self._sweep.metrics:
             value = metrics.get(metric)

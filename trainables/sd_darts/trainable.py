@@ -20,7 +20,7 @@ from trainables.sd_darts.step import SdDarts
 from trainables.sd_darts.supernet import Supernet
 from trainables.sd_darts.teachers import build_teachers
 from trainables.seeding import seed_global_generators
-from trainables.trainable import CHECKPOINT_PARTS, Metrics, read_done, train
+from trainables.trainable import CHECKPOINT_PARTS, Metrics, train
 
 FOUND = "found.json"
 # What is drawn at random does not depend on the unit's name, so that arms of a study with one seed start alike.
@@ -71,14 +71,6 @@ class Found:
             FileNotFoundError: The search is not finished.
         """
         return cls(**json.loads((folder / FOUND).read_text(encoding="utf-8")))
-
-
-def read_chosen(folder: Path) -> Metrics:
-    """The last value of each metric until the epoch whose architecture was found, from a finished unit's folder."""
-    done = read_done(folder)
-    assert done is not None
-    kept = done["history"][: Found.read(folder).epoch]
-    return {name: value for metrics in kept for name, value in metrics.items()}
 
 
 def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
