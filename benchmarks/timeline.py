@@ -12,6 +12,7 @@ from planned_units import forget
 from rich.console import Console
 
 from nasray.cluster import ray_cluster
+from nasray.cluster_check import ClusterCheck
 from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
 from nasray.run_folder import RunFolder
@@ -78,7 +79,8 @@ def run_units(config: ExperimentConfig, units: Sequence[Unit], num_slots: int) -
         stack.enter_context(ray_cluster(resources))
         view = stack.enter_context(LiveView(units, nowhere))
         tracks = TrackTrials(Tracker(config, folder))
-        failures = run_schedule(units, done, resources, folder.tune, [view, tracks, timeline])
+        nodes = stack.enter_context(ClusterCheck(folder.path).checked(units[0].spec))
+        failures = run_schedule(units, done, resources, folder.tune, nodes, [view, tracks, timeline])
     if failures:
         raise RuntimeError(f"units failed: {failures}")
     return timeline

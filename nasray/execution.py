@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 
 from nasray.cluster import ray_cluster
-from nasray.cluster_check import ClusterCheck
+from nasray.cluster_check import ClusterCheck, NodeCheck
 from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
 from nasray.notes import TellNotes, set_damaged_aside, tell_unlike_devices
@@ -38,7 +38,7 @@ class Execution:
         self.num_units_run = 0
         self._config, self._folder, self._tracker, self._console = config, folder, tracker, console
         self._cluster = ExitStack()
-        self._check = ClusterCheck(folder.path.parent)
+        self._check = ClusterCheck(folder.path)
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +68,12 @@ class Execution:
         self._folder.publish()
         if not self.num_units_run:
             self._cluster.enter_context(ray_cluster(self._config.resources))
-        self._check.check(to_run[0].spec)
-        self.num_units_run += len(to_run)
-        check_resources([*(unit.spec for unit in to_run), *later], self._config.resources)
-        with LiveView(to_run, self._console) as view:
-            self._run(to_run, done, [view, TellNotes(self._console), TrackTrials(self._tracker)])
+        with self._check.checked(to_run[0].spec) as nodes:
+            self.num_units_run += len(to_run)
+            check_resources([*(unit.spec for unit in to_run), *later], self._config.resources)
+            with LiveView(to_run, self._console) as view:
+                told = [view, TellNotes(self._console), TrackTrials(self._tracker)]
+                self._run(to_run, done, nodes, told)
         tell_unlike_devices(units, self._console)
 
     def _still_to_do(self, units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:
@@ -83,13 +84,15 @@ class Execution:
             self._console.print(f"{path} was damaged: it is brought anew from the store", soft_wrap=True)
         return still_to_do(units, targets) if brought else (to_run, done)
 
-    def _run(self, units: Sequence[Unit], done: set[str], callbacks: Sequence[DriverCallback]) -> None:
+    def _run(
+        self, units: Sequence[Unit], done: set[str], nodes: NodeCheck, callbacks: Sequence[DriverCallback]
+    ) -> None:
         """Run the units in one schedule.
 
         Raises:
             SearchFailedError: Some failed; the message gives the reasons.
         """
-        failures = run_schedule(units, done, self._config.resources, self._folder.tune, callbacks)
+        failures = run_schedule(units, done, self._config.resources, self._folder.tune, nodes, callbacks)
         pull_results(*(unit.spec for unit in units if unit.name not in failures))
         self._folder.refresh()
         unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]

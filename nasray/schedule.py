@@ -11,10 +11,12 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.error import TuneError
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from nasray.cluster_check import LACKING, NodeCheck
 from nasray.placement import bundle, chooser
 from nasray.resources import ResourcesConfig
 from nasray.storage.mirror import Mirror
@@ -23,6 +25,7 @@ from search_spaces.atomic_file import writing_below
 from trainables.units import Spec, parse_spec, run_unit
 
 FAILURE = "failure"
+_LACKS = "node_lacks"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,28 @@ class DriverCallback(tune.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+class _UnfitNode(DriverCallback):
+    """Ends the run when a unit tells that its node, which joined later, lacks something: no unit could run there.
+
+    Attributes:
+        error: What is wrong with the node; kept, since Tune raises an error of its own in its place.
+    """
+
+    error: ValueError | None = None
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A unit told something.
+
+        Raises:
+            ValueError: Its node lacks something.
+        """
+        if _LACKS in result:
+            self.error = ValueError(LACKING + result[_LACKS])
+            raise self.error
 
 
 class _NoLines(TrialProgressCallback):
@@ -126,8 +151,22 @@ class LatestFirst(FIFOScheduler):
         return next((trial for trial in trials if trial.status == trial.PENDING), None)
 
 
-def unit_trainable(config: dict[str, Any], mirror: Mirror | None = None) -> None:
-    """The trainable of every trial.
+def units_on_nodes(resources: ResourcesConfig, storage: Path, nodes: NodeCheck) -> Callable[..., Any]:
+    """The trainable of trials that run the unit which stands in their config under "spec".
+
+    Args:
+        resources: What the run may use.
+        storage: Tune's folder.
+        nodes: Checks the nodes that join while it runs.
+    """
+    return tune.with_resources(
+        partial(unit_trainable, mirror=Mirror.of(storage.absolute()), nodes=nodes),
+        lambda config: bundle(parse_spec(config["spec"]), resources),
+    )
+
+
+def unit_trainable(config: dict[str, Any], mirror: Mirror | None, nodes: NodeCheck) -> None:
+    """The trainable of every trial that runs a unit.
 
     Where runs lie in a store, what the unit reads is brought to this node first, and what it wrote to the store after
     every epoch.
@@ -136,6 +175,9 @@ def unit_trainable(config: dict[str, Any], mirror: Mirror | None = None) -> None
     raised, so that Tune does not restart the trial.
     """
     spec = parse_spec(config["spec"])
+    if (lacks := nodes.lacking(spec)) is not None:
+        tune.report({_LACKS: lacks})
+        return
     failure = spec.folder / "failure.txt"
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves a node's GPUs open to those who asked for none
@@ -157,6 +199,7 @@ def run_schedule(
     done: set[str],
     resources: ResourcesConfig,
     storage: Path,
+    nodes: NodeCheck,
     callbacks: Sequence[DriverCallback],
 ) -> dict[str, str]:
     """Run the units in one Tune run; returns the failures, reason by unit's name.
@@ -166,10 +209,18 @@ def run_schedule(
         done: Names of the units that need not run since their results are there.
         resources: What the run may use.
         storage: Tune's folder.
+        nodes: Checks the nodes that join while it runs.
         callbacks: Told of all events, in this process.
+
+    Raises:
+        ValueError: A node that joined lacks something.
+        DiskFullError: There is no space left for Tune's files.
     """
     searcher = ReadyUnits(units, done, chooser(resources))
-    results = run_trials(searcher, LatestFirst(), len(units), "schedule", resources, storage, callbacks)
+    trainable = units_on_nodes(resources, storage, nodes)
+    results = run_trials(
+        searcher, LatestFirst(), len(units), "schedule", resources, storage, callbacks, trainable
+    )
     return failures_of(results, units)
 
 
@@ -181,7 +232,7 @@ def run_trials(
     resources: ResourcesConfig,
     storage: Path,
     callbacks: Sequence[DriverCallback],
-    trainable: Callable[..., Any] | None = None,
+    trainable: Callable[..., Any],
 ) -> tune.ResultGrid:
     """Run trials of units in one Tune run.
 
@@ -193,16 +244,13 @@ def run_trials(
         resources: What the run may use.
         storage: Tune's folder.
         callbacks: Told of all events, in this process.
-        trainable: What a trial does, with its resources; None: its unit.
+        trainable: What a trial does, with its resources.
 
     Raises:
+        ValueError: A node that joined lacks something.
         DiskFullError: There is no space left for Tune's files.
     """
-    if trainable is None:
-        trainable = tune.with_resources(
-            partial(unit_trainable, mirror=Mirror.of(storage.absolute())),
-            lambda config: bundle(parse_spec(config["spec"]), resources),
-        )
+    unfit = _UnfitNode()
     with writing_below(storage):
         tuner = tune.Tuner(
             trainable,
@@ -218,11 +266,16 @@ def run_trials(
                 name=name,
                 storage_path=str(storage.absolute()),
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
-                callbacks=[*callbacks, _NoLines()],
+                callbacks=[unfit, *callbacks, _NoLines()],
                 verbose=0,
             ),
         )
-        return tuner.fit()
+        try:
+            return tuner.fit()
+        except TuneError:
+            if unfit.error is None:
+                raise
+            raise unfit.error from None
 
 
 def _trial_name(trial: Any) -> str:

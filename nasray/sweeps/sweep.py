@@ -11,6 +11,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from rich.console import Console
 
 from nasray.cluster import ray_cluster
+from nasray.cluster_check import ClusterCheck, NodeCheck
 from nasray.config_file import load_config
 from nasray.execution import Execution, SearchFailedError
 from nasray.placement import check_resources, num_slots
@@ -21,6 +22,7 @@ from nasray.schedule import (
     DriverCallback,
     LatestFirst,
     run_trials,
+    units_on_nodes,
 )
 from nasray.sweeps.config import SweepConfig
 from nasray.sweeps.results import SweepResult, best_trials, trials_table, write_results
@@ -76,7 +78,8 @@ def sweep(
                 check_resources([variant.spec for variant in variants], resolved.resources)
                 _run_needed(unit, tracker, console)
                 view = SweepView(requested.sweep.metrics, study, console)
-                _run_trials(requested.sweep, unit, num_left, [TrackSweep(tracker, study), view])
+                with ClusterCheck(folder.path).checked(variants[0].spec) as nodes:
+                    _run_trials(requested.sweep, unit, num_left, nodes, [TrackSweep(tracker, study), view])
         trials, best = trials_table(requested.sweep, study.get_trials()), best_trials(study)
         write_results(trials, requested.sweep, best, SweepFolder.of(folder))
     if not best:
@@ -102,7 +105,11 @@ def _run_needed(unit: SweptUnit, tracker: Tracker, console: Console) -> None:
 
 
 def _run_trials(
-    sweep: SweepConfig, unit: SweptUnit, num_trials: int, callbacks: Sequence[DriverCallback]
+    sweep: SweepConfig,
+    unit: SweptUnit,
+    num_trials: int,
+    nodes: NodeCheck,
+    callbacks: Sequence[DriverCallback],
 ) -> None:
     """Run so many trials in one Tune run.
 
@@ -114,7 +121,16 @@ def _run_trials(
     trials = SweepTrials(sweep, unit, num_trials, lambda spec: num_slots(spec, resources))
     storage = SweepFolder.of(unit.folder).tune
     try:
-        run_trials(trials, _scheduler(sweep), num_trials, "trials", resources, storage, callbacks)
+        run_trials(
+            trials,
+            _scheduler(sweep),
+            num_trials,
+            "trials",
+            resources,
+            storage,
+            callbacks,
+            units_on_nodes(resources, storage, nodes),
+        )
     except TuneError:
         if trials.mistake is None:
             raise

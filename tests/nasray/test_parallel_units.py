@@ -4,6 +4,7 @@ import time
 import psutil
 import pytest
 
+from nasray.cluster_check import ClusterCheck
 from nasray.config_file import load_config
 from nasray.placement import bundle
 from nasray.plan import plan_search
@@ -47,7 +48,8 @@ def test_a_unit_of_which_a_process_is_killed_starts_again(ray_of_two, tiny, tmp_
     killed, over = [], threading.Event()
     killer = threading.Thread(target=kill_one, args=(killed, over))
     killer.start()
-    failures = run_schedule([Unit(spec)], set(), ResourcesConfig(), tmp_path / "tune", [])
+    with ClusterCheck(tmp_path).checked(spec) as nodes:
+        failures = run_schedule([Unit(spec)], set(), ResourcesConfig(), tmp_path / "tune", nodes, [])
     over.set()
     killer.join()
     assert killed
