@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nasray", description="Neural architecture search that ranks all architectures."
     )
+    parser.add_argument("--version", action="version", version=f"nasray {version('nasray')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     search = commands.add_parser(

@@ -34,9 +34,13 @@ class HostsCluster:
 
     def ray(self, line: str, *, code: int | None = 0) -> str:
         """What a command of Ray's prints on the launcher; it must end with the exit code, if one is given."""
+        return self.on_launcher(f"ray {line}", code=code)
+
+    def on_launcher(self, line: str, *, code: int | None = 0) -> str:
+        """What a command prints on the launcher, in the checkout."""
         start = time.monotonic()
-        self.tell(f"$ ray {line}")
-        done = self.launcher.run(f"cd ~/checkout && ray {line}")
+        self.tell(f"$ {line}")
+        done = self.launcher.run(f"cd ~/checkout && {line}")
         self.tell(f"{done.stdout}[{done.returncode} after {time.monotonic() - start:.0f} s]")
         assert code is None or done.returncode == code, done.stdout
         return done.stdout

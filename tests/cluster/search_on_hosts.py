@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from hosts import REPOSITORY
@@ -47,6 +48,11 @@ def search_on_hosts(
         assert "Run folder: /mnt/nasray/" + run.name in told
         _ran_everywhere(cluster, run)
         _tracked_all(cluster, work, run)
+        _shows_a_terminal(cluster)
+        if find_spec("aiohttp_cors"):
+            _takes_a_job(cluster, line)
+        else:
+            tell("`ray job submit` is not tried, for want of Ray's dashboard: make install EXTRAS=dev,cluster")
         cluster.ray("down -y cluster.yaml")
         tell("The same search on the first host alone:")
         alone = cluster.nodes[0].run(
@@ -116,6 +122,27 @@ def _tracked_all(cluster: HostsCluster, work: Path, run: Path) -> None:
     tracked = {name.removeprefix(f"{run.name}/") for name in runs if "/result/" not in name}
     assert tracked == trained, f"tracked: {sorted(tracked)}, trained: {sorted(trained)}"
     assert any("/result/" in name for name in runs)
+
+
+def _shows_a_terminal(cluster: HostsCluster) -> None:
+    """`ray attach` gives one on the first host, in which nasray is there."""
+    typed = r"printf 'hostname; nasray --version; exit\n'"
+    told = cluster.on_launcher(f"{typed} | script -qec 'ray attach cluster.yaml' /dev/null")
+    assert "\nhead\r\nnasray " in told
+
+
+def _takes_a_job(cluster: HostsCluster, line: str) -> None:
+    """`ray job submit`, as the README has it, of the same search, which finds all done."""
+    cluster.on_launcher("mkdir -p job/nasray && cp searches/* job && cp nasray/launch.py job/nasray")
+    cluster.ray("rsync-down cluster.yaml '~/.ray/auth_token' ~/.ray/cluster_token")
+    cluster.on_launcher("(ray dashboard cluster.yaml > ~/dashboard.log 2>&1 &)")
+    _wait_until(lambda: "8265" in cluster.launcher.run("ss -ltn").stdout, 60, "the port must be forwarded")
+    told = cluster.on_launcher(
+        "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=~/.ray/cluster_token ray job submit "
+        f"--address http://localhost:8265 --working-dir job -- python nasray/launch.py {line}"
+    )
+    assert " 0 units run in " in told
+    assert re.search(r"Job 'raysubmit_\w+' succeeded", told)
 
 
 def _same_files(one: Path, other: Path) -> None:

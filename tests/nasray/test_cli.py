@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -162,6 +163,12 @@ def test_a_mistake_is_one_message_and_exit_code_2(arguments, message, tmp_path, 
     assert message in told.err.replace("\n", " ")
     assert "Traceback" not in told.err
     assert not [path for path in tmp_path.rglob("*") if path.name == "config.yaml"]
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"nasray {version('nasray')}\n"
 
 
 @pytest.fixture
