@@ -52,7 +52,9 @@ def search_on_hosts(
         if find_spec("aiohttp_cors"):
             _takes_a_job(cluster, line)
         else:
-            tell("`ray job submit` is not tried, for want of Ray's dashboard: make install EXTRAS=dev,cluster")
+            tell(
+                "`ray job submit` is not tried, for want of Ray's dashboard: make install EXTRAS=dev,cluster"
+            )
         cluster.ray("down -y cluster.yaml")
         tell("The same search on the first host alone:")
         alone = cluster.nodes[0].run(
