@@ -8,8 +8,8 @@ from nasray.study_view import print_study
 
 @pytest.fixture
 def printed(capsys):
-    def show(runs):
-        print_study(runs, Console(width=160, highlight=False))
+    def show(runs, width=160):
+        print_study(runs, Console(width=width, highlight=False))
         return capsys.readouterr().out
 
     return show
@@ -37,6 +37,18 @@ def test_means_stand_with_their_errors(printed):
         line
         == "plain 2 0.700 ± 0.100 0.000 ± 0.000 1.0 ± 0.0 1.000 ± 0.000 1.000 ± 0.000 1.000 ± 0.000 1 ± 0"
     )
+
+
+def test_a_narrow_terminal_shows_all_of_it(printed):
+    arms = ["plain_longer", "smoothed_label"]
+    text = printed(
+        pd.DataFrame([row("blocks", arm, seed, 0.6 + seed) for arm in arms for seed in (0, 1)]), 80
+    )
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    first, second = (line.split() for line in text.splitlines()[-2:])
+    assert first[:3] == ["smoothed_label", "2", "1.100"]
+    assert second[0] == "±0.500"
 
 
 def test_one_run_has_no_error(printed):
