@@ -130,17 +130,17 @@ def _shows_a_terminal(cluster: HostsCluster) -> None:
     """`ray attach` gives one on the first host, in which nasray is there."""
     typed = r"printf 'hostname; nasray --version; exit\n'"
     told = cluster.on_launcher(f"{typed} | script -qec 'ray attach cluster.yaml' /dev/null")
-    assert "\nhead\r\nnasray " in told
+    assert "\nhead\nnasray " in told
 
 
 def _takes_a_job(cluster: HostsCluster, line: str) -> None:
     """`ray job submit`, as the README has it, of the same search, which finds all done."""
     cluster.on_launcher("mkdir -p job/nasray && cp searches/* job && cp nasray/launch.py job/nasray")
-    cluster.ray("rsync-down cluster.yaml '~/.ray/auth_token' ~/.ray/cluster_token")
+    cluster.ray("rsync-down cluster.yaml '~/.ray/auth_token' ~/.nasray_token")
     cluster.on_launcher("(ray dashboard cluster.yaml > ~/dashboard.log 2>&1 &)")
     _wait_until(lambda: "8265" in cluster.launcher.run("ss -ltn").stdout, 60, "the port must be forwarded")
     told = cluster.on_launcher(
-        "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=~/.ray/cluster_token ray job submit "
+        "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=~/.nasray_token ray job submit "
         f"--address http://localhost:8265 --working-dir job -- python nasray/launch.py {line}"
     )
     assert " 0 units run in " in told
