@@ -50,12 +50,12 @@ class HostsCluster:
         return self.ray(f"submit cluster.yaml nasray/launch.py {arguments}", code=code)
 
     @contextmanager
-    def submitted(self, arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def submitted(self, arguments: str, *, options: str = "") -> Iterator[subprocess.Popen[str]]:
         """The search while it runs; at the end the connection is dropped, if it is still there."""
-        self.tell(f"$ ray submit cluster.yaml nasray/launch.py {arguments}  (to be stopped)")
-        line = f"cd ~/checkout && ray submit cluster.yaml nasray/launch.py {arguments}"
+        line = f"ray submit {options} cluster.yaml nasray/launch.py {arguments}"
+        self.tell(f"$ {line}  (to be stopped)")
         with subprocess.Popen(
-            self.launcher.command(line),
+            self.launcher.command(f"cd ~/checkout && {line}"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

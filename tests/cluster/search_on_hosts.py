@@ -1,4 +1,4 @@
-"""A search on three hosts of our own, from `ray up` to `ray down`, stopped twice on its way, and what it must leave.
+"""A search on three hosts of our own, from `ray up` to `ray down`, stopped three times on its way, and what it must leave.
 
     python tests/cluster/search_on_hosts.py [CONFIG a.b=value ...]
 
@@ -40,8 +40,10 @@ def search_on_hosts(
     with hosts_cluster(work, searches, tell) as cluster:
         cluster.ray("up -y cluster.yaml")
         cluster.ray(f"submit cluster.yaml wait_for_nodes.py {len(cluster.nodes)}")
+        assert f" {len(cluster.nodes)} local.cluster.node" in cluster.ray("exec cluster.yaml 'ray status'")
         _refuses_a_folder_of_one_host(cluster, line)
         _survives_a_lost_connection(cluster, line)
+        _outlives_its_connection(cluster, line)
         _ends_by_sigterm(cluster, line)
         told = cluster.submit(line)
         run = _run_folder(cluster.storage)
@@ -90,6 +92,19 @@ def _survives_a_lost_connection(cluster: HostsCluster, line: str) -> None:
         assert client.poll() is None
     _wait_until(lambda: not cluster.drivers(), 60, "the search must end with its terminal")
     assert not list(cluster.storage.glob("*/ranking.parquet"))
+
+
+def _outlives_its_connection(cluster: HostsCluster, line: str) -> None:
+    """In tmux the search goes on, until it is told to end there."""
+    with cluster.submitted(line, options="--tmux") as client:
+        _wait_until(lambda: cluster.drivers() or client.poll() is not None, 60, "the search must start")
+        assert client.poll() is None
+    before = len(_done(cluster.storage))
+    _wait_until(lambda: len(_done(cluster.storage)) > before, 300, "one more unit must be done")
+    seen = "sleep 20 | timeout 20 script -qec 'ray attach --tmux cluster.yaml' /dev/null"
+    assert "teacher" in cluster.on_launcher(seen, code=None)
+    cluster.nodes[0].run("tmux send-keys C-c")
+    _wait_until(lambda: not cluster.drivers(), 60, "Ctrl-C must end the search")
 
 
 def _ends_by_sigterm(cluster: HostsCluster, line: str) -> None:
