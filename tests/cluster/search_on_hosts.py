@@ -1,4 +1,4 @@
-"""A search on three hosts of our own, from `ray up` to `ray down`, stopped three times on its way, and what it must leave.
+"""A search on three hosts of our own, from `ray up` to `ray down`, stopped thrice on its way, and what it must leave.
 
     python tests/cluster/search_on_hosts.py [CONFIG a.b=value ...]
 
