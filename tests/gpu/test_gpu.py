@@ -1,7 +1,9 @@
 """What a real GPU must show; `make gpu-check` runs it. Elsewhere it is skipped."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -133,6 +135,34 @@ def test_two_units_share_a_gpu(cell, tmp_path):
     assert [process.wait() for process in processes] == [0, 0]
     alone = (tmp_path / "alone" / "supernet.safetensors").read_bytes()
     assert all((spec.folder / "supernet.safetensors").read_bytes() == alone for spec in units)
+
+
+def test_a_search_is_scheduled_on_the_gpu(tmp_path):
+    """Through Ray, two units at a time on a GPU, and none of them on the CPU."""
+    search = [
+        "digits",
+        "name=gpu",
+        "retrain=null",
+        "teacher.train.epochs=1",
+        "searches.0.epochs=1",
+        "searches.1.epochs=2",
+    ]
+    placed = ["compute.device=cuda", "resources.gpus_per_unit=0.5", "resources.address=local"]
+    command = [
+        Path(sys.executable).with_name("nasray"),
+        "search",
+        *search,
+        *placed,
+        f"storage.root={tmp_path}",
+    ]
+    subprocess.run(command, check=True)
+    done = {path: json.loads(path.read_text()) for path in (tmp_path / "gpu" / "units").rglob("done.json")}
+    cells = [
+        content["devices"] for path, content in done.items() if path.parent.parent.name.startswith("block_")
+    ]
+    assert cells
+    assert all(devices == [torch.cuda.get_device_name()] for devices in cells)
+    assert (tmp_path / "gpu" / "ranking.parquet").exists()
 
 
 @pytest.mark.skipif(NUM_GPUS < 2, reason=f"needs two GPUs that torch sees; this machine has {NUM_GPUS}")
