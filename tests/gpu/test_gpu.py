@@ -145,7 +145,7 @@ def test_a_search_is_scheduled_on_the_gpu(tmp_path):
         "retrain=null",
         "teacher.train.epochs=1",
         "searches.0.epochs=1",
-        "searches.1.epochs=2",
+        "searches.1.epochs=5",
     ]
     placed = ["compute.device=cuda", "resources.gpus_per_unit=0.5", "resources.address=local"]
     command = [
