@@ -79,7 +79,7 @@ def run_units(config: ExperimentConfig, units: Sequence[Unit], num_slots: int) -
         stack.enter_context(ray_cluster(resources))
         view = stack.enter_context(LiveView(units, nowhere))
         tracks = TrackTrials(Tracker(config, folder))
-        nodes = stack.enter_context(ClusterCheck(folder.path).checked(units[0].spec))
+        nodes = stack.enter_context(ClusterCheck(folder.path).checked([unit.spec for unit in units]))
         failures = run_schedule(units, done, resources, folder.tune, nodes, [view, tracks, timeline])
     if failures:
         raise RuntimeError(f"units failed: {failures}")

@@ -65,13 +65,18 @@ def _joined(address: str | None) -> bool:
     """
     if address in (None, "auto"):  # as Ray reads it
         address = os.environ.get(ray_constants.RAY_ADDRESS_ENVIRONMENT_VARIABLE) or address
+    if address is not None and "://" in address:
+        raise ValueError(
+            f"resources.address, or RAY_ADDRESS, must be host:port of a cluster that this machine belongs to, got "
+            f"{address}, for Ray's client, in which no search can run: start it on the cluster, by `ray submit` or "
+            "`ray job submit`"
+        )
     found = address
     try:
-        if address is None or "://" not in address:
-            found = services.canonicalize_bootstrap_address(address)
-            if found is None:
-                return False
-            _check_answers(found)
+        found = services.canonicalize_bootstrap_address(address)
+        if found is None:
+            return False
+        _check_answers(found)
         ray.init(address=address, log_to_driver=False, logging_level="error")
     except (ValueError, ConnectionError, RuntimeError, RayError) as error:
         raise ValueError(

@@ -2,10 +2,12 @@
 
 import secrets
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from search_spaces.atomic_file import write_text
 from trainables.units import Spec, parse_spec
 
 _PACKAGES = ("nasray", "torch", "torchvision", "numpy")
+_SECONDS_TO_ANSWER = 600.0
 _SEEN = ".seen"  # folder of the markers in a run's folder; hidden, so that no mirror takes it for results
 LACKING = "each node of the cluster must see what this one sees, but\n"
 
@@ -30,7 +33,7 @@ class Expected:
         url: The store, if there is one.
         marker: Name of a file below the storage.
         content: What stands in it, and in no other folder's.
-        sources: Digests of the files behind the config's names.
+        sources: The names in the config that files are behind, each with its file's digest.
         versions: The packages' versions.
     """
 
@@ -38,55 +41,61 @@ class Expected:
     url: str | None
     marker: str
     content: str
-    sources: dict[str, str]
+    sources: frozenset[tuple[str, str]]
     versions: dict[str, str]
 
-    def lacking(self, spec: Spec) -> str | None:
-        """What the node that this runs on lacks, or the first of several things, in one line; None: nothing.
+    @property
+    def mirror(self) -> Mirror | None:
+        """The mirror of the store on the node that this runs on."""
+        return None if self.url is None else Mirror.create(self.url, self.storage)
 
-        Args:
-            spec: A unit, which tells data, modules and checkpoints.
-        """
-        return next(self._differences(spec), None)
+    def lacking(self, specs: Sequence[Spec]) -> str | None:
+        """What the node that this runs on lacks for the units, or the first of several things, in one line."""
+        found = chain([self.lacking_storage()], map(self.lacking_for, specs))
+        return next((text for text in found if text is not None), None)
 
-    def _differences(self, spec: Spec) -> Iterator[str]:
-        yield from self._lacking_of_folder() if self.url is None else self._lacking_of_store(self.url)
-        versions = _versions()
-        for name, wanted in self.versions.items():
-            if versions[name] != wanted:
-                yield f"{name} must be {wanted}, as here, but is {versions[name]} there: install it again with `ray up`"
-        try:
-            sources, _ = spec.inputs.sources, spec.inputs.images
-        except (ValueError, OSError) as error:
-            yield f"{error} (see file_mounts in the cluster's file)"
-            return
-        for name, digest in self.sources.items():
-            if sources[name] != digest:
-                yield f"the file of {name} differs from the one here: bring it there with `ray up`"
-
-    def _lacking_of_folder(self) -> Iterator[str]:
-        path = self.storage / self.marker
-        if not path.is_file() or path.read_text(encoding="utf-8") != self.content:
-            yield (
+    def lacking_storage(self) -> str | None:
+        """What is wrong with the storage, as the node that this runs on sees it; None: nothing."""
+        if self.url is None:
+            path = self.storage / self.marker
+            if path.is_file() and path.read_text(encoding="utf-8") == self.content:
+                return None
+            return (
                 f"storage.root must be a folder that all nodes share, but {self.storage} is another one there, or "
                 "none: mount it there, or set storage.root, which may be an object store's URL (on a cluster of "
                 "`ray up`, NASRAY_STORAGE in its file)"
             )
-
-    def _lacking_of_store(self, url: str) -> Iterator[str]:
         try:
-            found = Mirror.create(url, self.storage).store.read(self.marker)
+            found = Mirror.create(self.url, self.storage).store.read(self.marker)
         except (OSError, ValueError) as error:
-            yield (
+            return (
                 f"storage.root must be a store that all nodes reach, and {self.storage} a folder each can make, but "
                 f"{error} (credentials and endpoint must be in the environment in which `ray start` ran)"
             )
-            return
-        if found != self.content.encode():
-            yield (
-                f"storage.root must be the same store for all nodes, but {url} is another one there: see "
-                "AWS_ENDPOINT_URL"
-            )
+        if found == self.content.encode():
+            return None
+        return (
+            f"storage.root must be the same store for all nodes, but {self.url} is another one there: see "
+            "AWS_ENDPOINT_URL"
+        )
+
+    def lacking_for(self, spec: Spec) -> str | None:
+        """What else the node that this runs on lacks for a unit: packages, modules, data; None: nothing."""
+        versions = _versions()
+        for name, wanted in self.versions.items():
+            if versions[name] != wanted:
+                found = versions[name]
+                return (
+                    f"{name} must be {wanted}, as here, but is {found} there: install it again with `ray up`"
+                )
+        try:
+            sources, _ = spec.inputs.sources, spec.inputs.images
+        except (ValueError, OSError) as error:
+            return f"{error} (see file_mounts in the cluster's file)"
+        for name, digest in sources.items():
+            if (name, digest) not in self.sources:
+                return f"the file of {name} differs from the one here: bring it there with `ray up`"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +105,35 @@ class NodeCheck:
     Attributes:
         expected: What it must see.
         checked: The nodes that need it no more, by Ray's ids.
+        pauses: Seconds after which a storage that is not there is looked for again: it may be away for a moment.
     """
 
     expected: Expected
     checked: frozenset[str]
+    pauses: tuple[float, ...] = (5.0, 15.0, 40.0)
 
     def lacking(self, spec: Spec) -> str | None:
         """What this node lacks, behind its address; None: nothing."""
         if ray.get_runtime_context().get_node_id() in self.checked:
             return None
-        text = self.expected.lacking(spec)
+        text = self._lacking_storage() or self.expected.lacking_for(spec)
         return None if text is None else _line(ray.util.get_node_ip_address(), text)
+
+    def _lacking_storage(self) -> str | None:
+        if self.expected.content in _reached:
+            return None
+        text = self.expected.lacking_storage()
+        for pause in self.pauses:
+            if text is None:
+                break
+            time.sleep(pause)
+            text = self.expected.lacking_storage()
+        if text is None:
+            _reached.add(self.expected.content)
+        return text
+
+
+_reached = set[str]()  # contents of markers that this process found
 
 
 class ClusterCheck:
@@ -121,13 +148,13 @@ class ClusterCheck:
         self._checked: set[str] = set()
 
     @contextmanager
-    def checked(self, spec: Spec) -> Iterator[NodeCheck]:
+    def checked(self, specs: Sequence[Spec]) -> Iterator[NodeCheck]:
         """Check the nodes that joined since the last call; gives what checks, within, those that join later.
 
         A cluster's only node is this one, and needs no check.
 
         Args:
-            spec: One of the units to run, which tells data, modules and checkpoints.
+            specs: The units to run, which tell data, modules and checkpoints.
 
         Raises:
             ValueError: A node lacks something; one line per node, with the node's address and what it lacks.
@@ -135,46 +162,67 @@ class ClusterCheck:
         with _marker(self._run) as (marker, content):
             mirror = Mirror.of(self._run)
             expected = Expected(
-                storage=self._run.parent,
+                storage=self._run.parent if mirror is None else mirror.folder,
                 url=None if mirror is None else mirror.url,
                 marker=marker,
                 content=content,
-                sources=spec.inputs.sources,
+                sources=frozenset(item for spec in specs for item in spec.inputs.sources.items()),
                 versions=_versions(),
             )
-            self._check(expected, spec)
+            self._check(expected, _representatives(specs))
             yield NodeCheck(expected, frozenset(self._checked))
 
-    def _check(self, expected: Expected, spec: Spec) -> None:
-        nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    def _check(self, expected: Expected, specs: Sequence[Spec]) -> None:
+        nodes = _alive()
         unchecked = [node_id for node_id in nodes if node_id not in self._checked]
         if len(nodes) > 1:
+            plain = [spec.model_dump(mode="json") for spec in specs]
             tasks = [
                 ray.remote(num_cpus=0, max_retries=1)(_lacking)
                 .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False))
-                .remote(expected, spec.model_dump(mode="json"))
+                .remote(expected, plain)
                 for node_id in unchecked
             ]
-            answers = zip(unchecked, map(_answer, tasks), strict=True)
-            told = [_line(nodes[node_id], text) for node_id, text in answers if text]
+            ray.wait(tasks, num_returns=len(tasks), timeout=_SECONDS_TO_ANSWER)
+            answers = dict(zip(unchecked, map(_answer, tasks), strict=True))
+            alive = _alive()  # some may have left meanwhile
+            unchecked = [node_id for node_id in unchecked if node_id in alive]
+            told = [_line(nodes[node_id], text) for node_id in unchecked if (text := answers[node_id])]
             if told:
                 raise ValueError(LACKING + "\n".join(told))
         self._checked.update(unchecked)
+
+
+def _alive() -> dict[str, str]:
+    """The addresses of the nodes that are there, by Ray's ids."""
+    return {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+
+
+def _representatives(specs: Sequence[Spec]) -> list[Spec]:
+    """Units of which each reads something that those before it do not."""
+    chosen: list[Spec] = []
+    for spec in specs:
+        sources, data = spec.inputs.sources.items(), spec.inputs.data
+        if not any(data == one.inputs.data and sources <= one.inputs.sources.items() for one in chosen):
+            chosen.append(spec)
+    return chosen
 
 
 def _line(address: str, text: str) -> str:
     return f"  {address}: {text}"
 
 
-def _lacking(expected: Expected, plain: dict[str, Any]) -> str | None:
-    """What this node lacks for a unit, given as plain data; it may lack what that names."""
-    return expected.lacking(parse_spec(plain))
+def _lacking(expected: Expected, plain: list[dict[str, Any]]) -> str | None:
+    """What this node lacks for units, given as plain data; it may lack what they name."""
+    return expected.lacking([parse_spec(one) for one in plain])
 
 
 def _answer(task: Any) -> str | None:
     """What the node lacks, or why it could not be asked."""
     try:
-        return ray.get(task)
+        return ray.get(task, timeout=0)
+    except ray.exceptions.GetTimeoutError:
+        return f"it gave no answer for {_SECONDS_TO_ANSWER:.0f} s: a disk that hangs may be why"
     except ray.exceptions.RayError as error:
         return f"the check did not run there: {str(error).strip().splitlines()[-1]}"
 
@@ -194,7 +242,7 @@ def _marker(run: Path) -> Iterator[tuple[str, str]]:
         shutil.rmtree(path.parent, ignore_errors=True)
         write_text(path, content)
         try:
-            yield str(path.relative_to(run.parent)), content
+            yield path.relative_to(run.parent).as_posix(), content
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
         return

@@ -1,5 +1,6 @@
 """Running units: those whose results are missing, in one schedule, shown and tracked."""
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self
@@ -11,14 +12,17 @@ from nasray.cluster_check import ClusterCheck, NodeCheck
 from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
 from nasray.notes import TellNotes, set_damaged_aside, tell_unlike_devices
-from nasray.placement import check_resources
+from nasray.placement import check_resources, node_resources
 from nasray.plan import still_to_do
 from nasray.run_folder import RunFolder
 from nasray.schedule import DriverCallback, Unit, run_schedule
 from nasray.storage.staged import fetch_damaged, pull_results
 from nasray.tracking import Tracker
 from nasray.trial_tracking import TrackTrials
+from nasray.waiting import TellWaiting
 from trainables.units import Spec
+
+_SECONDS_TO_BE_SEEN = 70.0
 
 
 class SearchFailedError(RuntimeError):
@@ -39,6 +43,7 @@ class Execution:
         self._config, self._folder, self._tracker, self._console = config, folder, tracker, console
         self._cluster = ExitStack()
         self._check = ClusterCheck(folder.path)
+        self._nodes_before: list[dict[str, float]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +73,15 @@ class Execution:
         self._folder.publish()
         if not self.num_units_run:
             self._cluster.enter_context(ray_cluster(self._config.resources))
-        with self._check.checked(to_run[0].spec) as nodes:
+        with self._check.checked([unit.spec for unit in to_run]) as nodes:
             self.num_units_run += len(to_run)
-            check_resources([*(unit.spec for unit in to_run), *later], self._config.resources)
+            check_resources(
+                [*(unit.spec for unit in to_run), *later], self._config.resources, self._nodes_before
+            )
+            self._nodes_before += node_resources()
             with LiveView(to_run, self._console) as view:
-                told = [view, TellNotes(self._console), TrackTrials(self._tracker)]
+                notes = [TellNotes(self._console), TellWaiting(self._config.resources, self._console)]
+                told = [view, *notes, TrackTrials(self._tracker)]
                 self._run(to_run, done, nodes, told)
         tell_unlike_devices(units, self._console)
 
@@ -95,8 +104,8 @@ class Execution:
         failures = run_schedule(units, done, self._config.resources, self._folder.tune, nodes, callbacks)
         pull_results(*(unit.spec for unit in units if unit.name not in failures))
         self._folder.refresh()
-        unfinished = [unit.name for unit in units if unit.name not in failures and not unit.spec.is_done]
-        if unfinished and not failures:
+        unfinished = [] if failures else _without_results(units)
+        if unfinished:
             failures = dict.fromkeys(unfinished, "it did not run to its end")
         if failures:
             reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
@@ -104,3 +113,16 @@ class Execution:
                 f"{len(failures)} of {len(units)} units failed; the others' results are kept in "
                 f"{self._folder.path}:\n{reasons}"
             )
+
+
+def _without_results(units: Sequence[Unit]) -> list[str]:
+    """The names of the units that left no results.
+
+    A shared disk may believe for up to a minute that what it looked for before is not there (nfs(5), lookupcache).
+    """
+    deadline = time.monotonic() + _SECONDS_TO_BE_SEEN
+    while units := [unit for unit in units if not unit.spec.is_done]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    return [unit.name for unit in units]

@@ -65,6 +65,10 @@ class LiveView(DriverCallback):
         """A unit finished an epoch."""
         self._state(trial).metrics.update(result)
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A unit failed, and is to be started again."""
+        self._state(trial).state = "waiting"
+
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A unit ended."""
         state = self._state(trial)

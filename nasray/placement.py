@@ -22,6 +22,11 @@ def describe(spec: Spec, resources: ResourcesConfig) -> str:
     return _text(_taken(spec, resources))
 
 
+def has_node(spec: Spec, resources: ResourcesConfig) -> bool:
+    """Whether a node that is there now could run the unit, if nothing else were on it."""
+    return any(node.take(_taken(spec, resources)) for node in _nodes())
+
+
 def num_slots(spec: Spec, resources: ResourcesConfig) -> int:
     """How many units like this may run at once: as many as the cluster's nodes hold now, or as the config says."""
     if resources.max_concurrent is not None:
@@ -62,14 +67,21 @@ def chooser(resources: ResourcesConfig) -> Callable[[Sequence[Spec], Sequence[Sp
     return choose
 
 
-def check_resources(specs: Sequence[Spec], resources: ResourcesConfig) -> None:
+def check_resources(
+    specs: Sequence[Spec], resources: ResourcesConfig, earlier: Sequence[Mapping[str, float]] = ()
+) -> None:
     """Refuse units that no node could ever run, instead of waiting for ever.
+
+    Args:
+        specs: The units.
+        resources: What the run may use.
+        earlier: What nodes had that were there before: such ones may come again, as where machines are rented.
 
     Raises:
         ValueError: A unit asks for more CPUs or GPUs than a node has, for another kind of GPU, or computes on a GPU and
             asks for none.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [*node_resources(), *earlier]
     for spec in specs:
         wanted = _taken(spec, resources)
         if spec.inputs.compute.device == "cuda" and "GPU" not in wanted:
@@ -142,9 +154,14 @@ def _gpus(spec: Spec, resources: ResourcesConfig) -> float:
     return min(resources.gpus_by_kind.get(spec.kind, resources.gpus_per_unit), spec.num_processes)
 
 
+def node_resources() -> list[dict[str, float]]:
+    """What each node has that is there now."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
 def _nodes() -> list[Node]:
     """The nodes that are alive, with nothing on them."""
-    return [Node(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    return [Node(resources) for resources in node_resources()]
 
 
 def _exactly(amounts: Mapping[str, float]) -> dict[str, int]:
@@ -156,4 +173,4 @@ def _text(amounts: Mapping[str, float]) -> str:
     """Amounts in words: CPUs, GPUs and which ones."""
     counted = [f"{amounts[kind]:g} {kind}" for kind in ("CPU", "GPU") if amounts.get(kind)]
     named = [kind.partition(":")[2] for kind in sorted(amounts) if kind.startswith("accelerator_type:")]
-    return ", ".join(counted) + (f" ({', '.join(named)})" if named else "")
+    return (", ".join(counted) or "no CPUs") + (f" ({', '.join(named)})" if named else "")

@@ -19,7 +19,6 @@ from ray.tune.search import Searcher
 from nasray.cluster_check import LACKING, NodeCheck
 from nasray.placement import bundle, chooser
 from nasray.resources import ResourcesConfig
-from nasray.storage.mirror import Mirror
 from nasray.storage.staged import staged
 from search_spaces.atomic_file import writing_below
 from trainables.units import Spec, parse_spec, run_unit
@@ -151,21 +150,20 @@ class LatestFirst(FIFOScheduler):
         return next((trial for trial in trials if trial.status == trial.PENDING), None)
 
 
-def units_on_nodes(resources: ResourcesConfig, storage: Path, nodes: NodeCheck) -> Callable[..., Any]:
+def units_on_nodes(resources: ResourcesConfig, nodes: NodeCheck) -> Callable[..., Any]:
     """The trainable of trials that run the unit which stands in their config under "spec".
 
     Args:
         resources: What the run may use.
-        storage: Tune's folder.
         nodes: Checks the nodes that join while it runs.
     """
     return tune.with_resources(
-        partial(unit_trainable, mirror=Mirror.of(storage.absolute()), nodes=nodes),
+        partial(unit_trainable, nodes=nodes),
         lambda config: bundle(parse_spec(config["spec"]), resources),
     )
 
 
-def unit_trainable(config: dict[str, Any], mirror: Mirror | None, nodes: NodeCheck) -> None:
+def unit_trainable(config: dict[str, Any], nodes: NodeCheck) -> None:
     """The trainable of every trial that runs a unit.
 
     Where runs lie in a store, what the unit reads is brought to this node first, and what it wrote to the store after
@@ -182,7 +180,7 @@ def unit_trainable(config: dict[str, Any], mirror: Mirror | None, nodes: NodeChe
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves a node's GPUs open to those who asked for none
     try:
-        with staged(spec, mirror) as leave:
+        with staged(spec, nodes.expected.mirror) as leave:
             for metrics in run_unit(spec):
                 leave()
                 tune.report(metrics)
@@ -217,7 +215,7 @@ def run_schedule(
         DiskFullError: There is no space left for Tune's files.
     """
     searcher = ReadyUnits(units, done, chooser(resources))
-    trainable = units_on_nodes(resources, storage, nodes)
+    trainable = units_on_nodes(resources, nodes)
     results = run_trials(
         searcher, LatestFirst(), len(units), "schedule", resources, storage, callbacks, trainable
     )

@@ -32,6 +32,7 @@ from nasray.sweeps.trials import SweepTrials
 from nasray.sweeps.unit import SweepFolder, SweptUnit
 from nasray.sweeps.view import SweepView
 from nasray.tracking import Tracker
+from nasray.waiting import TellWaiting
 
 _MAX_EPOCHS = 10**6  # where ASHA's rungs end, beyond any trial
 
@@ -78,8 +79,9 @@ def sweep(
                 check_resources([variant.spec for variant in variants], resolved.resources)
                 _run_needed(unit, tracker, console)
                 view = SweepView(requested.sweep.metrics, study, console)
-                with ClusterCheck(folder.path).checked(variants[0].spec) as nodes:
-                    _run_trials(requested.sweep, unit, num_left, nodes, [TrackSweep(tracker, study), view])
+                with ClusterCheck(folder.path).checked([variant.spec for variant in variants]) as nodes:
+                    told = [TrackSweep(tracker, study), view, TellWaiting(resolved.resources, console)]
+                    _run_trials(requested.sweep, unit, num_left, nodes, told)
         trials, best = trials_table(requested.sweep, study.get_trials()), best_trials(study)
         write_results(trials, requested.sweep, best, SweepFolder.of(folder))
     if not best:
@@ -129,7 +131,7 @@ def _run_trials(
             resources,
             storage,
             callbacks,
-            units_on_nodes(resources, storage, nodes),
+            units_on_nodes(resources, nodes),
         )
     except TuneError:
         if trials.mistake is None:

@@ -97,8 +97,8 @@ class SweepTrials(OptunaSearch):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Record how a trial ended: well, pruned by the scheduler, or failed with a reason."""
+        pull_results(self._specs[trial_id])  # first: if the store is away, Tune comes here once more
         spec = self._specs.pop(trial_id)
-        pull_results(spec)
         if error:
             self._fail(trial_id, "its process failed too often")
         elif result and FAILURE in result:

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -204,17 +205,21 @@ def test_what_is_no_address_of_a_cluster_is_told(address):
     "error", [AuthenticationError("no token"), RuntimeError("no token"), ConnectionError("no token")]
 )
 def test_a_cluster_that_lets_nobody_in_is_told(error, monkeypatch):
-    """By a scheme, which Ray's client reads: nobody knocks before it."""
-
     def refuse(**how):
         raise error
 
     monkeypatch.setattr(ray, "init", refuse)
-    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:9")
-    with pytest.raises(
-        ValueError, match=r"got ray://127\.0\.0\.1:9: .*no token.*; start the cluster, or set"
-    ):
-        ray_cluster(ResourcesConfig()).__enter__()
+    with socket.create_server(("", 0)) as server:  # Ray asks at the address by which others see this machine
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(ValueError, match=f"got {address}: .*no token.*; start the cluster, or set"):
+            ray_cluster(ResourcesConfig()).__enter__()
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_rays_client_is_refused(config_file, capsys):
+    assert main(["search", config_file, "resources.address=ray://127.0.0.1:10001"]) == 2
+    assert "got ray://127.0.0.1:10001, for Ray's client" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_a_url_with_a_secret_is_refused_as_run(tmp_path, monkeypatch, capsys):

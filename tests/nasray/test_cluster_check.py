@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import replace
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from nasray.run_folder import RunFolder
 from nasray.schedule import Unit, run_schedule
 from nasray.storage.mirror import Mirror
 from nasray.storage.store import Store
+from trainables.inputs import UnitInputs
 from trainables.units import parse_spec
 
 OWN = """
@@ -55,7 +57,7 @@ def expected(spec, tmp_path):
         url=None,
         marker="marker",
         content="here",
-        sources=spec.inputs.sources,
+        sources=frozenset(spec.inputs.sources.items()),
         versions={"torch": version("torch")},
     )
 
@@ -67,33 +69,33 @@ def unseen(spec):
 
 
 def test_a_node_that_sees_the_same_lacks_nothing(unseen, expected):
-    assert expected.lacking(unseen) is None
+    assert expected.lacking([unseen]) is None
 
 
 def test_a_folder_that_is_not_there_is_named(unseen, expected, tmp_path):
     (tmp_path / "marker").unlink()
-    assert f"but {tmp_path} is another one there, or none" in expected.lacking(unseen)
+    assert f"but {tmp_path} is another one there, or none" in expected.lacking([unseen])
 
 
 def test_a_folder_of_the_same_name_is_not_the_same(unseen, expected, tmp_path):
     (tmp_path / "marker").write_text("there")
-    assert "storage.root must be a folder that all nodes share" in expected.lacking(unseen)
+    assert "storage.root must be a folder that all nodes share" in expected.lacking([unseen])
 
 
 def test_another_version_is_told(unseen, expected):
-    message = replace(expected, versions={"torch": "1.0"}).lacking(unseen)
+    message = replace(expected, versions={"torch": "1.0"}).lacking([unseen])
     assert message.startswith(f"torch must be 1.0, as here, but is {version('torch')} there")
 
 
 def test_a_module_that_is_missing_is_named(unseen, expected, tmp_path, monkeypatch):
     (tmp_path / "own_operation.py").unlink()
     monkeypatch.delitem(sys.modules, "own_operation")
-    assert "no module 'own_operation'" in expected.lacking(unseen)
+    assert "no module 'own_operation'" in expected.lacking([unseen])
 
 
 def test_a_module_that_differs_is_named(unseen, expected, tmp_path):
     (tmp_path / "own_operation.py").write_text(OWN + "# changed since\n")
-    message = expected.lacking(unseen)
+    message = expected.lacking([unseen])
     assert message.startswith("the file of own_operation:identity differs from the one here")
 
 
@@ -101,17 +103,17 @@ def test_a_store_that_is_reached_and_one_that_is_not(unseen, expected, tmp_path)
     store = Store(f"file://{tmp_path}/bucket")
     store.write("seen", b"here")
     expected = replace(expected, url=store.url, storage=tmp_path / "staging", marker="seen")
-    assert expected.lacking(unseen) is None
-    message = replace(expected, marker="other").lacking(unseen)
+    assert expected.lacking([unseen]) is None
+    message = replace(expected, marker="other").lacking([unseen])
     assert message.startswith("storage.root must be the same store for all nodes")
     (tmp_path / "in the way").touch()
-    message = replace(expected, storage=tmp_path / "in the way" / "x").lacking(unseen)
+    message = replace(expected, storage=tmp_path / "in the way" / "x").lacking([unseen])
     assert message.startswith("storage.root must be a store that all nodes reach")
 
 
 @pytest.mark.usefixtures("ray_of_two")
 def test_the_only_node_is_this_one(spec, expected, tmp_path):
-    with ClusterCheck(tmp_path / "runs" / "tiny").checked(spec) as nodes:
+    with ClusterCheck(tmp_path / "runs" / "tiny").checked([spec]) as nodes:
         assert nodes.checked == {node["NodeID"] for node in ray.nodes()}
         # What is wrong elsewhere is not asked here.
         assert NodeCheck(replace(expected, content="there"), nodes.checked).lacking(spec) is None
@@ -122,7 +124,7 @@ def test_the_marker_is_there_as_long_as_nodes_may_join(spec, tmp_path):
     run = tmp_path / "runs" / "tiny"
     (run / ".seen").mkdir(parents=True)
     (run / ".seen" / "old").touch()  # of a launch that was killed
-    with ClusterCheck(run).checked(spec) as nodes:
+    with ClusterCheck(run).checked([spec]) as nodes:
         (marker,) = (run / ".seen").iterdir()
         assert nodes.expected.marker == f"tiny/.seen/{marker.name}"
         assert NodeCheck(nodes.expected, frozenset()).lacking(spec) is None
@@ -134,10 +136,40 @@ def test_the_marker_of_a_store_lies_in_the_store(spec, tmp_path):
     store = Store(f"file://{tmp_path}/bucket")
     store.write("tiny/.seen/old", b"")
     Mirror.create(store.url, tmp_path / "staging")
-    with ClusterCheck(tmp_path / "staging" / "tiny").checked(spec) as nodes:
+    with ClusterCheck(tmp_path / "staging" / "tiny").checked([spec]) as nodes:
         assert list(store.entries("tiny/.seen")) == [nodes.expected.marker]
         assert NodeCheck(nodes.expected, frozenset()).lacking(spec) is None
     assert store.entries("tiny/.seen") == {}
+
+
+@pytest.mark.usefixtures("ray_of_two")
+def test_units_with_fewer_names_are_checked_as_well(spec, tmp_path):
+    """Such as SD-DARTS's beside a search with a teacher of the user's own; and what they alone name."""
+    plain = UnitInputs(
+        seed=0, data=spec.inputs.data, search_space={"source": "digits"}, compute=spec.inputs.compute
+    )
+    other = spec.model_copy(update={"inputs": plain})
+    for specs in ([spec, other], [other, spec]):
+        with ClusterCheck(tmp_path / "runs" / "tiny").checked(specs) as nodes:
+            later = NodeCheck(nodes.expected, frozenset())
+            assert [later.lacking(one) for one in specs] == [None, None]
+            (tmp_path / "own_operation.py").write_text(OWN + "# changed since\n")
+            unseen = parse_spec(spec.model_dump(mode="json"))
+            assert "the file of own_operation:identity differs" in later.lacking(unseen)
+            assert later.lacking(other) is None
+            (tmp_path / "own_operation.py").write_text(OWN)
+
+
+@pytest.mark.usefixtures("ray_of_two")
+def test_a_storage_that_is_away_for_a_moment_is_waited_for(spec, tmp_path):
+    run = tmp_path / "runs" / "tiny"
+    with ClusterCheck(run).checked([spec]) as nodes:
+        away = run.rename(tmp_path / "away")
+        back = threading.Timer(1, away.rename, [run])
+        back.start()
+        assert "but" in NodeCheck(nodes.expected, frozenset(), pauses=()).lacking(spec)
+        assert NodeCheck(nodes.expected, frozenset(), pauses=(2,)).lacking(spec) is None
+        back.join()
 
 
 @pytest.mark.usefixtures("ray_of_two")

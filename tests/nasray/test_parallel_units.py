@@ -48,7 +48,7 @@ def test_a_unit_of_which_a_process_is_killed_starts_again(ray_of_two, tiny, tmp_
     killed, over = [], threading.Event()
     killer = threading.Thread(target=kill_one, args=(killed, over))
     killer.start()
-    with ClusterCheck(tmp_path).checked(spec) as nodes:
+    with ClusterCheck(tmp_path).checked([spec]) as nodes:
         failures = run_schedule([Unit(spec)], set(), ResourcesConfig(), tmp_path / "tune", nodes, [])
     over.set()
     killer.join()
