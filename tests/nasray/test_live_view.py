@@ -39,6 +39,9 @@ def test_a_terminal_shows_epoch_loss_and_time_left_of_what_runs():
     text = rendered(view, console)
     for part in ("0 of 2 units done", "running", "1/4", "0.2500", "relative_l1 0.5000", "6 s", "waiting"):
         assert part in text
+    view.on_trial_recover(0, [], trial("block_0/2x16"))
+    assert "running" not in rendered(view, console)
+    view.on_trial_start(0, [], trial("block_0/2x16"))
     view.on_trial_result(0, [], trial("block_0/2x16"), result(4))
     assert "rating" in rendered(view, console)
     view.on_trial_complete(0, [], trial("block_0/2x16"))
