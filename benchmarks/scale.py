@@ -1,17 +1,19 @@
 """Does the schedule keep 64 GPUs busy, and what does the driver take for each unit and each report?
 
-Two graphs of real units: the ImageNet DNA search with the training of 200 networks (`imagenet_work.py`; the teacher is
-there), and a study of 1,000 trainings. nasray's own schedule runs them in a local Ray whose GPUs are only declared.
-Instead of computing, each unit sleeps as long as `imagenet_cost.py` says that it would take, time compressed, and
-reports after each of its epochs.
+Two graphs of real units: the ImageNet DNA search with the training of 200 networks (`imagenet_work.py`), and a study of
+1,000 trainings. nasray's own schedule runs them in a local Ray whose GPUs are only declared. Instead of computing, each
+unit sleeps as long as `imagenet_cost.py` says it would take, time compressed, and reports after each of its epochs.
 
 The first processes are started before time is taken: this machine has two cores, and a cluster's nodes start theirs at
-once. Printed for each graph and number of GPUs: what a second stands for; the lower bound of the graph (all work
-spread evenly, or its longest chain) and the time of the same order at no cost, as shares of the time that it took; the
-GPUs' share of time at work; the seconds that a unit's GPU loses; how many processes were started; the driver's
-processor time and how much its memory grew. The live view and MLflow are not told there, since compressed time brings
-reports faster than they are logged. What a unit and a report cost the driver with them and without is printed last,
-from units that do not sleep.
+once. So the search is run in three schedules, cut where all that follows waits for all that comes before: after the
+teacher, and where the ranking is made.
+
+Printed for each graph and number of GPUs: what a second stands for; the lower bound of the graph (all work spread
+evenly, or its longest chain) and the time of the same order at no cost, as shares of the time that it took; the GPUs'
+share of time at work; the seconds that a unit's GPU loses; how many processes were started; the driver's processor time
+and how much its memory grew. The live view and MLflow are not told there, since compressed time brings reports faster
+than they are logged. What a unit and a report cost the driver with them and without is printed last, from units that do
+not sleep.
 
     python benchmarks/scale.py [--gpus 1 8 64] [--graphs search study] [--seconds 120] [--root runs/scale]
 """
@@ -94,11 +96,14 @@ def _print_row(search: ImageNetSearch, graph: str, num_gpus: int, best_seconds: 
 
 
 def _parts(search: ImageNetSearch, graph: str) -> list[list[Unit]]:
-    """The graph's schedules, one after the other: networks are trained when all is ranked."""
+    """The graph's schedules, one after the other: cells need the teacher, networks are trained when all is ranked."""
     if graph == "study":
         return [search.retraining_units(NUM_STUDIED)]
-    there = [unit for unit in search.search_units if not isinstance(unit.spec, TeacherSpec)]
-    return [there, search.retraining_units(NUM_NETWORKS)]
+    teacher, others = (
+        [unit for unit in search.search_units if isinstance(unit.spec, TeacherSpec) is wanted]
+        for wanted in (True, False)
+    )
+    return [teacher, others, search.retraining_units(NUM_NETWORKS)]
 
 
 def _num_reports(unit: Unit) -> int:
