@@ -114,6 +114,24 @@ def test_a_config_is_read_or_refused_in_words(tmp_path_factory, plain):
     assert digests(folder) == before
 
 
+@pytest.mark.slow
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(damaged_configs())
+def test_what_is_read_can_be_planned_or_is_refused_in_words(tmp_path_factory, plain):
+    path = tmp_path_factory.mktemp("hostile") / "config.yaml"
+    path.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    try:
+        load_config(path)
+    except ValueError:
+        assume(False)
+    code, planned, errors = run("search", path, "--dry-run")
+    if code == 0:
+        assert "data: " in planned
+    else:
+        check_refused(code, errors)
+    assert list(path.parent.iterdir()) == [path]
+
+
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(st.binary(max_size=60) | st.text("ab:-[]{}&*!<>|?'\" \n\t#%@0", max_size=60).map(str.encode))
 def test_what_is_no_config_is_refused_in_words(tmp_path_factory, content):

@@ -7,6 +7,14 @@ from nasray.backlog import Backlog
 from nasray.interrupts import ended_by_sigterm, interrupts_delayed
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """Also where the tests were started in a shell's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def work(done, *signals):
     """Something that must be whole, in which signals come."""
     with ended_by_sigterm(), interrupts_delayed():
