@@ -101,8 +101,8 @@ def _outlives_its_connection(cluster: HostsCluster, line: str) -> None:
         assert client.poll() is None
     before = len(_done(cluster.storage))
     _wait_until(lambda: len(_done(cluster.storage)) > before, 300, "one more unit must be done")
-    seen = "sleep 20 | timeout 20 script -qec 'ray attach --tmux cluster.yaml' /dev/null"
-    assert "teacher" in cluster.on_launcher(seen, code=None)
+    seen = "sleep 12 | timeout 12 script -qec 'ray attach --tmux cluster.yaml' /dev/null"
+    assert " units done" in cluster.on_launcher(seen, code=None)
     cluster.nodes[0].run("tmux send-keys C-c")
     _wait_until(lambda: not cluster.drivers(), 60, "Ctrl-C must end the search")
 
