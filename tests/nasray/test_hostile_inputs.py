@@ -123,7 +123,7 @@ def test_what_is_read_can_be_planned_or_is_refused_in_words(tmp_path_factory, pl
     try:
         load_config(path)
     except ValueError:
-        assume(False)
+        return  # see the test above
     code, planned, errors = run("search", path, "--dry-run")
     if code == 0:
         assert "data: " in planned
