@@ -175,7 +175,7 @@ class ClusterCheck:
     def _check(self, expected: Expected, specs: Sequence[Spec]) -> None:
         nodes = _alive()
         unchecked = [node_id for node_id in nodes if node_id not in self._checked]
-        if len(nodes) > 1:
+        if unchecked and len(nodes) > 1:
             plain = [spec.model_dump(mode="json") for spec in specs]
             tasks = [
                 ray.remote(num_cpus=0, max_retries=1)(_lacking)

@@ -78,7 +78,7 @@ class Execution:
             check_resources(
                 [*(unit.spec for unit in to_run), *later], self._config.resources, self._nodes_before
             )
-            self._nodes_before += node_resources()
+            self._nodes_before += [node for node in node_resources() if node not in self._nodes_before]
             with LiveView(to_run, self._console) as view:
                 notes = [TellNotes(self._console), TellWaiting(self._config.resources, self._console)]
                 told = [view, *notes, TrackTrials(self._tracker)]

@@ -21,12 +21,10 @@ _ANY_WIDTH = 10_000
 
 def print_study(runs: pd.DataFrame, console: Console) -> None:
     """Print per space a table of its arms: mean and standard error of each measurement over the seeds."""
+    unbounded = console.options.update(max_width=_ANY_WIDTH)
     for _, summary in study_summary(runs).groupby("space", sort=False):
         table = _table(summary, narrow=False)
-        if (
-            console.measure(table, options=console.options.update(max_width=_ANY_WIDTH)).maximum
-            > console.width
-        ):
+        if console.measure(table, options=unbounded).maximum > console.width:
             table = _table(summary, narrow=True)
         console.print(table)
 
