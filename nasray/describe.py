@@ -7,7 +7,7 @@ from rich.table import Table
 
 from analysis.numerals import quantity
 from nasray.config_file import load_config
-from nasray.plan import unit_inputs
+from nasray.plan import planned_inputs
 from nasray.run_folder import RunFolder
 from search_spaces import rating_table
 from search_spaces.cell_space import CellSpace
@@ -91,4 +91,4 @@ def _print_cells(space: CellSpace, console: Console) -> None:
 
 def _inputs(config: str | None, overrides: Sequence[str]) -> UnitInputs:
     loaded = load_config(config, overrides)
-    return unit_inputs(loaded, RunFolder.of(loaded))
+    return planned_inputs(loaded, RunFolder.of(loaded))

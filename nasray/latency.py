@@ -21,7 +21,7 @@ from rich.progress import Progress
 from analysis.latency import Correction, fit_correction, repeatability
 from analysis.ratings import LATENCY, LATENCY_FIGURES, LATENCY_MS, has_latencies
 from nasray.config import ExperimentConfig
-from nasray.plan import unit_inputs
+from nasray.plan import planned_inputs
 from nasray.run_folder import RunFolder
 from search_spaces.architecture import Candidate
 from search_spaces.atomic_file import write_json, write_parquet
@@ -130,7 +130,7 @@ def check_measured(config: ExperimentConfig, folder: RunFolder) -> None:
 
 
 def _space(config: ExperimentConfig, folder: RunFolder) -> SearchSpace:
-    inputs = unit_inputs(config, folder)
+    inputs = planned_inputs(config, folder)
     if not isinstance(inputs, SearchInputs):
         raise ValueError(
             f"RUN must hold a search of the method dna, whose candidates are measured; {folder.path} has none"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nasray.config import ExperimentConfig
 from nasray.dna_plan import feature_units, rating_units, teacher_unit
+from nasray.origins import Origins
 from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
 from nasray.sd_darts_plan import SD_DARTS, search_unit, study_units
@@ -16,9 +17,30 @@ TEACHER, FEATURES, RATINGS = "teacher", "features", "ratings"
 
 
 def unit_inputs(config: ExperimentConfig, folder: RunFolder) -> UnitInputs:
-    """What all units of the experiment share, with absolute paths, so that it means the same in every process.
+    """What all units of the experiment share, with the data set's identity.
 
-    `SearchInputs` where a search needs a teacher, plain ones elsewhere.
+    Raises:
+        ValueError: The data set is not at hand, or the folder holds a run of other data or another checkpoint.
+    """
+    return identified(planned_inputs(config, folder), folder)
+
+
+def identified(inputs: UnitInputs, folder: RunFolder) -> UnitInputs:
+    """The inputs with the identity of the data set, held to what the run in the folder was computed from.
+
+    Raises:
+        ValueError: The data set is not at hand, or the folder holds a run of other data or another checkpoint.
+    """
+    before = folder.read_origins()
+    if before is not None:
+        before.check(Origins.of(inputs), folder.path)
+    return inputs.identified()
+
+
+def planned_inputs(config: ExperimentConfig, folder: RunFolder) -> UnitInputs:
+    """What all units of the experiment share, but for the data set's identity, with absolute paths.
+
+    So it means the same in every process. `SearchInputs` where a search needs a teacher, plain ones elsewhere.
     """
     features_root = config.storage.features or config.storage.folder / "features"
     data, teacher = config.data, config.teacher

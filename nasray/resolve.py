@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.ratings import LATENCY_MS
 from nasray.config import ExperimentConfig
-from nasray.plan import unit_inputs
+from nasray.plan import identified, planned_inputs
 from nasray.run_folder import RunFolder
 from search_spaces.declared import build_space
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
@@ -21,16 +21,33 @@ from trainables.self_supervision.config import SelfSupervisionConfig
 from trainables.untrained_teacher import untrained_teacher
 
 
-def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConfig, UnitInputs]:
+def resolve(
+    config: ExperimentConfig, folder: RunFolder, *, planned: bool = False
+) -> tuple[ExperimentConfig, UnitInputs]:
     """The config with its features' mode decided per block, all parts checked, and what its units share.
 
     A run that was resolved before keeps its decisions.
 
+    Args:
+        config: As it was loaded.
+        folder: The run's folder.
+        planned: Only plan: the data set need not be at hand, and is not read where there is no run yet.
+
     Raises:
-        ValueError: Teacher, space, data and settings do not fit together.
+        ValueError: Teacher, space, data and settings do not fit together, or the folder holds a run of other data.
     """
     config = _with_rated_views(config)
-    inputs = unit_inputs(config, folder)
+    resolved, inputs = _resolved(config, planned_inputs(config, folder), folder)
+    # Last, since reading all of the data set may take long.
+    if not planned or (folder.config.is_file() and inputs.summary.found):
+        inputs = identified(inputs, folder)
+    return resolved, inputs
+
+
+def _resolved(
+    config: ExperimentConfig, inputs: UnitInputs, folder: RunFolder
+) -> tuple[ExperimentConfig, UnitInputs]:
+    """The config with its features' mode decided per block, all parts checked, and the inputs with that decision."""
     if config.study is not None:
         for arm in config.study.arms:
             _check_halves(config.arm(arm), inputs)

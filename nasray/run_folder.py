@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from analysis.calibration import CALIBRATION
 from nasray.config import ExperimentConfig
 from nasray.config_file import dump_config, load_config
 from nasray.environment import describe_environment
+from nasray.origins import Origins
 from nasray.run_lock import FileLock, held
 from nasray.storage.mirror import Mirror
 from nasray.storage.staged import begin_launch, pull_run
 from nasray.storage.store_lock import StoreLock
 from search_spaces.atomic_file import write_json, write_text
+from trainables.inputs import UnitInputs
 from trainables.retrain.config import RetrainConfig
 
 
@@ -42,6 +46,11 @@ class RunFolder:
     def config(self) -> Path:
         """The resolved config; its presence makes the folder a run's."""
         return self.path / "config.yaml"
+
+    @property
+    def origins(self) -> Path:
+        """What the run was computed from beside its config."""
+        return self.path / "origins.json"
 
     @property
     def environment(self) -> Path:
@@ -185,19 +194,50 @@ class RunFolder:
                     + "\n".join(f"  {line}" for line in differences)
                 )
 
-    def claim(self, config: ExperimentConfig, tables: Mapping[Path, int]) -> None:
+    def read_origins(self) -> Origins | None:
+        """What the run was computed from; None where there is no run yet.
+
+        Raises:
+            ValueError: The run does not tell, or the file is damaged.
+        """
+        if not self.config.is_file():
+            return None
+        try:
+            return Origins.model_validate_json(self.origins.read_bytes(), strict=True)
+        except FileNotFoundError:
+            raise ValueError(
+                f"{self.path} must tell in {self.origins.name} which data it was computed from, but it is of an "
+                "earlier version of nasray, which did not: give this one a name of its own (name=...)"
+            ) from None
+        except ValidationError:
+            raise ValueError(
+                f"{self.origins} must tell which data the run was computed from, but it is damaged: bring it back, or "
+                "give this one a name of its own (name=...)"
+            ) from None
+
+    def claim(self, config: ExperimentConfig, inputs: UnitInputs, tables: Mapping[Path, int]) -> list[str]:
         """Make the folder this config's, or check that it is.
 
         Args:
             config: The resolved config.
+            inputs: What all units share.
             tables: The tables of ratings that the search will leave, and how many rows each will have.
 
+        Returns:
+            The user's modules that have changed since the folder was claimed before.
+
         Raises:
-            ValueError: It belongs to another config; the message names the differences.
+            ValueError: It belongs to another config, or other data; the message names the differences.
         """
         self.check(config)
+        before, now = self.read_origins(), Origins.of(inputs)
+        if before is not None:
+            before.check(now, self.path)
+        # First, since a folder with a config must have it.
+        write_text(self.origins, now.model_dump_json(indent=2) + "\n")
         write_json(self.tables, {str(path.relative_to(self.path)): rows for path, rows in tables.items()})
         write_text(self.config, dump_config(config))
+        return [] if before is None else before.changed_modules(now)
 
     def record_environment(self, seed: int) -> None:
         """Leave the versions, commit and machine of a launch that makes results."""

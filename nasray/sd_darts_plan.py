@@ -52,7 +52,7 @@ def study_runs(config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs) 
     for space_name, space in (study.spaces or {config.search_space.source: config.search_space}).items():
         for arm, settings in arms.items():
             for seed in study.seeds:
-                own = UnitInputs(seed=seed, data=inputs.data, search_space=space, compute=inputs.compute)
+                own = inputs.without_teacher(seed, space)
                 name = f"{space_name}/{arm}/seed_{seed}"
                 search_name, retraining_name = f"{SD_DARTS}/{name}", f"retrain/{name}"
                 search = SdDartsSpec(

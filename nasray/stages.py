@@ -51,13 +51,13 @@ def search_in_stages(
     folder.refresh()
     resolved, inputs = resolve(config, folder)
     chosen = _check_stages(stages, resolved)
-    _ = inputs.images  # missing files are an error here, not on every node
     folder.check(resolved)
     if {RANKING, EVIDENCE} & set(chosen):
         check_measured(resolved, folder)
     with folder.locked():
         plan = plan_search(resolved, folder, inputs)
-        folder.claim(resolved, rating_tables(plan))
+        for module in folder.claim(resolved, inputs, rating_tables(plan)):
+            console.print(f"{module} has changed: what depends on it is made anew", soft_wrap=True)
         units = [unit for stage in plan.values() for unit in stage]
         needs = {RANKING: {RATINGS}, EVIDENCE: {TEACHER, RATINGS, SD_DARTS}}
         wanted = set().union(*(needs.get(stage, {stage}) for stage in chosen))

@@ -1,6 +1,5 @@
 """What a config names as "module:attribute": a user's own space, operation, data or teacher."""
 
-import hashlib
 import importlib
 import inspect
 import operator
@@ -47,18 +46,6 @@ def call_named(path: str, *arguments: Any) -> Any:
     except ValueError:  # some of C's have no signature that Python knows
         pass
     return function(*arguments)
-
-
-def source_digest(path: str) -> str:
-    """Digest of the file of the module that `path`, written "module:attribute", names.
-
-    Raises:
-        ValueError: Like `load_attribute`.
-    """
-    load_attribute(path)
-    module = sys.modules[path.partition(":")[0]]
-    file = getattr(module, "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
 def _import(name: str, path: str) -> Any:

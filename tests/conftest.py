@@ -3,6 +3,7 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -13,6 +14,7 @@ def pytest_configure(config):
     config.ray_folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # short, since sockets' paths must be
     os.environ["RAY_TMPDIR"] = config.ray_folder
     os.environ.pop("RAY_ADDRESS", None)
+    os.environ["XDG_CACHE_HOME"] = str(Path(config.ray_folder) / "cache")
 
 
 def pytest_unconfigure(config):

@@ -64,6 +64,7 @@ class ImageData:
         train: What everything is trained on.
         held_out: Training images kept from all training, for ratings.
         test: The data set's own test images, for the last word only.
+        source: The whole data set, as it is stored.
     """
 
     input_shape: tuple[int, int, int]
@@ -73,6 +74,7 @@ class ImageData:
     train: Split
     held_out: Split
     test: Split
+    source: ImageSource
 
 
 def load_data(config: DataConfig, seed: int) -> ImageData:
@@ -103,6 +105,7 @@ def load_data(config: DataConfig, seed: int) -> ImageData:
         train=Split("train", pixels, labels[train], normalise, augment=augment, seed=seed),
         held_out=Split("held_out", held_out_pixels, labels[held_out], normalise, augment=augment, seed=seed),
         test=Split("test", test_pixels, test_labels[test], normalise),
+        source=source,
     )
 
 

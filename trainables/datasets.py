@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
 from search_spaces.attribute import call_named
+from trainables.seeding import global_generators_seeded
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 NUM_DIGITS_FOR_TEST = 360
@@ -157,8 +158,12 @@ def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset, Datase
 
 
 def _from_function(name: str, root: Path | None) -> ImageSource:
-    """What the user's function returns, called with `root` where there is one."""
-    found = call_named(name, *([] if root is None else [root]))
+    """What the user's function returns, called with `root` where there is one.
+
+    What it draws from global generators is the same in every process, whatever the experiment's seed.
+    """
+    with global_generators_seeded(0, name):
+        found = call_named(name, *([] if root is None else [root]))
     if not (isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))):
         raise ValueError(
             f"{name} must return (train, validation), two map-style data sets of "

@@ -34,7 +34,7 @@ from trainables.notes import LOGGER
 from trainables.split import Split
 from trainables.training import ComputeConfig
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class FeatureStore:
         boundaries: Cut points whose features are kept, ascending.
         config: Types and sizes.
         compute: Where and how the teacher computes.
+        data_digest: Of the identity of the data set that the split is of; None: it was not looked at.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class FeatureStore:
     boundaries: tuple[int, ...]
     config: FeatureConfig
     compute: ComputeConfig
+    data_digest: str | None = None
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -63,6 +65,7 @@ class FeatureStore:
         return {
             "format": FORMAT,
             "teacher": self.teacher_fingerprint,
+            "data": self.data_digest,
             "images": self.split.fingerprint,
             "boundaries": list(self.boundaries),
             "dtype": self.config.dtype,

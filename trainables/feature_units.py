@@ -73,5 +73,11 @@ def feature_store(inputs: SearchInputs, teacher: TeacherResult, split: SplitName
     images = inputs.images.train if split == "train" else inputs.images.held_out
     boundaries = boundaries_of(inputs.features.modes)
     return FeatureStore(
-        inputs.features_root, teacher.fingerprint, images, boundaries, inputs.features, inputs.compute
+        inputs.features_root,
+        teacher.fingerprint,
+        images,
+        boundaries,
+        inputs.features,
+        inputs.compute,
+        inputs.data_digest,
     )

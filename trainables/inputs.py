@@ -4,26 +4,35 @@ import hashlib
 import json
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from search_spaces.attribute import source_digest
 from search_spaces.cell_space import CellSpace
 from search_spaces.damage import file_checksum
 from search_spaces.declared import SpaceConfig, build_space
+from search_spaces.source_digests import source_digests
 from search_spaces.space import SearchSpace
 from trainables.data import DataConfig, ImageData, load_data
+from trainables.data_identity import DataIdentity, sample_digest
 from trainables.data_summary import DataSummary, published_summary, summarize
 from trainables.feature_config import FeatureConfig, SplitName
 from trainables.teacher import TeacherConfig, is_checkpoint
 from trainables.trainable import read_done
 from trainables.training import ComputeConfig
 
+CHECKPOINT = "teacher.weights"
+"""The name of the teacher's checkpoint among `UnitInputs.sources`."""
+
 
 class UnitInputs(BaseModel):
-    """The part of an experiment's config that every unit needs; plain data, so that any node can rebuild the rest."""
+    """The part of an experiment's config that every unit needs; plain data, so that any node can rebuild the rest.
+
+    Attributes:
+        data_digest: Of the data set's identity; None where that was not looked at, as in a plan without its files.
+        data_sample: Digest of some of its images, by which every process sees whether it has the same ones.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,17 +40,51 @@ class UnitInputs(BaseModel):
     data: DataConfig
     search_space: SpaceConfig
     compute: ComputeConfig
+    data_digest: str | None = None
+    data_sample: str | None = None
 
-    def without_teacher(self) -> "UnitInputs":
-        """The part of the inputs that a unit without a teacher depends on."""
+    def without_teacher(
+        self, seed: int | None = None, search_space: SpaceConfig | None = None
+    ) -> "UnitInputs":
+        """The part of the inputs that a unit without a teacher depends on, perhaps with another seed or space."""
         return UnitInputs(
-            seed=self.seed, data=self.data, search_space=self.search_space, compute=self.compute
+            seed=self.seed if seed is None else seed,
+            data=self.data,
+            search_space=search_space or self.search_space,
+            compute=self.compute,
+            data_digest=self.data_digest,
+            data_sample=self.data_sample,
         )
+
+    def identified(self) -> Self:
+        """The inputs with the data set's identity, for which all of it is read; it stays open.
+
+        Raises:
+            ValueError: The data set is not at hand.
+        """
+        sample = sample_digest(self.images.source)
+        return self.model_copy(update={"data_digest": self.identity.digest, "data_sample": sample})
 
     @cached_property
     def images(self) -> ImageData:
-        """The data set, split."""
-        return load_data(self.data, self.seed)
+        """The data set, split.
+
+        Raises:
+            ValueError: It is not at hand, or is another one than where the search was started.
+        """
+        images = load_data(self.data, self.seed)
+        if self.data_sample not in (None, sample_digest(images.source)):
+            raise ValueError(
+                "data.source and data.root must give the same images in every process and on every node, but here they "
+                "are others than where the search was started: bring the same files to each node, and draw nothing at "
+                "random without a seed"
+            )
+        return images
+
+    @cached_property
+    def identity(self) -> DataIdentity:
+        """The data set's identity; all of it is read, but for files that are known to be as they were."""
+        return DataIdentity.of(self.images.source)
 
     @cached_property
     def summary(self) -> DataSummary:
@@ -61,12 +104,9 @@ class UnitInputs(BaseModel):
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """Digests of the files behind the config's names, such as the user's modules.
-
-        What such a module imports in its turn does not count.
-        """
-        modules = {name for name in self._named_sources() if ":" in name}
-        return {name: source_digest(name) for name in sorted(modules)}
+        """Digests of the files behind the config's names: of the user's modules, by "module <name>"."""
+        found = source_digests(name for name in self._named_sources() if ":" in name)
+        return {f"module {name}": digest for name, digest in found.items()}
 
     @cached_property
     def device(self) -> torch.device:
@@ -102,10 +142,10 @@ class SearchInputs(UnitInputs):
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """Digests of the files behind the config's names, the teacher's checkpoint among them."""
+        """Digests of the files behind the config's names, the teacher's checkpoint, CHECKPOINT, among them."""
         digests = super().sources
         if is_checkpoint(self.teacher.weights):
-            digests["weights"] = hashlib.sha256(Path(str(self.teacher.weights)).read_bytes()).hexdigest()
+            digests[CHECKPOINT] = hashlib.sha256(Path(str(self.teacher.weights)).read_bytes()).hexdigest()
         return digests
 
     @property
@@ -150,7 +190,7 @@ class UnitSpec(BaseModel):
         """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
         plain = _without_paths(self.model_dump())
         plain["inputs"]["compute"] = self.inputs.compute.arithmetic
-        if "weights" in self.inputs.sources:
+        if CHECKPOINT in self.inputs.sources:
             del plain["inputs"]["teacher"]["weights"]  # the path of a file, whose content counts
         text = json.dumps([plain, self.inputs.sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]

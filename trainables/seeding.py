@@ -2,6 +2,8 @@
 
 import hashlib
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -24,3 +26,21 @@ def seed_global_generators(seed: int, *parts: str | int) -> None:
     random.seed(derived)
     np.random.seed(derived % 2**32)  # noqa: NPY002 - users' modules may draw from the legacy generator
     torch.manual_seed(derived)
+
+
+@contextmanager
+def global_generators_seeded(seed: int, *parts: str | int) -> Iterator[None]:
+    """Within, the CPU's global generators start from a seed of their own; behind it they go on as if unused."""
+    derived = derive_seed(seed, *parts)
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - as in `seed_global_generators`
+    try:
+        with torch.random.fork_rng(devices=[]):
+            random.seed(derived)
+            np.random.seed(derived % 2**32)  # noqa: NPY002
+            torch.default_generator.manual_seed(
+                derived
+            )  # torch.manual_seed would reset the GPUs' generators, too
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)  # noqa: NPY002

@@ -100,7 +100,10 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Content address: which images, all labels, some plain images as given, and the augmentation."""
+        """Digest of which images, all labels, some plain images as given, and the augmentation.
+
+        What the others hold, the data set's identity tells.
+        """
         digest = hashlib.sha256(self._pixels.indices.tobytes())
         digest.update(self._labels.numpy().tobytes())
         sample = np.linspace(0, len(self) - 1, NUM_IMAGES_HASHED).astype(int)

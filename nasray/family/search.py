@@ -61,9 +61,8 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
     folder.check(config)
     inputs = unit_inputs(config, folder)
     space = _space(config, inputs)
-    _ = inputs.images  # missing files are an error here, not after the first search
     with folder.locked(), ray_cluster(config.resources):
-        folder.claim(config, {})
+        folder.claim(config, inputs, {})
         raters, num_units_run = _search_all(config, space, console)
         tracker = Tracker(config, folder)
         with Execution(config, folder, tracker, console) as execution:

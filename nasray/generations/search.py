@@ -19,7 +19,7 @@ from nasray.generations.table import (
     generations_table,
     leave_generations,
 )
-from nasray.plan import unit_inputs
+from nasray.plan import planned_inputs, unit_inputs
 from nasray.report_page import leave_report
 from nasray.resolve import check_shapes
 from nasray.run_folder import RunFolder
@@ -28,7 +28,7 @@ from nasray.several_searches import GENERATIONS, GENERATIONS_FIGURES
 from nasray.stages import search_in_stages
 from nasray.tracking import Tracker
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
-from trainables.inputs import SearchInputs
+from trainables.inputs import SearchInputs, UnitInputs
 from trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY
 from trainables.untrained_teacher import untrained_teacher
 
@@ -62,9 +62,10 @@ def search_generations(
     folder = RunFolder.of(config)
     folder.refresh()
     folder.check(config)
+    inputs = unit_inputs(config, folder)
     _check_same_order(config, folder)
     with folder.locked():
-        table, results = _search_all(config, folder, console)
+        table, results = _search_all(config, folder, inputs, console)
         _log(config, folder, table)
     number = best_generation(table)
     console.print(f"Generation {number} is the best, of which the following tells:", soft_wrap=True)
@@ -110,13 +111,13 @@ def _check_teachers(config: ExperimentConfig) -> None:
 
 
 def _inputs(config: ExperimentConfig) -> SearchInputs:
-    inputs = unit_inputs(config, RunFolder.of(config))
+    inputs = planned_inputs(config, RunFolder.of(config))
     assert isinstance(inputs, SearchInputs)
     return inputs
 
 
 def _search_all(
-    config: ExperimentConfig, folder: RunFolder, console: Console
+    config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs, console: Console
 ) -> tuple[pd.DataFrame, list[SearchResult]]:
     """The table of the generations, which is left in the folder after each, and their results."""
     settings = config.dna_plus
@@ -131,7 +132,7 @@ def _search_all(
         result = search_in_stages(load_config(own.model_dump(mode="json")), None, console)
         here = RunFolder(result.folder)
         # Not before: a config that the first generation refuses shall leave nothing.
-        folder.claim(config, {})
+        folder.claim(config, inputs, {})
         if result.num_units_run or not folder.environment.exists():
             folder.record_environment(config.seed)
         rows.append(generation_row(own, here, before))

@@ -65,7 +65,6 @@ def sweep(
     folder = RunFolder.of(requested)
     folder.refresh()
     resolved, inputs = resolve(requested, folder)
-    _ = inputs.images  # missing files are an error here, not on every node
     folder.check(resolved)
     unit = SweptUnit(requested.sweep.unit, resolved, folder, inputs)
     variants = unit.variants(requested.sweep.domains)
@@ -99,7 +98,7 @@ def _run_needed(unit: SweptUnit, tracker: Tracker, console: Console) -> None:
         SearchFailedError: Some of it failed.
     """
     config, folder = unit.config, unit.folder
-    folder.claim(config, rating_tables(plan_search(config, folder, unit.inputs)))
+    folder.claim(config, unit.inputs, rating_tables(plan_search(config, folder, unit.inputs)))
     folder.record_environment(config.seed)
     needed = unit.needed()
     with Execution(config, folder, tracker, console) as execution:

@@ -9,7 +9,7 @@ from typing import Any
 from nasray.config import ExperimentConfig
 from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs
-from nasray.plan import TEACHER, plan_search, unit_inputs
+from nasray.plan import TEACHER, plan_search, planned_inputs, unit_inputs
 from nasray.run_folder import RunFolder
 from nasray.schedule import Unit
 from nasray.sweeps.config import Domain, Value
@@ -148,7 +148,12 @@ class SweptUnit:
     def _plan(self, overrides: Sequence[str] = ()) -> dict[str, Unit]:
         """The run's units by name, as they would be under the overrides; also the training that is swept, if one is."""
         config = load_config(self.config.model_dump(mode="json"), overrides)
-        inputs = unit_inputs(config, self.folder)
+        inputs = planned_inputs(config, self.folder)
+        if (inputs.data.source, inputs.data.root) == (self.inputs.data.source, self.inputs.data.root):
+            known = {name: getattr(self.inputs, name) for name in ("data_digest", "data_sample")}
+            inputs = inputs.model_copy(update=known)
+        else:
+            inputs = unit_inputs(config, self.folder)
         if inputs == self.inputs:
             inputs = self.inputs  # whose data set is open already
         plan = plan_search(config, self.folder, inputs)

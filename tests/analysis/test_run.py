@@ -54,7 +54,7 @@ def workplace(tmp_path_factory):
     folder = RunFolder.of(requested)
     resolved, inputs = resolve(requested, folder)
     plan = plan_search(resolved, folder, inputs)
-    folder.claim(resolved, rating_tables(plan))
+    folder.claim(resolved, inputs, rating_tables(plan))
     folder.record_environment(resolved.seed)
     for stage in plan.values():
         for unit in stage:

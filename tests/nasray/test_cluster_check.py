@@ -96,7 +96,7 @@ def test_a_module_that_is_missing_is_named(unseen, expected, tmp_path, monkeypat
 def test_a_module_that_differs_is_named(unseen, expected, tmp_path):
     (tmp_path / "own_operation.py").write_text(OWN + "# changed since\n")
     message = expected.lacking([unseen])
-    assert message.startswith("the file of own_operation:identity differs from the one here")
+    assert message.startswith("the file of module own_operation differs from the one here")
 
 
 def test_a_store_that_is_reached_and_one_that_is_not(unseen, expected, tmp_path):
@@ -155,7 +155,7 @@ def test_units_with_fewer_names_are_checked_as_well(spec, tmp_path):
             assert [later.lacking(one) for one in specs] == [None, None]
             (tmp_path / "own_operation.py").write_text(OWN + "# changed since\n")
             unseen = parse_spec(spec.model_dump(mode="json"))
-            assert "the file of own_operation:identity differs" in later.lacking(unseen)
+            assert "the file of module own_operation differs" in later.lacking(unseen)
             assert later.lacking(other) is None
             (tmp_path / "own_operation.py").write_text(OWN)
 

@@ -31,9 +31,10 @@ def make_run(leave_ratings):
     def make(config):
         config = load_config(config)
         folder = RunFolder.of(config)
-        space = unit_inputs(config, folder).space
+        inputs = unit_inputs(config, folder)
+        space = inputs.space
         rng = np.random.default_rng(0)
-        folder.claim(config, {})
+        folder.claim(config, inputs, {})
         leave_ratings(folder.path, space, lambda table: rng.uniform(0.2, 0.8, (len(table), 1)))
         return folder, space
 

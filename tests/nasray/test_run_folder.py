@@ -6,6 +6,7 @@ import pytest
 
 from nasray.config_file import load_config
 from nasray.environment import describe_environment
+from nasray.plan import unit_inputs
 from nasray.run_folder import RunFolder
 
 HOLD = """
@@ -34,13 +35,14 @@ def test_a_claim_writes_the_config_and_the_tables_to_come(tiny):
     config = load_config(tiny())
     folder = RunFolder.of(config)
     tables = {folder.table(0, "2x8"): 4, folder.table(1, "2x16"): 9}
-    folder.claim(config, tables)
+    inputs = unit_inputs(config, folder)
+    folder.claim(config, inputs, tables)
     assert folder.read_config() == config
     assert json.loads(folder.tables.read_text()) == {
         "ratings/block_0/2x8.parquet": 4,
         "ratings/block_1/2x16.parquet": 9,
     }
-    folder.claim(config, tables)
+    assert folder.claim(config, inputs, tables) == []
 
 
 def test_a_folder_that_is_no_run_is_told(tmp_path):

@@ -27,7 +27,7 @@ def started(tiny):
     folder = RunFolder.of(config)
     config, inputs = resolve(config, folder)
     plan = plan_search(config, folder, inputs)
-    folder.claim(config, rating_tables(plan))
+    folder.claim(config, inputs, rating_tables(plan))
     unit = plan["ratings"][0]
     trial = SimpleNamespace(config={"spec": unit.spec.model_dump(mode="json")})
     return config, folder, trial
