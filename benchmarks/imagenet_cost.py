@@ -24,7 +24,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from search_spaces.cost import measure
 from trainables.block_distillation.trainable import BlockSpec, RatingSpec
 from trainables.teacher_unit import TeacherSpec

@@ -12,7 +12,7 @@ from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs, retrain_units
 from nasray.plan import plan_search, unit_inputs
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from search_spaces import rating_table
 from search_spaces.architecture import Architecture
 from trainables.block_distillation.trainable import BlockSpec, RatingSpec

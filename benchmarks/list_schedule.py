@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 
 
 def ideal_seconds(

@@ -9,7 +9,7 @@ from typing import Any
 
 from planned_units import forget
 
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from trainables import trainable
 from trainables.units import parse_spec, run_unit
 

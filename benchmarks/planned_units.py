@@ -10,7 +10,7 @@ from nasray.config_file import load_config
 from nasray.plan import RATINGS, plan_search
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 
 
 def prepared(name: str, root: Path, overrides: Sequence[str]) -> tuple[ExperimentConfig, list[Unit]]:

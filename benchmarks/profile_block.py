@@ -23,11 +23,11 @@ from planned_units import prepared
 from torch import Tensor
 from verdicts import Verdict, tell
 
-from trainables.block_distillation.metrics import distillation_loss
 from trainables.block_distillation.step import parameter_groups, sample_paths
 from trainables.block_distillation.supernet import Path
 from trainables.block_distillation.trainable import BlockSpec, build_data, build_supernet
 from trainables.descent import Descent
+from trainables.losses import feature_loss
 from trainables.seeding import generator
 from trainables.teacher_unit import TeacherResult
 from trainables.trainable import save_checkpoint
@@ -141,7 +141,7 @@ class CellProfile:
         return batch
 
     def _loss(self, features: Tensor, target: Tensor, path: Path) -> Tensor:
-        return distillation_loss(self._supernet(features, path).float(), target, self._config.loss)
+        return feature_loss(self._supernet(features, path).float(), target, self._config.loss)
 
 
 if __name__ == "__main__":

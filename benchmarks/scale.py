@@ -27,7 +27,7 @@ from imagenet_work import ImageNetSearch
 from list_schedule import bound_seconds, ideal_seconds
 from sleeping_schedule import Clock, run_sleeping
 
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from trainables.block_distillation.trainable import BlockSpec
 from trainables.retrain.trainable import RetrainSpec
 from trainables.teacher_unit import TeacherSpec

@@ -20,7 +20,7 @@ from verdicts import Verdict, tell
 
 from nasray.cluster import ray_cluster
 from nasray.config import ExperimentConfig, ResourcesConfig
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from trainables.block_distillation.trainable import BlockSpec
 
 BLOCKS, EPOCHS, IMAGES = 6, 4, 1200

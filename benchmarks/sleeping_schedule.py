@@ -20,9 +20,10 @@ from nasray.cluster import ray_cluster, start_local
 from nasray.config import ResourcesConfig
 from nasray.live_view import LiveView
 from nasray.placement import bundle, chooser
-from nasray.schedule import DriverCallback, LatestFirst, ReadyUnits, Unit, run_trials
+from nasray.schedule import DriverCallback, LatestFirst, ReadyUnits, run_trials
 from nasray.tracking import Tracker
 from nasray.trial_tracking import TrackTrials
+from nasray.unit_graph import Unit
 
 
 class Clock(DriverCallback):

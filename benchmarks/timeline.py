@@ -16,9 +16,10 @@ from nasray.cluster_check import ClusterCheck
 from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
 from nasray.run_folder import RunFolder
-from nasray.schedule import DriverCallback, Unit, run_schedule
+from nasray.schedule import DriverCallback, run_schedule
 from nasray.tracking import Tracker
 from nasray.trial_tracking import TrackTrials
+from nasray.unit_graph import Unit
 
 
 class Timeline(DriverCallback):

@@ -18,8 +18,8 @@ from nasray.execution import Execution
 from nasray.plan import unit_inputs
 from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
 from nasray.tracking import Tracker
+from nasray.unit_graph import Unit
 from search_spaces.atomic_file import write_json, write_parquet
 from trainables.block_distillation.additivity import AdditivitySpec, read_additivity
 from trainables.block_distillation.config import BlockDistillationConfig, RatingConfig

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from search_spaces import rating_table
 from search_spaces.block import Cell
 from trainables.block_distillation.refinement import RefinementSpec

@@ -13,12 +13,12 @@ from nasray.config import ExperimentConfig
 from nasray.live_view import LiveView
 from nasray.notes import TellNotes, set_damaged_aside, tell_unlike_devices
 from nasray.placement import check_resources, node_resources
-from nasray.plan import still_to_do
 from nasray.run_folder import RunFolder
-from nasray.schedule import DriverCallback, Unit, run_schedule
+from nasray.schedule import DriverCallback, run_schedule
 from nasray.storage.staged import fetch_damaged, pull_results
 from nasray.tracking import Tracker
 from nasray.trial_tracking import TrackTrials
+from nasray.unit_graph import Unit, still_to_do
 from nasray.waiting import TellWaiting
 from trainables.units import Spec
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from analysis.latency import Correction, fit_correction, repeatability
-from analysis.ratings import LATENCY, LATENCY_FIGURES, LATENCY_MS, has_latencies
+from analysis.ratings import LATENCY, LATENCY_FIGURES, LATENCY_MS
 from nasray.config import ExperimentConfig
 from nasray.plan import planned_inputs
 from nasray.run_folder import RunFolder
@@ -110,23 +110,6 @@ def latency_table(space: SearchSpace, block: int, step_seconds: Mapping[Step, fl
         for text, width in zip(table[CANDIDATE], table[IN_CHANNELS], strict=True)
     ]
     return table.assign(**{LATENCY_MS: latencies})
-
-
-def check_measured(config: ExperimentConfig, folder: RunFolder) -> None:
-    """Refuse a search whose ranking needs latencies that are not measured, before anything is trained for it.
-
-    A search does not measure by itself: it may run on a cluster, on other devices than the network is for, and among
-    neighbours; and what it leaves depends on its config alone.
-
-    Raises:
-        ValueError: There is a budget of latency and no measurement.
-    """
-    if LATENCY_MS in config.budgets and not has_latencies(folder.path):
-        raise ValueError(
-            f"budgets.{LATENCY_MS} needs a measurement, and {folder.path} has none yet: search with --stages "
-            f"ratings, measure by `nasray latency {folder.path}` on the device that the networks are for, and repeat "
-            "this command"
-        )
 
 
 def _space(config: ExperimentConfig, folder: RunFolder) -> SearchSpace:

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from nasray.schedule import FAILURE, DriverCallback, Unit
+from nasray.schedule import FAILURE, DriverCallback
+from nasray.unit_graph import Unit
 
 _REFRESH_SECONDS = 1.0
 _SHOWN_ROWS = 24

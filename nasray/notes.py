@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from nasray.schedule import DriverCallback, Unit
+from nasray.schedule import DriverCallback
+from nasray.unit_graph import Unit
 from search_spaces.damage import set_aside
 from trainables.notes import NOTES
 

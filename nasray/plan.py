@@ -7,8 +7,8 @@ from nasray.config import ExperimentConfig
 from nasray.dna_plan import feature_units, rating_units, teacher_unit
 from nasray.origins import Origins
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
 from nasray.sd_darts_plan import SD_DARTS, search_unit, study_units
+from nasray.unit_graph import Unit
 from trainables.block_distillation.trainable import BlockSpec
 from trainables.inputs import SearchInputs, UnitInputs
 from trainables.teacher import is_checkpoint
@@ -96,20 +96,3 @@ def _num_rows(spec: BlockSpec) -> int:
     space, block = spec.inputs.space, spec.target.block
     cells = {cell.name: cell for cell in space.blocks[block].cells}
     return len(space.entry_widths(block)) * cells[spec.target.cell].num_candidates
-
-
-def still_to_do(units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:
-    """The units that must run for the targets' results to be there, and the names of those that need not.
-
-    A unit whose results nobody needs any more does not run, even if they are gone.
-    """
-    by_name = {unit.name: unit for unit in units}
-    wanted: dict[str, Unit] = {}
-    open_units = [unit for unit in targets if not unit.spec.is_done]
-    while open_units:
-        unit = open_units.pop()
-        if unit.name in wanted:
-            continue
-        wanted[unit.name] = unit
-        open_units += [by_name[name] for name in unit.needs if not by_name[name].spec.is_done]
-    return [unit for unit in units if unit.name in wanted], by_name.keys() - wanted.keys()

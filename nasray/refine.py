@@ -23,9 +23,9 @@ from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, unit_inputs
 from nasray.rank import NUM_LIKELY, ranked_tables
 from nasray.report_page import leave_report
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
 from nasray.stored_ranking import rank_again
 from nasray.tracking import Tracker
+from nasray.unit_graph import Unit
 from search_spaces import rating_table
 from search_spaces.rating_table import CANDIDATE, CELL, IN_CHANNELS, RATING, RATING_BATCHES
 from trainables.block_distillation.seeds import mean_over_seeds

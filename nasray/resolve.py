@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from analysis.ratings import LATENCY_MS
+from analysis.ratings import LATENCY_MS, has_latencies
 from nasray.config import ExperimentConfig
 from nasray.plan import identified, planned_inputs
 from nasray.run_folder import RunFolder
@@ -146,6 +146,23 @@ def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
                 f"block {block} of the space puts out {height}x{width}, but the teacher's features at cut {block} are "
                 f"{describe(shape)}: move teacher.cuts or change the block's stride"
             )
+
+
+def check_measured(config: ExperimentConfig, folder: RunFolder) -> None:
+    """Refuse a search whose ranking needs latencies that are not measured, before anything is trained for it.
+
+    A search does not measure by itself: it may run on a cluster, on other devices than the network is for, and among
+    neighbours; and what it leaves depends on its config alone.
+
+    Raises:
+        ValueError: There is a budget of latency and no measurement.
+    """
+    if LATENCY_MS in config.budgets and not has_latencies(folder.path):
+        raise ValueError(
+            f"budgets.{LATENCY_MS} needs a measurement, and {folder.path} has none yet: search with --stages "
+            f"ratings, measure by `nasray latency {folder.path}` on the device that the networks are for, and repeat "
+            "this command"
+        )
 
 
 def _check_taught_classes(config: ExperimentConfig, inputs: SearchInputs) -> None:

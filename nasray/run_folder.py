@@ -239,6 +239,11 @@ class RunFolder:
         write_text(self.config, dump_config(config))
         return [] if before is None else before.changed_modules(now)
 
+    def drop_evidence(self) -> None:
+        """Remove table and figures, which belong to another ranking or to other trainings; these themselves stay."""
+        for path in (self.agreement, self.agreement_figures, self.calibration):
+            path.unlink(missing_ok=True)
+
     def record_environment(self, seed: int) -> None:
         """Leave the versions, commit and machine of a launch that makes results."""
         write_json(self.environment, describe_environment(seed))

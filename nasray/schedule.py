@@ -4,7 +4,6 @@ import os
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,31 +19,12 @@ from nasray.cluster_check import LACKING, NodeCheck
 from nasray.placement import bundle, chooser
 from nasray.resources import ResourcesConfig
 from nasray.storage.staged import staged
+from nasray.unit_graph import Unit
 from search_spaces.atomic_file import writing_below
 from trainables.units import Spec, parse_spec, run_unit
 
 FAILURE = "failure"
 _LACKS = "node_lacks"
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One trial of the schedule.
-
-    Attributes:
-        spec: What to do.
-        needs: Names of the units whose results it reads.
-        cost: Estimated work, in any unit; among units that are ready the largest starts first.
-    """
-
-    spec: Spec
-    needs: tuple[str, ...] = ()
-    cost: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The unit's name."""
-        return self.spec.name
 
 
 class DriverCallback(tune.Callback):

@@ -7,7 +7,7 @@ import torch
 
 from nasray.config import ExperimentConfig
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from search_spaces.cost import measure
 from search_spaces.declared import SpaceConfig, build_space
 from trainables.inputs import UnitInputs

@@ -7,18 +7,19 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from nasray.config import ExperimentConfig
-from nasray.evidence.evidence import drop_evidence, gather_evidence
+from nasray.evidence.evidence import gather_evidence
 from nasray.evidence.plan import any_trainings
 from nasray.execution import Execution
 from nasray.export.export import export_network
+from nasray.export.mlflow_model import log_network
 from nasray.found import found_architecture
-from nasray.latency import check_measured
 from nasray.plan import FEATURES, RATINGS, TEACHER, plan_search, rating_tables
 from nasray.report_page import leave_report
-from nasray.resolve import resolve
+from nasray.resolve import check_measured, resolve
 from nasray.run_folder import RunFolder
 from nasray.sd_darts_plan import SD_DARTS, study_runs
 from nasray.search_result import SearchResult, outcomes, result_metrics
@@ -77,7 +78,7 @@ def search_in_stages(
                 architecture = None if found is None else found["architecture"].iloc[0]
                 evidence = gather_evidence(resolved, folder, inputs, ranking, architecture, execution)
             elif resolved.retrain is None:
-                drop_evidence(folder)
+                folder.drop_evidence()
         result = SearchResult(
             folder=folder.path,
             ranking=ranking,
@@ -89,21 +90,24 @@ def search_in_stages(
             seconds=time.monotonic() - start,
         )
         leave_report(folder)
-        with tempfile.TemporaryDirectory() as place:
-            export = partial(_export, result, Path(place, "network"), console)
-            tracker.log_result(result_metrics(result), outcomes(result, folder), export)
+        has_networks = result.evidence is not None and len(result.evidence.networks) > 0
+        tracker.log_result(
+            result_metrics(result),
+            outcomes(result, folder),
+            partial(_log_best, folder.path, console) if has_networks else None,
+        )
     return result
 
 
-def _export(result: SearchResult, output: Path, console: Console) -> Path | None:
-    """The best of the networks that were trained for real, as a folder of its own; None where there is none."""
-    if result.evidence is None or not len(result.evidence.networks):
-        return None
-    try:
-        return export_network(result.folder, output=output)
-    except ValueError as error:  # an operation of the user's own may be none that a file can hold
-        console.print(f"No network is kept as a model in MLflow: {error}", soft_wrap=True)
-        return None
+def _log_best(run: Path, console: Console, client: MlflowClient, run_id: str) -> None:
+    """Keep the best of the networks that were trained for real as a model of a run in MLflow."""
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            exported = export_network(run, output=Path(place, "network"))
+        except ValueError as error:  # an operation of the user's own may be none that a file can hold
+            console.print(f"No network is kept as a model in MLflow: {error}", soft_wrap=True)
+            return
+        log_network(client, run_id, exported)
 
 
 def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Sequence[str]:

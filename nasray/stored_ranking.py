@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from nasray.config import ExperimentConfig
-from nasray.evidence.evidence import drop_evidence
 from nasray.rank import certificate, file_digest, is_same_order, rank_run, ranking_inputs, write_ranking
 from nasray.run_folder import RunFolder, read_json
 from search_spaces.atomic_file import write_json
@@ -29,7 +28,7 @@ def rank_again(config: ExperimentConfig, folder: RunFolder) -> pd.DataFrame:
     before = _read_certificate(folder)
     folder.certificate.unlink(missing_ok=True)
     if before is None or not is_same_order(before["inputs"], inputs):
-        drop_evidence(folder)
+        folder.drop_evidence()
         for path in (folder.baselines, folder.baseline_trainings):
             path.unlink(missing_ok=True)
     ranking = rank_run(

@@ -19,7 +19,7 @@ from nasray.found import sentence
 from nasray.generations.generation import generation_config
 from nasray.generations.view import describe_next, print_generations
 from nasray.placement import describe
-from nasray.plan import plan_search, still_to_do
+from nasray.plan import plan_search
 from nasray.ranking_view import print_ranking
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
@@ -27,6 +27,7 @@ from nasray.search_result import SearchResult
 from nasray.storage.mirror import Mirror
 from nasray.storage.store import join_url
 from nasray.study_view import print_study
+from nasray.unit_graph import still_to_do
 from trainables.feature_choice import feature_bytes
 from trainables.feature_config import boundaries_of
 from trainables.inputs import SearchInputs

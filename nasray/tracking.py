@@ -22,7 +22,6 @@ from pydantic import BaseModel
 from nasray.backlog import Backlog
 from nasray.config import ExperimentConfig, flatten
 from nasray.environment import current_commit
-from nasray.export.mlflow_model import log_network
 from nasray.mlflow_place import check_place, create_database, tracking_uri
 from nasray.rank import file_digest
 from nasray.run_folder import RunFolder
@@ -157,7 +156,10 @@ class Tracker:
         self._client.set_terminated(run_id, "FINISHED" if failure is None else "FAILED")
 
     def log_result(
-        self, metrics: Mapping[str, float], outcomes: Sequence[Path], network: Callable[[], Path | None]
+        self,
+        metrics: Mapping[str, float],
+        outcomes: Sequence[Path],
+        log_network: Callable[[MlflowClient, str], None] | None = None,
     ) -> None:
         """Log the search's own run: its whole config, its tables, its ranking and its best network; each outcome once.
 
@@ -166,14 +168,17 @@ class Tracker:
         Args:
             metrics: Figures of the search as a whole.
             outcomes: The files of this outcome.
-            network: Exports the best of the networks that were trained for real, if there is one that can be.
+            log_network: Logs the best of the networks that were trained for real as a model of a run, given by its id.
         """
         if outcomes:
-            self.backlog.call(self._log_result, metrics, outcomes, network)
+            self.backlog.call(self._log_result, metrics, outcomes, log_network)
         self.backlog.finish()
 
     def _log_result(
-        self, metrics: Mapping[str, float], outcomes: Sequence[Path], network: Callable[[], Path | None]
+        self,
+        metrics: Mapping[str, float],
+        outcomes: Sequence[Path],
+        log_network: Callable[[MlflowClient, str], None] | None,
     ) -> None:
         folder = self._folder
         digest = hashlib.sha256("".join(map(file_digest, outcomes)).encode()).hexdigest()
@@ -190,8 +195,8 @@ class Tracker:
         for path in (folder.config, folder.environment, folder.report, *proof, *outcomes):
             self._client.log_artifact(run_id, str(path))
         self._client.log_artifacts(run_id, str(folder.ratings), "ratings")
-        if (exported := network()) is not None:
-            log_network(self._client, run_id, exported)
+        if log_network is not None:
+            log_network(self._client, run_id)
         self.close_run(run_id)
 
     def _find(self, condition: str) -> list[Run]:

@@ -17,7 +17,7 @@ from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
 from nasray.evidence.table import ACCURACY, evidence_table
 from nasray.execution import Execution
 from nasray.run_folder import RunFolder, read_json
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from search_spaces.atomic_file import write_json, write_parquet
 from trainables.block_distillation.config import BlockDistillationConfig
 from trainables.block_distillation.stitch import StitchSpec, read_stitched
@@ -89,7 +89,7 @@ def gather_evidence(
         units.append(Unit(stitching))
     if chosen:
         write_json(folder.chosen, by_hand)
-    drop_evidence(folder)
+    folder.drop_evidence()
     try:
         execution.run_missing(units, units)
     finally:
@@ -100,12 +100,6 @@ def gather_evidence(
         if evidence.calibration is not None:
             write_json(folder.calibration, evidence.calibration)
     return evidence
-
-
-def drop_evidence(folder: RunFolder) -> None:
-    """Remove table and figures, which belong to another ranking, or to other trainings; these themselves stay."""
-    for path in (folder.agreement, folder.agreement_figures, folder.calibration):
-        path.unlink(missing_ok=True)
 
 
 def _with_chosen(networks: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from nasray.config import ExperimentConfig
 from nasray.dna_plan import cell_targets
 from nasray.evidence.config import EvidenceConfig
 from nasray.run_folder import RunFolder, retrain_unit
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from trainables.block_distillation.stitch import StitchSpec
 from trainables.block_distillation.trainable import CellTarget
 from trainables.inputs import SearchInputs, UnitInputs

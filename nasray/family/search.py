@@ -72,7 +72,7 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
         folder.record_environment(config.seed)
         leave_report(folder)
         outcomes = [folder.path / FAMILY, folder.path / FAMILY_NETWORKS]
-        tracker.log_result(_metrics(finds, networks), outcomes, lambda: None)
+        tracker.log_result(_metrics(finds, networks), outcomes)
     return SearchResult(
         folder=folder.path,
         ranking=None,

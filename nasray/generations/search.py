@@ -152,4 +152,4 @@ def _log(config: ExperimentConfig, folder: RunFolder, table: pd.DataFrame) -> No
     metrics = {"num_generations": float(len(table)), "best_generation": float(best["generation"])}
     metrics |= {f"best_{name}": float(best[name]) for name in names}
     outcomes = [folder.path / GENERATIONS, folder.path / GENERATIONS_FIGURES]
-    Tracker(config, folder).log_result(metrics, outcomes, lambda: None)
+    Tracker(config, folder).log_result(metrics, outcomes)

@@ -11,9 +11,9 @@ from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs
 from nasray.plan import TEACHER, plan_search, planned_inputs, unit_inputs
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
 from nasray.sweeps.config import Domain, Value
 from nasray.tracking import Training
+from nasray.unit_graph import Unit
 from search_spaces.architecture import Architecture
 from search_spaces.suggestion import did_you_mean
 from trainables.inputs import UnitInputs

@@ -13,7 +13,8 @@ from ray.cluster_utils import Cluster
 from nasray.cluster import ray_cluster, start_local
 from nasray.placement import bundle, check_resources, chooser, num_slots
 from nasray.resources import ResourcesConfig
-from nasray.schedule import LatestFirst, ReadyUnits, Unit, run_trials
+from nasray.schedule import LatestFirst, ReadyUnits, run_trials
+from nasray.unit_graph import Unit
 from search_spaces.declared import SpaceConfig
 from trainables.data import DataConfig
 from trainables.feature_config import FeatureConfig

@@ -20,9 +20,10 @@ from nasray.plan import plan_search
 from nasray.resolve import resolve
 from nasray.resources import ResourcesConfig
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit, run_schedule
+from nasray.schedule import run_schedule
 from nasray.storage.mirror import Mirror
 from nasray.storage.store import Store
+from nasray.unit_graph import Unit
 from trainables.inputs import UnitInputs
 from trainables.units import parse_spec
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from nasray.live_view import LiveView
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 
 
 def trial(name):

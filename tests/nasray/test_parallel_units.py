@@ -11,7 +11,8 @@ from nasray.plan import plan_search
 from nasray.resolve import resolve
 from nasray.resources import ResourcesConfig
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit, run_schedule
+from nasray.schedule import run_schedule
+from nasray.unit_graph import Unit
 from trainables.teacher_unit import TeacherSpec
 from trainables.units import run_unit
 

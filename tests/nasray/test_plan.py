@@ -1,8 +1,9 @@
 import pytest
 
 from nasray.config_file import load_config
-from nasray.plan import plan_search, still_to_do, unit_inputs
+from nasray.plan import plan_search, unit_inputs
 from nasray.run_folder import RunFolder
+from nasray.unit_graph import still_to_do
 from trainables.units import run_unit
 
 

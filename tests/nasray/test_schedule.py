@@ -4,7 +4,8 @@ from ray.tune.schedulers import FIFOScheduler
 
 from nasray.cluster import ray_cluster
 from nasray.resources import ResourcesConfig
-from nasray.schedule import FAILURE, ReadyUnits, Unit, failures_of, run_trials
+from nasray.schedule import FAILURE, ReadyUnits, failures_of, run_trials
+from nasray.unit_graph import Unit
 
 
 def plenty(running, candidates):

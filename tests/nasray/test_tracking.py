@@ -147,7 +147,7 @@ def test_nothing_waits_for_a_server_that_is_away(started, caplog, monkeypatch):
     for number in (1, 2):
         tracking.on_trial_result(0, [], trial, epoch(number))
     tracking.on_trial_complete(0, [], trial)
-    tracker.log_result({}, [], lambda: None)
+    tracker.log_result({}, [])
     assert "MLflow at http://127.0.0.1:9 does not answer" in caplog.messages[0]
     assert "4 entries are missing there" in caplog.messages[1]
     assert "secret" not in caplog.text

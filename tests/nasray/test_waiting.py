@@ -16,7 +16,7 @@ from nasray.plan import plan_search
 from nasray.resolve import resolve
 from nasray.resources import ResourcesConfig
 from nasray.run_folder import RunFolder
-from nasray.schedule import Unit
+from nasray.unit_graph import Unit
 from nasray.waiting import TellWaiting
 
 pytestmark = pytest.mark.usefixtures("ray_of_two")

@@ -1,9 +1,8 @@
-"""How far a block's output is from the teacher's: the training loss and the ratings.
+"""Ratings of a block's output against the teacher's.
 
-Source: DNA (arXiv 1911.13053): mean squared error for training, relative L1 for rating. The noise-to-signal ratio is
-DONNA's (Moons et al., ICCV 2021, arXiv 2012.08859). Deviation: the scales (standard deviation, channel variances) are
-taken over all held-out images instead of over each batch, so that batches weigh alike. The normalised loss is our own
-reading.
+Source: DNA (arXiv 1911.13053): relative L1. The noise-to-signal ratio is DONNA's (Moons et al., ICCV 2021, arXiv
+2012.08859). Deviation: the scales (standard deviation, channel variances) are taken over all held-out images instead of
+over each batch, so that batches weigh alike.
 """
 
 from collections.abc import Iterable
@@ -12,19 +11,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from trainables.losses import EPSILON, all_but_channels
 
 Metric = Literal["relative_l1", "mse", "noise_to_signal"]
-Loss = Literal["mse", "normalized_mse"]
-EPSILON = 1e-6
-
-
-def distillation_loss(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
-    """The scalar training loss between feature maps [B, C, H, W] or tokens [B, N, C]."""
-    if loss == "mse":
-        return F.mse_loss(output, target)
-    variance = target.var(dim=_all_but_channels(target), keepdim=True)
-    return ((output - target).square() / (variance + EPSILON)).mean()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +35,7 @@ class TargetScale:
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for batch in targets:
             values = batch.double()
-            dims = _all_but_channels(values)
+            dims = all_but_channels(values)
             total = total.to(values) + values.sum(dims, keepdim=True)
             squares = squares.to(values) + values.square().sum(dims, keepdim=True)
             count += values.numel() // total.numel()
@@ -65,10 +55,5 @@ class TargetScale:
             return float(error.abs().mean()) / max(self.std, EPSILON)
         if metric == "mse":
             return float(error.square().mean())
-        by_channel = error.square().mean(_all_but_channels(error), keepdim=True)
+        by_channel = error.square().mean(all_but_channels(error), keepdim=True)
         return float((by_channel / self.channel_variance.double().clamp_min(EPSILON)).mean())
-
-
-def _all_but_channels(tensor: Tensor) -> tuple[int, ...]:
-    """Every dimension but the channels': 1 in feature maps [B, C, H, W], the last in tokens [B, N, C]."""
-    return (0, 2, 3) if tensor.dim() == 4 else (0, 1)

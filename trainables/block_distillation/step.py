@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from trainables.block_data import BlockData
 from trainables.block_distillation.config import BlockDistillationConfig
-from trainables.block_distillation.metrics import TargetScale, distillation_loss
+from trainables.block_distillation.metrics import TargetScale
 from trainables.block_distillation.supernet import CellSupernet, Path
 from trainables.descent import Descent
+from trainables.losses import feature_loss
 from trainables.seeding import generator
 
 
@@ -84,7 +85,7 @@ class BlockDistillation:
 
     def _loss(self, features: Tensor, target: Tensor, path: Path) -> Tensor:
         """The loss of one path."""
-        return distillation_loss(self._supernet(features, path).float(), target, self._config.loss)
+        return feature_loss(self._supernet(features, path).float(), target, self._config.loss)
 
 
 def sample_paths(

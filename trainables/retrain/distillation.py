@@ -8,7 +8,6 @@ teacher of its epoch e; where their numbers of epochs differ, from the one as fa
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -17,28 +16,13 @@ from torch import Tensor, nn
 
 from search_spaces.network import Network
 from trainables.adapters import MapShape, exit_adapter
-from trainables.block_distillation.metrics import distillation_loss
 from trainables.cutting import CutTeacher
+from trainables.losses import feature_loss, logit_loss
 from trainables.retrain.config import DistillationConfig
-from trainables.sd_darts import votes
+from trainables.retrain.guide import Taught
 
 TeacherOfEpoch = Callable[[int], CutTeacher]
 """Gives the teacher of the student's epoch, from 0, on the student's device."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """What a batch gives.
-
-    Attributes:
-        logits: The student's, [B, num_classes].
-        loss: What is added to the labels' loss, a scalar.
-        distances: The parts of the loss before they are weighted, detached scalars by name.
-    """
-
-    logits: Tensor
-    loss: Tensor
-    distances: dict[str, Tensor]
 
 
 class Distillation:
@@ -84,12 +68,12 @@ class Distillation:
     def _logit_distance(self, logits: Tensor, target: Tensor) -> Tensor:
         """temperature² KL(teacher || student), the mean over the batch."""
         probabilities = (target / self._config.temperature).softmax(dim=-1)
-        return votes.distillation(probabilities, logits, self._config.temperature)
+        return logit_loss(probabilities, logits, self._config.temperature)
 
     def _feature_distance(self, features: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
         """The normalised squared error, the mean over the blocks."""
         distances = [
-            distillation_loss(adapter(maps).float(), target, "normalized_mse")
+            feature_loss(adapter(maps).float(), target, "normalized_mse")
             for adapter, maps, target in zip(self.adapters, features, targets, strict=False)
         ]
         return torch.stack(distances).mean()

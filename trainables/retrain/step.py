@@ -12,8 +12,8 @@ from trainables.data import ImageData
 from trainables.data_parallel import current_team
 from trainables.descent import Descent, parts_of
 from trainables.retrain.config import TrainConfig
-from trainables.retrain.distillation import Distillation
 from trainables.retrain.ema import moving_average
+from trainables.retrain.guide import Guide
 from trainables.retrain.mixing import mixing
 from trainables.retrain.optimizer import build_optimizer, learning_rate
 from trainables.training import ComputeConfig
@@ -31,9 +31,9 @@ class SupervisedTraining:
         *,
         seed: int,
         first_view: int = 0,
-        distillation: Distillation | None = None,
+        guide: Guide | None = None,
     ) -> None:
-        """The training of `model`, which is on the device, as is what `distillation` trains beside it.
+        """The training of `model`, which is on the device, as is what `guide` trains beside it.
 
         Args:
             model: What is trained; a `Network` where there is a teacher.
@@ -42,13 +42,13 @@ class SupervisedTraining:
             compute: Where.
             seed: Decides the order of the images.
             first_view: The view of the images in the first epoch; later ones follow it.
-            distillation: What a teacher adds, if there is one.
+            guide: What a teacher adds, if there is one.
         """
         self.num_epochs = config.epochs
         self._model, self._images, self._config, self._compute = model, images, config, compute
         self._seed, self._first_view, self._device = seed, first_view, compute.prepare()
-        self._distillation = distillation
-        trained = [model] if distillation is None else [model, distillation.adapters]
+        self._guide = guide
+        trained = [model] if guide is None else [model, guide.adapters]
         parameters = [parameter for module in trained for parameter in module.parameters()]
         optimizer = build_optimizer(parameters, config)
         self._average = moving_average(model, config.ema_decay) if config.ema_decay is not None else None
@@ -66,8 +66,8 @@ class SupervisedTraining:
         """Batches of (augmented) images and labels, in this epoch's order."""
         self._model.train()
         self._step = epoch * self._steps_per_epoch
-        if self._distillation is not None:
-            self._distillation.start_epoch(epoch)
+        if self._guide is not None:
+            self._guide.start_epoch(epoch)
         view = self._first_view + epoch
         return self._images.train.batches(
             self._config.batch_size,
@@ -110,11 +110,11 @@ class SupervisedTraining:
     def _loss(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Logits [B, num_classes], the loss, and the distances from the teacher, for labels [B] or probabilities."""
         smoothing = self._config.label_smoothing
-        if self._distillation is None:
+        if self._guide is None:
             logits = self._model(images).float()
             return logits, F.cross_entropy(logits, target, label_smoothing=smoothing), {}
         assert isinstance(self._model, Network)
-        taught = self._distillation(self._model, images)
+        taught = self._guide(self._model, images)
         loss = F.cross_entropy(taught.logits, target, label_smoothing=smoothing) + taught.loss
         return taught.logits, loss, taught.distances
 
@@ -124,6 +124,6 @@ class SupervisedTraining:
             "model": self._model,
             "descent": self._descent,
             "average": self._average,
-            "distillation": self._distillation,
+            "distillation": self._guide,
         }
         return {name: part for name, part in parts.items() if part is not None}

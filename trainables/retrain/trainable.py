@@ -135,7 +135,7 @@ def _training(
         inputs.compute,
         seed=seed,
         first_view=first_view,
-        distillation=distillation,
+        guide=distillation,
     )
 
 

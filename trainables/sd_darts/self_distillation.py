@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainables.losses import logit_loss
 from trainables.sd_darts import votes
 from trainables.sd_darts.config import SelfDistillationConfig
 from trainables.sd_darts.halves import Batch
@@ -45,7 +46,7 @@ class SelfDistillation:
 
     def loss(self, target: Tensor, logits: Tensor) -> Tensor:
         """The term that is added to the cross-entropy: weight * temperature^2 * KL(target || logits), batch mean."""
-        return self._config.weight * votes.distillation(target, logits, self._config.temperature)
+        return self._config.weight * logit_loss(target, logits, self._config.temperature)
 
     def record(self, batch: Batch, logits: Tensor) -> None:
         """Tell the teachers what the supernet said of a training batch."""

@@ -1,7 +1,7 @@
-"""How several teachers become one target, and how far the student is from it.
+"""One target distribution out of the logits of several teachers.
 
 Source: SD-DARTS (Zhu et al., arXiv 2302.05629), which says that the teachers' output probabilities are aggregated by
-voting; the three ways to count are our reading. The distillation loss is that of Hinton et al. (arXiv 1503.02531).
+voting; the three ways to count are our reading.
 """
 
 import math
@@ -50,16 +50,6 @@ def smoothed_labels(labels: Tensor, num_classes: int, entropy: Tensor) -> Tensor
         low, high = torch.where(too_sharp, middle, low), torch.where(too_sharp, high, middle)
     one_hot = F.one_hot(labels, num_classes).to(entropy.dtype)
     return torch.lerp(one_hot, torch.full_like(one_hot, 1 / num_classes), low)
-
-
-def distillation(target: Tensor, logits: Tensor, temperature: float) -> Tensor:
-    """temperature^2 KL(target || softmax(logits / temperature)), a scalar: the mean over the batch.
-
-    The target [B, C] is a distribution at that temperature and gets no gradient; entries of 0 contribute exactly 0. The
-    factor keeps the gradient with respect to the logits [B, C] as large as the cross-entropy's at any temperature.
-    """
-    log_probabilities = F.log_softmax(logits / temperature, dim=-1)
-    return temperature**2 * F.kl_div(log_probabilities, target.detach(), reduction="batchmean")
 
 
 def _entropy_of_smoothing(smoothing: Tensor, num_classes: int) -> Tensor:

@@ -45,7 +45,7 @@ def distil(model, images, teacher, epochs=4, **settings):
     adapters = build_adapters([(16, 8, 8), (24, 4, 4), (32, 2, 2)], [(16, 8, 8), (24, 4, 4), (40, 2, 2)])
     distillation = Distillation(adapters, lambda _epoch: teacher, DistillationConfig(**settings))
     config = TrainConfig(epochs=epochs, batch_size=32, optimizer="adamw", lr=0.01)
-    method = SupervisedTraining(model, images, config, COMPUTE, seed=0, distillation=distillation)
+    method = SupervisedTraining(model, images, config, COMPUTE, seed=0, guide=distillation)
     return distillation, method
 
 
