@@ -12,6 +12,7 @@ from nasray.run_folder import RunFolder
 from search_spaces import rating_table
 from search_spaces.cell_space import CellSpace
 from search_spaces.space import SearchSpace
+from search_spaces.uncounted import lower_bounds, uncounted_operators
 from trainables.cutting import cut_points
 from trainables.inputs import SearchInputs, UnitInputs
 from trainables.teacher import build_teacher
@@ -47,6 +48,9 @@ def print_space(config: str | None, overrides: Sequence[str], console: Console) 
         _print_blocks(space, console)
     console.print(f"{space.num_architectures:,} architectures")
     if isinstance(space, SearchSpace):
+        uncounted = set[str]().union(*map(uncounted_operators, space.candidate_tables()))
+        if uncounted:
+            console.print(lower_bounds(uncounted), soft_wrap=True)
         for name, architecture in (("smallest", space.smallest()), ("largest", space.largest())):
             cost = space.cost(architecture)
             console.print(f"{name}: {quantity(cost.num_params)} params, {quantity(cost.num_macs)} MACs")

@@ -9,6 +9,7 @@ from nasray.run_folder import RunFolder
 from search_spaces.declared import build_space
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from search_spaces.space import SearchSpace
+from search_spaces.uncounted import check_counted
 from trainables.adapters import can_be_adapted, describe
 from trainables.block_data import check_num_batches
 from trainables.block_distillation.trainable import BlockWiseConfig
@@ -100,7 +101,8 @@ def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
     """Hold the budgets to what the space's cheapest candidates cost, before anything is trained.
 
     Raises:
-        ValueError: A budget is of no known cost, or below the sum of the blocks' smallest costs.
+        ValueError: A budget is of no known cost, of one that cannot be counted, or below the sum of the blocks'
+            smallest costs.
     """
     costs = (NUM_PARAMS, NUM_MACS, LATENCY_MS)
     for name, limit in budgets.items():
@@ -108,6 +110,8 @@ def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
             raise ValueError(f"budgets must be of {', '.join(costs)}, got {name}")
         if name == LATENCY_MS:  # what that costs is measured, not known
             continue
+        if name == NUM_MACS:
+            check_counted(space.candidate_tables(), f"budgets.{name}")
         smallest = sum(int(space.candidate_table(block)[name].min()) for block in range(len(space.blocks)))
         if limit < smallest:
             raise ValueError(

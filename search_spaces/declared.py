@@ -88,7 +88,9 @@ class SpaceConfig(_Strict):
         stem: Layers before the first block.
         head_width: Channels of the 1x1 convolution before the pooling; None for no such convolution.
         dropout: Probability of dropping a feature before the classifier.
-        operations: A user's own operations, by name, as "module:callable"; the shipped ones are there anyway.
+        operations: A user's own operations, by name, as "module:callable"; the shipped ones are there anyway. A module
+            that runs what cannot be counted may tell its multiply-accumulates by a method `num_macs(input_shape)`, for
+            one image (C, H, W).
         blocks: The blocks, first one first.
         channels: Of a shipped space of cells: channels of a node in the first cells; None: 16.
         num_cells: Of a shipped space of cells: for nasbench201 the cells of each of the three stages, None: 5; for

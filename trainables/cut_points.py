@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from search_spaces.cost import Cost, measure
+from search_spaces.cost import measure
 from trainables.traced_model import Shape, TracedModel
 
 _BATCH = 2
@@ -50,11 +50,14 @@ def cut_points(model: nn.Module, input_shape: Shape) -> list[CutPoint]:
     nodes = sorted(names, key=traced.position.__getitem__)
     innermost = [max(names[node], key=len) for node in nodes]
     proposed = _before_size_changes(innermost, [_size(shapes[node]) for node in nodes])
-    points, cost = [], Cost.zero
+    points, num_macs, parameters = [], 0, set[nn.Parameter]()
     for number, (start, end) in enumerate(itertools.pairwise([traced.images, *nodes])):
-        cost += measure(traced.piece(start, end), shapes[start])
+        piece = traced.piece(start, end)
+        num_macs += measure(piece, shapes[start]).num_macs
+        parameters.update(piece.parameters())  # parts may share some
+        num_params = sum(parameter.numel() for parameter in parameters)
         outermost = min(names[end], key=len)
-        points.append(CutPoint(outermost, shapes[end], cost.num_params, cost.num_macs, number in proposed))
+        points.append(CutPoint(outermost, shapes[end], num_params, num_macs, number in proposed))
     return points
 
 
