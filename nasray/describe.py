@@ -15,7 +15,8 @@ from search_spaces.space import SearchSpace
 from search_spaces.uncounted import lower_bounds, uncounted_operators
 from trainables.cutting import cut_points
 from trainables.inputs import SearchInputs, UnitInputs
-from trainables.teacher import build_teacher
+from trainables.operation_trial import try_operations
+from trainables.teacher_trial import try_teacher
 
 
 def print_teacher(config: str | None, overrides: Sequence[str], console: Console) -> None:
@@ -25,11 +26,12 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         raise ValueError(
             "the config must have a search of the method dna, which a teacher is for; it has none"
         )
-    model = build_teacher(inputs.teacher.model_copy(update={"weights": None}), inputs.space)
+    tried = try_teacher(inputs, cuts=inputs.teacher.cuts != "auto")
+    console.print(str(tried), soft_wrap=True)
     table = Table(title=f"Teacher {inputs.teacher.source}", title_justify="left", box=None)
     for heading in ("", "cut point", "features", "params so far", "MACs so far"):
         table.add_column(heading, justify="right" if "so far" in heading else "left")
-    points = cut_points(model, inputs.space.input_shape)
+    points = cut_points(tried.model, inputs.space.input_shape)
     for point in points:
         shape = "x".join(map(str, point.shape))
         mark = "*" if point.proposed else ""
@@ -42,6 +44,9 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
 def print_space(config: str | None, overrides: Sequence[str], console: Console) -> None:
     """Print the config's search space: its parts with their choices, and how many architectures there are."""
     space = _inputs(config, overrides).space
+    tried = None if isinstance(space, CellSpace) else try_operations(space)
+    if tried is not None:
+        console.print(tried, soft_wrap=True)
     if isinstance(space, CellSpace):
         _print_cells(space, console)
     else:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+
 from analysis.ratings import LATENCY_MS
 from nasray.config import ExperimentConfig
 from nasray.plan import unit_inputs
@@ -17,21 +19,35 @@ from trainables.cutting import CutTeacher
 from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
 from trainables.feature_config import Mode
 from trainables.inputs import SearchInputs, UnitInputs
+from trainables.operation_trial import try_operations
 from trainables.sd_darts.config import SdDartsConfig
 from trainables.self_supervision.config import SelfSupervisionConfig
-from trainables.untrained_teacher import untrained_teacher
+from trainables.teacher_accuracy import judge_at_hand
+from trainables.teacher_trial import try_teacher
 
 
-def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConfig, UnitInputs]:
-    """The config with its features' mode decided per block, all parts checked, and what its units share.
+def resolve(
+    config: ExperimentConfig, folder: RunFolder, console: Console | None = None
+) -> tuple[ExperimentConfig, UnitInputs]:
+    """The config with its features' mode decided per block, all parts checked and tried, and what its units share.
 
     A run that was resolved before keeps its decisions.
+
+    Args:
+        config: As it was loaded.
+        folder: The run's.
+        console: Where to say what was tried; None: nowhere.
 
     Raises:
         ValueError: Teacher, space, data and settings do not fit together.
     """
     config = _with_rated_views(config)
     inputs = unit_inputs(config, folder)
+    console = console or Console(quiet=True)
+    if isinstance(inputs.space, SearchSpace):
+        tried = try_operations(inputs.space)
+        if tried is not None:
+            console.print(tried, soft_wrap=True)
     if config.study is not None:
         for arm in config.study.arms:
             _check_halves(config.arm(arm), inputs)
@@ -41,7 +57,7 @@ def resolve(config: ExperimentConfig, folder: RunFolder) -> tuple[ExperimentConf
         _check_halves(config.sd_darts, inputs)
     if config.dna is None or not isinstance(inputs, SearchInputs):
         return config, inputs
-    resolved = _decide(config, config.dna, inputs, folder)
+    resolved = _decide(config, config.dna, inputs, folder, console)
     # A copy, since the data set that `inputs` has opened need not be opened again.
     return resolved, inputs.model_copy(update={"features": resolved.features})
 
@@ -72,7 +88,11 @@ def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
 
 
 def _decide(
-    config: ExperimentConfig, dna: BlockWiseConfig, inputs: SearchInputs, folder: RunFolder
+    config: ExperimentConfig,
+    dna: BlockWiseConfig,
+    inputs: SearchInputs,
+    folder: RunFolder,
+    console: Console,
 ) -> ExperimentConfig:
     """The config with its features' mode decided per block, and all parts checked against each other."""
     num_blocks = len(inputs.space.blocks)
@@ -80,7 +100,7 @@ def _decide(
     _check_per_block(f"searches.{config.searches.index(dna)}.lr", dna.lr, num_blocks)
     check_num_batches(dna.rating.num_batches, inputs.summary.num_held_out)
     check_budgets(config.budgets, inputs.space)
-    teacher = untrained_teacher(inputs)
+    teacher = _tried_teacher(inputs, console)
     check_shapes(teacher, inputs.space)
     _check_taught_classes(config, inputs)
     if config.features.mode == "auto" and folder.config.is_file():
@@ -95,6 +115,15 @@ def _decide(
         modes = (modes,) * num_blocks
     _check_views(config, modes)
     return _with_modes(config, modes)
+
+
+def _tried_teacher(inputs: SearchInputs, console: Console) -> CutTeacher:
+    """The teacher, cut, which keeps to what its units rely on."""
+    tried = try_teacher(inputs)
+    console.print(str(tried), soft_wrap=True)
+    judge_at_hand(inputs, tried.model)
+    assert tried.teacher is not None
+    return tried.teacher
 
 
 def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:

@@ -49,7 +49,7 @@ def search_in_stages(
     start = time.monotonic()
     folder = RunFolder.of(config)
     folder.refresh()
-    resolved, inputs = resolve(config, folder)
+    resolved, inputs = resolve(config, folder, console)
     chosen = _check_stages(stages, resolved)
     _ = inputs.images  # missing files are an error here, not on every node
     folder.check(resolved)

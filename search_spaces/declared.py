@@ -32,7 +32,7 @@ SHIPPED_CELL_SPACES: dict[str, Callable[..., CellSpace]] = {
     "darts_s3": darts.darts_s3,
     "darts_s4": darts.darts_s4,
 }
-_SHIPPED_OPERATIONS = OPERATIONS | ATTENTION_OPERATIONS
+SHIPPED_OPERATIONS = OPERATIONS | ATTENTION_OPERATIONS
 _ONLY_DECLARED = ("stem", "head_width", "dropout", "operations", "blocks")
 _ONLY_CELLS = ("channels", "num_cells")
 
@@ -177,14 +177,14 @@ def _declared(config: SpaceConfig, input_shape: Shape, num_classes: int) -> Sear
         head_width=config.head_width,
         dropout=config.dropout,
         blocks=tuple(_block(k, block) for k, block in enumerate(config.blocks)),
-        operations=_SHIPPED_OPERATIONS | _own_operations(config.operations),
+        operations=SHIPPED_OPERATIONS | _own_operations(config.operations),
     )
 
 
 def _own_operations(paths: dict[str, str]) -> dict[str, Operation]:
     operations = {}
     for name, path in paths.items():
-        if name in _SHIPPED_OPERATIONS:
+        if name in SHIPPED_OPERATIONS:
             raise ValueError(f"operation {name!r} is a shipped one; give {path} another name")
         operations[name] = load_attribute(path)
         if not callable(operations[name]):

@@ -12,7 +12,7 @@ from torch import nn
 
 from search_spaces.architecture import Architecture, Candidate
 from search_spaces.block import BlockSpace
-from search_spaces.block_cost import candidate_costs, layer_costs
+from search_spaces.block_cost import candidate_costs
 from search_spaces.cost import Cost, measure_built
 from search_spaces.extremes import extreme_rows
 from search_spaces.layer import Layer, Shape
@@ -194,11 +194,24 @@ class SearchSpace:
         Raises:
             ValueError: If an operation cannot be built, fails to run, or puts out another shape than it must.
         """
-        self._layers_cost(self.stem)
+        for layer, shape in self.distinct_layers():
+            layer.cost(shape, self.operations)
+
+    def distinct_layers(self) -> list[tuple[Layer, Shape]]:
+        """Every layer that some architecture has, once, with the maps (C, H, W) that enter it."""
+        found, shape = dict[tuple[Layer, Shape], None](), self.input_shape
+        for layer in self.stem:
+            found[layer, shape] = None
+            shape = layer.output_shape(shape)
         for k, block in enumerate(self.blocks):
-            for shape in self._first_layer_shapes(k).values():
-                for cell in block.cells:
-                    layer_costs(cell, block.stride, shape, self.operations)
+            for cell in block.cells:
+                for entered in self._first_layer_shapes(k).values():
+                    shape, stride = entered, block.stride
+                    for choices in cell.operations:
+                        layers = [Layer(choice, cell.width, stride) for choice in choices]
+                        found.update(dict.fromkeys((layer, shape) for layer in layers))
+                        shape, stride = layers[0].output_shape(shape), 1
+        return list(found)
 
     def _checked(self, architecture: Architecture | str) -> Architecture:
         """The architecture, held to this space."""

@@ -63,7 +63,7 @@ def cut(model: nn.Module, cuts: Sequence[str], input_shape: Shape) -> CutTeacher
             raise ValueError(
                 f"cuts must be in the order of execution, {next_name!r} does not come after {name!r}"
             )
-    images = _random_images(traced.module, input_shape)
+    images = random_images(traced.module, input_shape)
     expected = _outputs(traced.module, cuts, images)
     layout = FeatureLayout(traced, input_shape)
     orders = [
@@ -139,7 +139,7 @@ def _order(layout: FeatureLayout, name: str, node: fx.Node, shape: Shape) -> Ord
     return order
 
 
-def _random_images(model: nn.Module, input_shape: Shape) -> Tensor:
+def random_images(model: nn.Module, input_shape: Shape) -> Tensor:
     """A few images of noise, always the same, on the model's device."""
     tensors = itertools.chain(model.parameters(), model.buffers())
     device = next(tensors, torch.empty(0)).device
