@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from torch import fx, nn
+from torchvision.ops import DeformConv2d
 
 Shape = tuple[int, ...]
 Order = tuple[int, ...]
@@ -117,6 +118,10 @@ class _Tracer(fx.Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.returned: dict[str, fx.Node] = {}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """PyTorch's layers are not looked into, nor is torchvision's one whose checks of shapes cannot be traced."""
+        return isinstance(m, DeformConv2d) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
