@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from search_spaces.rating_table import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
+from search_spaces.rating_table import (
+    CANDIDATE,
+    IN_CHANNELS,
+    NUM_MACS,
+    OUT_CHANNELS,
+    RATING,
+)
+from search_spaces.uncounted import check_counted
 
 SEPARATOR = "/"
 # The widths that meet at a boundary of two blocks, ascending; None where any may follow any.
@@ -69,7 +76,8 @@ def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) ->
 
     Raises:
         ValueError: If there is no table, a column is missing or holds what cannot be summed, a block has no
-            rated candidate, a candidate is ambiguous, widths never meet, or a budget is negative or NaN.
+            rated candidate, a candidate is ambiguous, widths never meet, or a budget is negative, NaN, or of
+            multiply-accumulates that are not counted.
     """
     if not tables:
         raise ValueError("tables must hold one table per block, got none")
@@ -77,6 +85,8 @@ def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) ->
     for name, limit in budgets.items():
         if not limit >= 0:
             raise ValueError(f"the budget of {name} must be a number from 0 on, got {limit}")
+    if budgets.get(NUM_MACS, np.inf) < np.inf:
+        check_counted(tables, f"a budget of {NUM_MACS}")
     frames = [_usable(index, table, list(budgets)) for index, table in enumerate(tables)]
     widths = _drop_dead_ends(frames)
     limits = {name: float(limit) for name, limit in budgets.items() if limit < np.inf}

@@ -19,6 +19,7 @@ from analysis.relaxation import Relaxation, relax, smallest_completions
 from analysis.search import Found, Search
 from analysis.widening import slack_holding
 from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS
+from search_spaces.uncounted import uncounted_operators
 
 _FIRST_LOOK = 16  # architectures to look at first, for each that is wanted
 _GROWTH = 16  # how many times more to look at next
@@ -54,7 +55,8 @@ def top_architectures(
         all tables have: `num_params`, `num_macs`, what ends in `_ms`, and what has a budget. Its
         `attrs["certificate"]` holds `proved`, a certain `lower_bound` of the best score, by how much the last score
         may exceed what is not listed (`gap`: 0 if proved, infinite if fewer than `k` are found so far), the number
-        of architectures looked at (`num_enumerated`), and the Lagrange multiplier of each budget (`multipliers`).
+        of architectures looked at (`num_enumerated`), the Lagrange multiplier of each budget (`multipliers`), and the
+        operators whose multiply-accumulates are not in `num_macs` (`uncounted`).
 
     Raises:
         ValueError: If no architecture keeps the budgets, or an argument is not as described.
@@ -72,7 +74,10 @@ def top_architectures(
         raise _unmeetable(chain)
     budgets = budgets or {}
     frame = _frame(tables, chain, found, budgets)
-    frame.attrs["certificate"] = _certificate(chain, relaxation, k, found, floor, budgets)
+    uncounted = sorted(set().union(*map(uncounted_operators, tables)))
+    frame.attrs["certificate"] = _certificate(chain, relaxation, k, found, floor, budgets) | {
+        "uncounted": uncounted
+    }
     return frame
 
 

@@ -12,9 +12,11 @@ from nasray.run_folder import RunFolder
 from search_spaces import rating_table
 from search_spaces.cell_space import CellSpace
 from search_spaces.space import SearchSpace
+from search_spaces.uncounted import lower_bounds, uncounted_operators
 from trainables.cutting import cut_points
 from trainables.inputs import SearchInputs, UnitInputs
-from trainables.teacher import build_teacher
+from trainables.operation_trial import try_operations
+from trainables.teacher_trial import try_teacher
 
 
 def print_teacher(config: str | None, overrides: Sequence[str], console: Console) -> None:
@@ -24,11 +26,12 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         raise ValueError(
             "the config must have a search of the method dna, which a teacher is for; it has none"
         )
-    model = build_teacher(inputs.teacher.model_copy(update={"weights": None}), inputs.space)
+    tried = try_teacher(inputs, cuts=inputs.teacher.cuts != "auto")
+    console.print(str(tried), soft_wrap=True)
     table = Table(title=f"Teacher {inputs.teacher.source}", title_justify="left", box=None)
     for heading in ("", "cut point", "features", "params so far", "MACs so far"):
         table.add_column(heading, justify="right" if "so far" in heading else "left")
-    points = cut_points(model, inputs.space.input_shape)
+    points = cut_points(tried.model, inputs.space.input_shape)
     for point in points:
         shape = "x".join(map(str, point.shape))
         mark = "*" if point.proposed else ""
@@ -41,12 +44,18 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
 def print_space(config: str | None, overrides: Sequence[str], console: Console) -> None:
     """Print the config's search space: its parts with their choices, and how many architectures there are."""
     space = _inputs(config, overrides).space
+    tried = None if isinstance(space, CellSpace) else try_operations(space)
+    if tried is not None:
+        console.print(tried, soft_wrap=True)
     if isinstance(space, CellSpace):
         _print_cells(space, console)
     else:
         _print_blocks(space, console)
     console.print(f"{space.num_architectures:,} architectures")
     if isinstance(space, SearchSpace):
+        uncounted = set[str]().union(*map(uncounted_operators, space.candidate_tables()))
+        if uncounted:
+            console.print(lower_bounds(uncounted), soft_wrap=True)
         for name, architecture in (("smallest", space.smallest()), ("largest", space.largest())):
             cost = space.cost(architecture)
             console.print(f"{name}: {quantity(cost.num_params)} params, {quantity(cost.num_macs)} MACs")

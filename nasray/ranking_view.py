@@ -12,6 +12,7 @@ from analysis.criterion import BY_CALIBRATED, BY_SWAP_IN
 from analysis.numerals import quantity
 from analysis.ratings import LATENCY_MS
 from nasray.rank import GROUP, NUM_LIKELY, SCORE_SE, SHARE_BETTER, TOP_PROBABILITY
+from search_spaces.uncounted import lower_bounds
 
 _SHOWN = 10
 _OTHER_SCORES = {BY_SWAP_IN: "swap-in score", BY_CALIBRATED: "calibrated score"}
@@ -44,6 +45,9 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
         )
     console.print(table)
     console.print(_proof(ranking), soft_wrap=True)
+    uncounted = ranking.attrs["certificate"].get("uncounted")  # certificates of earlier versions have none
+    if uncounted:
+        console.print(lower_bounds(uncounted), soft_wrap=True)
 
 
 def _score(row: Mapping[Any, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+
 from analysis.ratings import LATENCY_MS, has_latencies
 from nasray.config import ExperimentConfig
 from nasray.plan import identified, planned_inputs
@@ -9,6 +11,7 @@ from nasray.run_folder import RunFolder
 from search_spaces.declared import build_space
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 from search_spaces.space import SearchSpace
+from search_spaces.uncounted import check_counted
 from trainables.adapters import can_be_adapted, describe
 from trainables.block_data import check_num_batches
 from trainables.block_distillation.trainable import BlockWiseConfig
@@ -16,28 +19,33 @@ from trainables.cutting import CutTeacher
 from trainables.feature_choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
 from trainables.feature_config import Mode
 from trainables.inputs import SearchInputs, UnitInputs
+from trainables.operation_trial import try_operations
 from trainables.sd_darts.config import SdDartsConfig
 from trainables.self_supervision.config import SelfSupervisionConfig
-from trainables.untrained_teacher import untrained_teacher
+from trainables.teacher_accuracy import judge_at_hand
+from trainables.teacher_trial import try_teacher
 
 
 def resolve(
-    config: ExperimentConfig, folder: RunFolder, *, planned: bool = False
+    config: ExperimentConfig, folder: RunFolder, console: Console | None = None, *, planned: bool = False
 ) -> tuple[ExperimentConfig, UnitInputs]:
-    """The config with its features' mode decided per block, all parts checked, and what its units share.
+    """The config with its features' mode decided per block, all parts checked and tried, and what its units share.
 
     A run that was resolved before keeps its decisions.
 
     Args:
         config: As it was loaded.
         folder: The run's folder.
+        console: Where to say what was tried; None: nowhere.
         planned: Only plan: the data set need not be at hand, and is not read where there is no run yet.
 
     Raises:
         ValueError: Teacher, space, data and settings do not fit together, or the folder holds a run of other data.
     """
     config = _with_rated_views(config)
-    resolved, inputs = _resolved(config, planned_inputs(config, folder), folder)
+    resolved, inputs = _resolved(
+        config, planned_inputs(config, folder), folder, console or Console(quiet=True)
+    )
     # Last, since reading all of the data set may take long.
     if not planned or (folder.config.is_file() and inputs.summary.found):
         inputs = identified(inputs, folder)
@@ -45,9 +53,13 @@ def resolve(
 
 
 def _resolved(
-    config: ExperimentConfig, inputs: UnitInputs, folder: RunFolder
+    config: ExperimentConfig, inputs: UnitInputs, folder: RunFolder, console: Console
 ) -> tuple[ExperimentConfig, UnitInputs]:
     """The config with its features' mode decided per block, all parts checked, and the inputs with that decision."""
+    if isinstance(inputs.space, SearchSpace):
+        tried = try_operations(inputs.space)
+        if tried is not None:
+            console.print(tried, soft_wrap=True)
     if config.study is not None:
         for arm in config.study.arms:
             _check_halves(config.arm(arm), inputs)
@@ -57,7 +69,7 @@ def _resolved(
         _check_halves(config.sd_darts, inputs)
     if config.dna is None or not isinstance(inputs, SearchInputs):
         return config, inputs
-    resolved = _decide(config, config.dna, inputs, folder)
+    resolved = _decide(config, config.dna, inputs, folder, console)
     # A copy, since the data set that `inputs` has opened need not be opened again.
     return resolved, inputs.model_copy(update={"features": resolved.features})
 
@@ -88,7 +100,11 @@ def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
 
 
 def _decide(
-    config: ExperimentConfig, dna: BlockWiseConfig, inputs: SearchInputs, folder: RunFolder
+    config: ExperimentConfig,
+    dna: BlockWiseConfig,
+    inputs: SearchInputs,
+    folder: RunFolder,
+    console: Console,
 ) -> ExperimentConfig:
     """The config with its features' mode decided per block, and all parts checked against each other."""
     num_blocks = len(inputs.space.blocks)
@@ -96,7 +112,7 @@ def _decide(
     _check_per_block(f"searches.{config.searches.index(dna)}.lr", dna.lr, num_blocks)
     check_num_batches(dna.rating.num_batches, inputs.summary.num_held_out)
     check_budgets(config.budgets, inputs.space)
-    teacher = untrained_teacher(inputs)
+    teacher = _tried_teacher(inputs, console)
     check_shapes(teacher, inputs.space)
     _check_taught_classes(config, inputs)
     if config.features.mode == "auto" and folder.config.is_file():
@@ -113,11 +129,21 @@ def _decide(
     return _with_modes(config, modes)
 
 
+def _tried_teacher(inputs: SearchInputs, console: Console) -> CutTeacher:
+    """The teacher, cut, which keeps to what its units rely on."""
+    tried = try_teacher(inputs)
+    console.print(str(tried), soft_wrap=True)
+    judge_at_hand(inputs, tried.model)
+    assert tried.teacher is not None
+    return tried.teacher
+
+
 def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
     """Hold the budgets to what the space's cheapest candidates cost, before anything is trained.
 
     Raises:
-        ValueError: A budget is of no known cost, or below the sum of the blocks' smallest costs.
+        ValueError: A budget is of no known cost, of one that cannot be counted, or below the sum of the blocks'
+            smallest costs.
     """
     costs = (NUM_PARAMS, NUM_MACS, LATENCY_MS)
     for name, limit in budgets.items():
@@ -125,6 +151,8 @@ def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
             raise ValueError(f"budgets must be of {', '.join(costs)}, got {name}")
         if name == LATENCY_MS:  # what that costs is measured, not known
             continue
+        if name == NUM_MACS:
+            check_counted(space.candidate_tables(), f"budgets.{name}")
         smallest = sum(int(space.candidate_table(block)[name].min()) for block in range(len(space.blocks)))
         if limit < smallest:
             raise ValueError(

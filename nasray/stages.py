@@ -50,7 +50,7 @@ def search_in_stages(
     start = time.monotonic()
     folder = RunFolder.of(config)
     folder.refresh()
-    resolved, inputs = resolve(config, folder)
+    resolved, inputs = resolve(config, folder, console)
     chosen = _check_stages(stages, resolved)
     folder.check(resolved)
     if {RANKING, EVIDENCE} & set(chosen):

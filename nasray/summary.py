@@ -84,7 +84,7 @@ def _print_search(requested: ExperimentConfig, console: Console) -> None:
         requested = generation_config(requested, 1)
     folder = RunFolder.of(requested)
     folder.refresh()
-    resolved, inputs = resolve(requested, folder, planned=True)
+    resolved, inputs = resolve(requested, folder, console, planned=True)
     folder.check(resolved)
     summary = inputs.summary
     units = [unit for stage in plan_search(resolved, folder, inputs).values() for unit in stage]

@@ -12,6 +12,7 @@ from search_spaces.block import BlockSpace, Cell
 from search_spaces.cost import Cost
 from search_spaces.layer import Layer, Shape
 from search_spaces.operations import Operation
+from search_spaces.uncounted import uncounted_text
 
 
 def layer_costs(
@@ -53,10 +54,19 @@ def candidate_costs(
                     rating_table.OUT_CHANNELS: cell.width,
                     rating_table.NUM_PARAMS: _path_sums([[cost.num_params for cost in row] for row in costs]),
                     rating_table.NUM_MACS: _path_sums([[cost.num_macs for cost in row] for row in costs]),
+                    rating_table.UNCOUNTED: _uncounted(costs),
                 }
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _uncounted(costs: list[list[Cost]]) -> list[str | None] | None:
+    """Per path, the operators that cannot be counted, as a table of ratings names them; None where there are none."""
+    if not any(cost.uncounted for row in costs for cost in row):
+        return None
+    sums = (sum(path, Cost.zero) for path in itertools.product(*costs))
+    return [uncounted_text(cost.uncounted) for cost in sums]
 
 
 def _path_sums(values: list[list[int]]) -> np.ndarray:

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+
+from search_spaces.mac_counter import MacCounter
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +19,25 @@ class Cost:
     """Parameters and multiply-accumulates, additive over the parts of a network.
 
     Attributes:
-        num_params: Parameters, those of batch norms included.
-        num_macs: Multiply-accumulates for one image in convolutions, linear layers and attention products;
-            none in batch norms, which fold into their convolutions at inference.
+        num_params: Parameters, those of batch norms included; what stands under several names counts once.
+        num_macs: Multiply-accumulates for one image in convolutions, linear layers, matrix products and attention; none
+            in elementwise functions, norms, pooling and resampling. What a module with a method
+            `num_macs(input_shape)`, given (C, H, W), tells of itself is taken as it is. A lower bound where operators
+            are uncounted.
+        uncounted: Names of the operators that may do multiply-accumulates, but cannot be counted.
     """
 
     num_params: int
     num_macs: int
+    uncounted: frozenset[str] = frozenset()
     zero: ClassVar["Cost"]
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.num_params + other.num_params, self.num_macs + other.num_macs)
+        return Cost(
+            self.num_params + other.num_params,
+            self.num_macs + other.num_macs,
+            self.uncounted | other.uncounted,
+        )
 
 
 Cost.zero = Cost(0, 0)
@@ -55,13 +64,13 @@ def measure_built(
 
 
 def _measure(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[Cost, tuple[int, ...]]:
-    counter = FlopCounterMode(display=False)
+    counter = MacCounter(module)
     with torch.no_grad(), _evaluating(module), FakeTensorMode(allow_non_fake_inputs=True), counter:
         tensors = dict(module.named_parameters()) | dict(module.named_buffers())
         fakes = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in tensors.items()}
         output = torch.func.functional_call(module, fakes, torch.empty(1, *input_shape))
     num_params = sum(parameter.numel() for parameter in module.parameters())
-    return Cost(num_params, counter.get_total_flops() // 2), tuple(output.shape[1:])
+    return Cost(num_params, counter.num_macs, frozenset(counter.uncounted)), tuple(output.shape[1:])
 
 
 @contextmanager

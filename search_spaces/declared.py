@@ -32,7 +32,7 @@ SHIPPED_CELL_SPACES: dict[str, Callable[..., CellSpace]] = {
     "darts_s3": darts.darts_s3,
     "darts_s4": darts.darts_s4,
 }
-_SHIPPED_OPERATIONS = OPERATIONS | ATTENTION_OPERATIONS
+SHIPPED_OPERATIONS = OPERATIONS | ATTENTION_OPERATIONS
 _ONLY_DECLARED = ("stem", "head_width", "dropout", "operations", "blocks")
 _ONLY_CELLS = ("channels", "num_cells")
 
@@ -88,7 +88,9 @@ class SpaceConfig(_Strict):
         stem: Layers before the first block.
         head_width: Channels of the 1x1 convolution before the pooling; None for no such convolution.
         dropout: Probability of dropping a feature before the classifier.
-        operations: A user's own operations, by name, as "module:callable"; the shipped ones are there anyway.
+        operations: A user's own operations, by name, as "module:callable"; the shipped ones are there anyway. A module
+            that runs what cannot be counted may tell its multiply-accumulates by a method `num_macs(input_shape)`, for
+            one image (C, H, W).
         blocks: The blocks, first one first.
         channels: Of a shipped space of cells: channels of a node in the first cells; None: 16.
         num_cells: Of a shipped space of cells: for nasbench201 the cells of each of the three stages, None: 5; for
@@ -175,14 +177,14 @@ def _declared(config: SpaceConfig, input_shape: Shape, num_classes: int) -> Sear
         head_width=config.head_width,
         dropout=config.dropout,
         blocks=tuple(_block(k, block) for k, block in enumerate(config.blocks)),
-        operations=_SHIPPED_OPERATIONS | _own_operations(config.operations),
+        operations=SHIPPED_OPERATIONS | _own_operations(config.operations),
     )
 
 
 def _own_operations(paths: dict[str, str]) -> dict[str, Operation]:
     operations = {}
     for name, path in paths.items():
-        if name in _SHIPPED_OPERATIONS:
+        if name in SHIPPED_OPERATIONS:
             raise ValueError(f"operation {name!r} is a shipped one; give {path} another name")
         operations[name] = load_attribute(path)
         if not callable(operations[name]):

@@ -26,6 +26,7 @@ SWAP_IN = "swap_in"
 SWAP_IN_BATCHES = "swap_in_batches"
 NUM_PARAMS = "num_params"
 NUM_MACS = "num_macs"
+UNCOUNTED = "uncounted"
 FAILURE = "failure"
 
 SCHEMA = pa.schema(
@@ -44,6 +45,7 @@ SCHEMA = pa.schema(
         pa.field(SWAP_IN_BATCHES, pa.list_(pa.float64())),
         pa.field(NUM_PARAMS, pa.int64(), nullable=False),
         pa.field(NUM_MACS, pa.int64(), nullable=False),
+        pa.field(UNCOUNTED, pa.string()),
         pa.field(FAILURE, pa.string()),
     ]
 )
@@ -53,7 +55,7 @@ _COSTS = (NUM_PARAMS, NUM_MACS)
 _LARGEST_COST = 2**53
 _ROUNDING = 1e-9  # of means over values in another order
 _SECOND = (SWAP_IN, SWAP_IN_BATCHES)
-OPTIONAL = (RATING_SEEDS, *_SECOND)
+OPTIONAL = (UNCOUNTED, RATING_SEEDS, *_SECOND)
 
 
 def check(frame: pd.DataFrame) -> None:
@@ -65,7 +67,8 @@ def check(frame: pd.DataFrame) -> None:
     shared by all, some candidates may have more, which follow. `rating_seeds` holds the ratings by each training seed
     of the block, where there are several, whose mean is `rating`, too. `swap_in` and `swap_in_batches` are a second
     rating of the same kind as the first, on the same batches; a frame may lack them both, and a candidate that has a
-    rating may have none of them.
+    rating may have none of them. `uncounted` names the operators of which `num_macs` counts nothing, where there are
+    any, so that it is a lower bound.
 
     Raises:
         ValueError: If a column is missing or unknown, a candidate stands twice or is not what its row says, a rating is

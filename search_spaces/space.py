@@ -12,14 +12,15 @@ from torch import nn
 
 from search_spaces.architecture import Architecture, Candidate
 from search_spaces.block import BlockSpace
-from search_spaces.block_cost import candidate_costs, layer_costs
+from search_spaces.block_cost import candidate_costs
 from search_spaces.cost import Cost, measure_built
 from search_spaces.extremes import extreme_rows
 from search_spaces.layer import Layer, Shape
 from search_spaces.network import Head, Network
 from search_spaces.operations import Operation
-from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS, WIDTH
+from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS, UNCOUNTED, WIDTH
 from search_spaces.suggestion import did_you_mean
+from search_spaces.uncounted import uncounted_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,15 +178,15 @@ class SearchSpace:
         ]
         table = pd.concat(frames, ignore_index=True)
         if k == 0:
-            stem = self._layers_cost(self.stem)
-            table[NUM_PARAMS] += stem.num_params
-            table[NUM_MACS] += stem.num_macs
+            _add(self._layers_cost(self.stem), table, table.index)
         if k == len(self.blocks) - 1:
             for width in self.blocks[k].widths:
-                head, rows = self._head_cost(width), table[WIDTH] == width
-                table.loc[rows, NUM_PARAMS] += head.num_params
-                table.loc[rows, NUM_MACS] += head.num_macs
+                _add(self._head_cost(width), table, table.index[table[WIDTH] == width])
         return table
+
+    def candidate_tables(self) -> list[pd.DataFrame]:
+        """The candidate table of each block."""
+        return [self.candidate_table(k) for k in range(len(self.blocks))]
 
     def check_operations(self) -> None:
         """Tries every distinct layer once, without memory or arithmetic, so that a bad operation shows early.
@@ -193,11 +194,24 @@ class SearchSpace:
         Raises:
             ValueError: If an operation cannot be built, fails to run, or puts out another shape than it must.
         """
-        self._layers_cost(self.stem)
+        for layer, shape in self.distinct_layers():
+            layer.cost(shape, self.operations)
+
+    def distinct_layers(self) -> list[tuple[Layer, Shape]]:
+        """Every layer that some architecture has, once, with the maps (C, H, W) that enter it."""
+        found, shape = dict[tuple[Layer, Shape], None](), self.input_shape
+        for layer in self.stem:
+            found[layer, shape] = None
+            shape = layer.output_shape(shape)
         for k, block in enumerate(self.blocks):
-            for shape in self._first_layer_shapes(k).values():
-                for cell in block.cells:
-                    layer_costs(cell, block.stride, shape, self.operations)
+            for cell in block.cells:
+                for entered in self._first_layer_shapes(k).values():
+                    shape, stride = entered, block.stride
+                    for choices in cell.operations:
+                        layers = [Layer(choice, cell.width, stride) for choice in choices]
+                        found.update(dict.fromkeys((layer, shape) for layer in layers))
+                        shape, stride = layers[0].output_shape(shape), 1
+        return list(found)
 
     def _checked(self, architecture: Architecture | str) -> Architecture:
         """The architecture, held to this space."""
@@ -220,7 +234,7 @@ class SearchSpace:
             raise ValueError(f"block {k}: {error}") from error
 
     def _extreme(self, *, largest: bool) -> Architecture:
-        tables = [self.candidate_table(k) for k in range(len(self.blocks))]
+        tables = self.candidate_tables()
         rows = extreme_rows(tables, largest=largest)
         return Architecture(
             tuple(Candidate.parse(table[CANDIDATE][row]) for table, row in zip(tables, rows, strict=True))
@@ -260,3 +274,15 @@ class SearchSpace:
         if k == 0:
             return {self.input_shape[0]: self._stem_output_shape()}
         return {width: self.block_input_shape(k, width) for width in self.entry_widths(k)}
+
+
+def _add(cost: Cost, table: pd.DataFrame, rows: pd.Index) -> None:
+    """Add a part that the architectures of these rows of a candidate table share, in place."""
+    table.loc[rows, NUM_PARAMS] += cost.num_params
+    table.loc[rows, NUM_MACS] += cost.num_macs
+    if cost.uncounted:
+        table[UNCOUNTED] = table[UNCOUNTED].astype(object)
+        table.loc[rows, UNCOUNTED] = [
+            uncounted_text(cost.uncounted.union(text.split(", ") if isinstance(text, str) else ()))
+            for text in table.loc[rows, UNCOUNTED]
+        ]

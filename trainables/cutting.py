@@ -11,7 +11,8 @@ from torch import Tensor, fx, nn
 from search_spaces.network import Network
 from search_spaces.suggestion import did_you_mean
 from trainables.cut_points import cut_points
-from trainables.traced_model import Shape, TracedModel
+from trainables.feature_layout import FeatureLayout
+from trainables.traced_model import Order, Shape, TracedModel
 
 TOLERANCE = 1e-4
 NUM_IMAGES_TRIED = 2
@@ -47,11 +48,13 @@ class CutTeacher(nn.Module):
 def cut(model: nn.Module, cuts: Sequence[str], input_shape: Shape) -> CutTeacher:
     """A frozen copy of `model`, cut behind the submodules named in `cuts`; `model` itself stays as it is.
 
-    The pieces are tried on random images: they must give what the whole model gives.
+    The pieces are tried on random images: they must give what the whole model gives. Features are brought to [B, C, H,
+    W] or [B, N, C] where the model has their axes in another order.
 
     Raises:
         ValueError: The model cannot be traced or takes other images; or a cut is unknown, out of order, crossed
-            by another value than its own, or changes what is computed.
+            by another value than its own, changes what is computed, or has features of which it cannot be told what
+            their axes are.
     """
     traced = TracedModel(model)
     nodes = [_node(traced, name) for name in cuts]
@@ -60,9 +63,19 @@ def cut(model: nn.Module, cuts: Sequence[str], input_shape: Shape) -> CutTeacher
             raise ValueError(
                 f"cuts must be in the order of execution, {next_name!r} does not come after {name!r}"
             )
-    boundaries = [traced.images, *nodes, traced.output]
-    pieces = [traced.piece(start, end) for start, end in itertools.pairwise(boundaries)]
-    return CutTeacher(pieces, _try(traced.module, pieces, cuts, input_shape))
+    images = random_images(traced.module, input_shape)
+    expected = _outputs(traced.module, cuts, images)
+    layout = FeatureLayout(traced, input_shape)
+    orders = [
+        _order(layout, name, node, tuple(whole.shape[1:]))
+        for name, node, whole in zip(cuts, nodes, expected, strict=False)
+    ]
+    boundaries = [(traced.images, None), *zip(nodes, orders, strict=True), (traced.output, None)]
+    pieces = [
+        traced.piece(start, end, taken=taken, given=given)
+        for (start, taken), (end, given) in itertools.pairwise(boundaries)
+    ]
+    return CutTeacher(pieces, _compare(pieces, images, expected, orders, cuts))
 
 
 def resolve_cuts(
@@ -110,24 +123,44 @@ def _run(pieces: Iterable[nn.Module], images: Tensor) -> list[Tensor]:
     return list(itertools.accumulate(pieces, lambda features, piece: piece(features), initial=images))
 
 
-@torch.no_grad()
-def _try(
-    model: nn.Module, pieces: Sequence[nn.Module], cuts: Sequence[str], input_shape: Shape
-) -> list[Shape]:
-    """The shapes of one image's features at all boundaries, if the pieces give what `model` gives."""
+def _order(layout: FeatureLayout, name: str, node: fx.Node, shape: Shape) -> Order:
+    """The order in which the axes of the features at a cut are to be given.
+
+    Raises:
+        ValueError: It cannot be told.
+    """
+    order = layout.order(node, shape)
+    if order is None:
+        raise ValueError(
+            f"cut {name!r} must give maps [B, C, H, W] or [B, H, W, C], or tokens [B, N, C], got {['B', *shape]}, of "
+            "which it cannot be told what axes are channels, height and width: cut where a convolution, a norm or a "
+            "linear layer follows (`nasray inspect teacher` lists the possible cuts)"
+        )
+    return order
+
+
+def random_images(model: nn.Module, input_shape: Shape) -> Tensor:
+    """A few images of noise, always the same, on the model's device."""
     tensors = itertools.chain(model.parameters(), model.buffers())
     device = next(tensors, torch.empty(0)).device
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(NUM_IMAGES_TRIED, *input_shape, generator=generator).to(device)
-    expected = _outputs(model, cuts, images)
+    return torch.randn(NUM_IMAGES_TRIED, *input_shape, generator=generator).to(device)
+
+
+@torch.no_grad()
+def _compare(
+    pieces: Sequence[nn.Module],
+    images: Tensor,
+    expected: Sequence[Tensor],
+    orders: Sequence[Order],
+    cuts: Sequence[str],
+) -> list[Shape]:
+    """The shapes of one image's features at all boundaries, if the pieces give what the whole model gives."""
     features = _run(pieces, images)
     places = [*(f"cut {name!r}" for name in cuts), "the output"]
-    for place, whole, part in zip(places, expected, features[1:], strict=True):
-        if len(whole) != len(images):
-            raise ValueError(
-                f"{place} must give one entry per image, [B, ...], got {list(whole.shape)} for B={len(images)}"
-            )
-        if whole.shape != part.shape or not (part - whole).norm() <= TOLERANCE * whole.norm():
+    for place, whole, part, order in itertools.zip_longest(places, expected, features[1:], orders):
+        ordered = whole if order is None else whole.permute(0, *(axis + 1 for axis in order))
+        if ordered.shape != part.shape or not (part - ordered).norm() <= TOLERANCE * ordered.norm():
             raise ValueError(
                 f"the pieces of the model must give what the whole gives, but they differ at {place}: "
                 "its forward may depend on earlier calls or change features in place"
@@ -135,8 +168,9 @@ def _try(
     return [tuple(feature.shape[1:]) for feature in features[:-1]]
 
 
+@torch.no_grad()
 def _outputs(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Tensor]:
-    """What each named submodule and, last, the model itself return."""
+    """What each named submodule and, last, the model itself return, one entry per image each."""
     outputs: dict[str, Tensor] = {}
     with ExitStack() as stack:
         for name in names:
@@ -152,4 +186,10 @@ def _outputs(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
             raise ValueError(
                 f"the teacher must take images of shape {shape} and give a tensor at each cut, it failed: {error}"
             ) from error
-    return [*(outputs[name] for name in names), logits]
+    found = [*(outputs[name] for name in names), logits]
+    for place, value in zip([*(f"cut {name!r}" for name in names), "the output"], found, strict=True):
+        if len(value) != len(images):
+            raise ValueError(
+                f"{place} must give one entry per image, [B, ...], got {list(value.shape)} for B={len(images)}"
+            )
+    return found

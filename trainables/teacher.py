@@ -20,6 +20,7 @@ from search_spaces.scaling import ScalingConfig, build_scaled
 from search_spaces.space import SearchSpace
 from search_spaces.suggestion import did_you_mean
 from trainables.retrain.config import TrainConfig
+from trainables.torchvision_models import build_model, fetch, without_auxiliary
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth")
 NUM_NAMES_SHOWN = 5
@@ -38,6 +39,8 @@ class TeacherConfig(BaseModel):
         weights: Name of torchvision's weights, such as "IMAGENET1K_V1", or path of a .safetensors file, or of a
             .pt or .pth file with a state_dict; None: freshly initialised.
         num_classes: Classes of the teacher's classifier, where they are not the data's.
+        allow_chance: Whether a teacher with weights, and with the data's classes, may be right no more often than by
+            chance, for methods and trials that need none better.
         cuts: Submodules behind which the teacher is cut, one per block; "auto": the blocks of a network of
             ours, else the last submodule before each change of the maps' size.
         train: How the teacher is trained first; None: not at all.
@@ -51,6 +54,7 @@ class TeacherConfig(BaseModel):
     scaling: ScalingConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     weights: str | None = None
     num_classes: int | None = Field(default=None, ge=1)
+    allow_chance: bool = Field(default=False, exclude_if=lambda value: not value)
     cuts: Literal["auto"] | tuple[str, ...] = "auto"
     train: TrainConfig | None = None
 
@@ -72,22 +76,33 @@ def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
     Raises:
         ValueError: There is no such model, or its weights are missing or do not fit.
     """
+    if config.weights is not None and not is_checkpoint(config.weights):
+        check_weights_name(config, space.num_classes)
+        return fetch(config.source, config.weights)
+    model = build_untrained(config, space)
+    if config.weights is not None:
+        load_weights(model, Path(config.weights))
+    return model
+
+
+def build_untrained(config: TeacherConfig, space: SearchSpace) -> nn.Module:
+    """The teacher as `build_teacher` gives it, but freshly initialised.
+
+    Raises:
+        ValueError: There is no such model, or none with weights of that name.
+    """
     space = replace(space, num_classes=config.num_classes or space.num_classes)
-    checkpoint = config.weights if is_checkpoint(config.weights) else None
-    name = None if checkpoint else config.weights
+    if ":" in config.source:
+        return _from_function(config.source, space)
+    if config.source == "largest":
+        return space.build(space.largest())
+    if config.architecture is not None:
+        return build_scaled(space, Architecture.parse(config.architecture), config.scaling)
+    _check_known(config.source)
+    name = None if is_checkpoint(config.weights) else config.weights
     if name is not None:
         check_weights_name(config, space.num_classes)
-    if ":" in config.source:
-        model = _from_function(config.source, space)
-    elif config.source == "largest":
-        model = space.build(space.largest())
-    elif config.architecture is not None:
-        model = build_scaled(space, Architecture.parse(config.architecture), config.scaling)
-    else:
-        model = _from_torchvision(config.source, name, space.num_classes)
-    if checkpoint is not None:
-        load_weights(model, Path(checkpoint))
-    return model
+    return build_model(config.source, name, space.num_classes)
 
 
 def is_checkpoint(weights: str | None) -> bool:
@@ -125,19 +140,34 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         ValueError: The file is missing, holds something else, or has other names or shapes than the model.
     """
-    weights = _read_checkpoint(path)
+    weights = without_auxiliary(model, _read_checkpoint(path))
     own = model.state_dict()
     if not any(name.startswith("module.") for name in own):
         weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
     # Old checkpoints, and those of other frameworks, do not count batches.
-    missing = [name for name in own.keys() - weights.keys() if not name.endswith(".num_batches_tracked")]
+    names = _names_of_one(own)
+    missing = [
+        name
+        for name in own.keys() - weights.keys()
+        if not name.endswith(".num_batches_tracked") and weights.keys().isdisjoint(names[name])
+    ]
     unexpected = weights.keys() - own.keys()
     reshaped = [
         f"{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}"
         for name in own.keys() & weights.keys()
         if weights[name].shape != own[name].shape
     ]
-    problems = {"lacks": missing, "has unknown": unexpected, "has": reshaped}
+    torn = [
+        " and ".join(same)
+        for same in set(names.values())
+        if len({weights[name].numpy(force=True).tobytes() for name in same if name in weights}) > 1
+    ]
+    problems = {
+        "lacks": missing,
+        "has unknown": unexpected,
+        "has": reshaped,
+        "has different values for the one weight": torn,
+    }
     if any(problems.values()):
         listed = "; ".join(f"{verb} {_shorten(names)}" for verb, names in problems.items() if names)
         raise ValueError(f"{path} must hold the weights of this {type(model).__name__}, but it {listed}")
@@ -160,17 +190,13 @@ def _from_function(source: str, space: SearchSpace) -> nn.Module:
     return model
 
 
-def _from_torchvision(name: str, weights: str | None, num_classes: int) -> nn.Module:
-    _check_known(name)
-    if weights is None:
-        return models.get_model(name, weights=None, num_classes=num_classes)
-    try:
-        return models.get_model(name, weights=weights)
-    except OSError as error:
-        raise ValueError(
-            f"{weights} of {name} could not be downloaded ({error}): "
-            "download it elsewhere and set teacher.weights to the file's path"
-        ) from error
+def _names_of_one(tensors: Mapping[str, Tensor]) -> dict[str, tuple[str, ...]]:
+    """Per name, all the names under which the same tensor stands."""
+    by_tensor: dict[Any, list[str]] = {}
+    for name, tensor in tensors.items():
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
+        by_tensor.setdefault(key, []).append(name)
+    return {name: tuple(same) for same in by_tensor.values() for name in same}
 
 
 def _check_known(name: str) -> None:

@@ -12,14 +12,14 @@ from typing import Literal, Self
 from torch import nn
 
 from search_spaces.atomic_file import write_json
-from trainables.accuracy import accuracy
 from trainables.cutting import CutTeacher, cut, resolve_cuts
 from trainables.inputs import SearchInputs, UnitSpec
 from trainables.retrain.config import TrainConfig
 from trainables.retrain.kept_epochs import KeptEpochs, epoch_weights, epochs_folder
 from trainables.retrain.step import SupervisedTraining
 from trainables.seeding import seed_global_generators
-from trainables.teacher import build_teacher, fingerprint
+from trainables.teacher import build_teacher, build_untrained, fingerprint, load_weights
+from trainables.teacher_accuracy import held_out_accuracy
 from trainables.trainable import Metrics, check_unchanged, train
 from trainables.weights import save_weights
 
@@ -117,8 +117,8 @@ class TeacherResult:
                 f"the teacher's weights must be at {path}, there are none: train the teacher again"
             )
         check_unchanged(self.folder, path)
-        teacher = inputs.teacher.model_copy(update={"weights": str(path)})
-        model = build_teacher(teacher, inputs.space)
+        model = build_untrained(inputs.teacher, inputs.space)
+        load_weights(model, path)
         return cut(model, list(self.cuts), inputs.images.input_shape)
 
 
@@ -131,7 +131,7 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
         method = _training(spec, model, inputs.teacher.train)
         yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)
         model = method.trained
-    held_out_accuracy = _held_out_accuracy(model, inputs)
+    share_right = held_out_accuracy(model, inputs)
     model = model.cpu().eval()
     cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.images.input_shape, len(inputs.space.blocks))
     teacher = cut(model, cuts, inputs.images.input_shape)
@@ -140,12 +140,12 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
         fingerprint=_fingerprint(teacher),
         cuts=tuple(cuts),
         feature_shapes=tuple(map(tuple, teacher.feature_shapes)),
-        held_out_accuracy=held_out_accuracy,
+        held_out_accuracy=share_right,
         num_params=sum(parameter.numel() for parameter in model.parameters()),
         folder=spec.folder,
     ).write()
-    if held_out_accuracy is not None:
-        yield {"held_out_accuracy": held_out_accuracy}
+    if share_right is not None:
+        yield {"held_out_accuracy": share_right}
 
 
 def _training(spec: TeacherSpec, model: nn.Module, config: TrainConfig) -> SupervisedTraining:
@@ -162,10 +162,3 @@ def _fingerprint(teacher: CutTeacher) -> str:
     """Content address of what the teacher computes: its weights, its modules with their settings, its pieces' code."""
     code = "".join(str(piece.code) for piece in teacher.pieces)
     return hashlib.sha256(f"{fingerprint(teacher)}{teacher}{code}".encode()).hexdigest()
-
-
-def _held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:
-    """The teacher's accuracy, where its classes are the data's."""
-    if inputs.teacher.num_classes not in (None, inputs.images.num_classes):
-        return None
-    return accuracy(model, inputs.images.held_out, inputs.compute)

@@ -6,8 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from torch import fx, nn
+from torchvision.ops import DeformConv2d
 
 Shape = tuple[int, ...]
+Order = tuple[int, ...]
+"""Axes of one image's value, counted without the batch, as they are to follow each other."""
 
 
 class TracedModel:
@@ -66,8 +69,17 @@ class TracedModel:
                 open_values = [*open_values, node]
         return crossing
 
-    def piece(self, start: fx.Node, end: fx.Node) -> fx.GraphModule:
-        """A module that computes the value of `end` from that of `start`, which no other value may cross."""
+    def piece(
+        self, start: fx.Node, end: fx.Node, *, taken: Order | None = None, given: Order | None = None
+    ) -> fx.GraphModule:
+        """A module that computes the value of `end` from that of `start`, which no other value may cross.
+
+        Args:
+            start: Node before the piece.
+            end: The piece's last node.
+            taken: In which order the piece is given the axes of the value of `start`; None: as the model has them.
+            given: In which order it gives those of the value of `end`.
+        """
         needed, waiting = {start}, [end]
         while waiting:
             node = waiting.pop()
@@ -75,15 +87,29 @@ class TracedModel:
                 needed.add(node)
                 waiting.extend(node.all_input_nodes)
         graph = fx.Graph()
-        copies = {start: graph.placeholder("features")}
+        features = graph.placeholder("features")
+        copies = {start: _reordered(graph, features, None if taken is None else _inverse(taken))}
         for node in self.graph.nodes:
             if node in needed and node is not start:
                 copies[node] = graph.node_copy(node, copies.__getitem__)
-        graph.output(copies[end])
+        graph.output(_reordered(graph, copies[end], given))
         return fx.GraphModule(self.module, graph)
 
     def _last_use(self, value: fx.Node) -> int:
         return max(map(self.position.__getitem__, value.users), default=-1)
+
+
+def _reordered(graph: fx.Graph, value: fx.Node, order: Order | None) -> fx.Node:
+    """The value with its axes in another order; no node is added where that is theirs."""
+    if order is None or order == tuple(range(len(order))):
+        return value
+    moved = graph.call_method("permute", (value, (0, *(axis + 1 for axis in order))))
+    return graph.call_method("contiguous", (moved,))  # the model may view it as it views its own
+
+
+def _inverse(order: Order) -> Order:
+    """The order that takes back what another one did."""
+    return tuple(order.index(axis) for axis in range(len(order)))
 
 
 class _Tracer(fx.Tracer):
@@ -92,6 +118,10 @@ class _Tracer(fx.Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.returned: dict[str, fx.Node] = {}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """PyTorch's layers are not looked into, nor is torchvision's one whose checks of shapes cannot be traced."""
+        return isinstance(m, DeformConv2d) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

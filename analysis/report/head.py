@@ -7,6 +7,7 @@ from analysis import family, generations
 from analysis.numerals import count
 from analysis.run import Run
 from analysis.verdict import sentence
+from search_spaces.uncounted import lower_bounds
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
@@ -41,6 +42,8 @@ def conclusions(run: Run) -> list[str]:
         )
     if run.certificate is not None and run.ranking is not None:
         texts.append(proof(run.certificate, len(run.ranking)))
+        if run.certificate.get("uncounted"):  # certificates of earlier versions have none
+            texts.append(lower_bounds(run.certificate["uncounted"]))
     return texts
 
 

@@ -16,6 +16,7 @@ from nasray.export.model_source import WEIGHTS
 from nasray.export.preprocessing import Preprocessing
 from nasray.export.retrained import Retrained
 from search_spaces.cost import Cost
+from search_spaces.uncounted import lower_bounds
 from trainables.data_summary import DataSummary
 from trainables.retrain.config import RetrainConfig
 
@@ -80,7 +81,7 @@ def _architecture(facts: CardFacts) -> str:
     return (
         f"`{facts.trainings[0].architecture}` of the space {facts.config.search_space.source}: "
         f"{cost.num_params:,} parameters, {cost.num_macs:,} multiply-accumulates for an image of {shape}."
-        f"{_place(facts)}"
+        f"{' ' + lower_bounds(cost.uncounted) if cost.uncounted else ''}{_place(facts)}"
     )
 
 

@@ -4,8 +4,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from analysis.run import load_run
 from nasray.config import ExperimentConfig
 from nasray.evidence.plan import retrain_specs
@@ -21,6 +19,7 @@ from nasray.run_folder import RunFolder
 from nasray.storage.opening import EXPORTS
 from trainables.inputs import UnitInputs
 from trainables.retrain.config import RetrainConfig
+from trainables.weights import save_weights
 
 
 def export_network(
@@ -87,7 +86,7 @@ def _write(
     recording = record(lambda: inputs.space.build(chosen.architecture), given.input_shape)
     chosen.load_weights(recording.network)
     packages = write_model(form, chosen.architecture, recording, given, output)
-    save_file(recording.network.state_dict(), output / WEIGHTS)
+    save_weights(recording.network, output / WEIGHTS)
     (output / WEIGHTS).chmod(0o644)  # for others than the one who wrote it
     checked = check_export(output, recording.network, inputs.images.held_out, chosen.held_out_accuracy)
     facts = CardFacts(

@@ -71,14 +71,14 @@ def member_rater(name: str, seed: int, folder: Path, space: SearchSpace) -> Rate
         found = shortfalls(space, Found.read(RunFolder(folder).unit(SD_DARTS)).weights)
         tables = [
             table.assign(**{RATING: table[CANDIDATE].map(of_block)})
-            for table, of_block in zip(cost_tables(space), found, strict=True)
+            for table, of_block in zip(space.candidate_tables(), found, strict=True)
         ]
     return Rater(name, tables, seed, cpu_seconds(folder))
 
 
 def trivial_raters(space: SearchSpace) -> list[Rater]:
     """What takes the more parameters, multiply-accumulates or layers for the better, of equally many the more MACs."""
-    tables = cost_tables(space)
+    tables = space.candidate_tables()
     most_macs = sum(float(table[NUM_MACS].max()) for table in tables)
     measures = (
         [-table[NUM_PARAMS].astype(float) for table in tables],
@@ -89,11 +89,6 @@ def trivial_raters(space: SearchSpace) -> list[Rater]:
         Rater(name, [table.assign(**{RATING: rating}) for table, rating in zip(tables, ratings, strict=True)])
         for name, ratings in zip(TRIVIAL, measures, strict=True)
     ]
-
-
-def cost_tables(space: SearchSpace) -> list[pd.DataFrame]:
-    """What each block's candidates cost, a table per block."""
-    return [space.candidate_table(block) for block in range(len(space.blocks))]
 
 
 def cpu_seconds(folder: Path) -> float:

@@ -16,7 +16,7 @@ from nasray.evidence.networks import FOUND, GROUP, SAMPLE
 from nasray.evidence.plan import retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
 from nasray.execution import Execution
-from nasray.family.member import Rater, cost_tables, member_config, member_rater, trivial_raters
+from nasray.family.member import Rater, member_config, member_rater, trivial_raters
 from nasray.family.table import find_all, finds_table, with_scores
 from nasray.generations.search import search_generations
 from nasray.plan import unit_inputs
@@ -30,6 +30,7 @@ from nasray.strategies.problem import Problem
 from nasray.tracking import Tracker
 from search_spaces.atomic_file import write_parquet
 from search_spaces.space import SearchSpace
+from search_spaces.uncounted import check_counted
 from trainables.inputs import UnitInputs
 
 
@@ -98,6 +99,7 @@ def _space(config: ExperimentConfig, inputs: UnitInputs) -> SearchSpace:
             "compare settings of sd_darts there by a study"
         )
     check_budgets(config.budgets, inputs.space)
+    check_counted(inputs.space.candidate_tables(), "a family study, which ranks by MACs as well,")
     return inputs.space
 
 
@@ -130,7 +132,7 @@ def _judge(
     settings, family = config.retrain, config.family
     assert settings is not None
     assert family is not None
-    problem = Problem(space, config.budgets, cost_tables(space))
+    problem = Problem(space, config.budgets, space.candidate_tables())
     sample = list(islice(problem.draws(config.seed), settings.sample))
     trivial = trivial_raters(space)
     finds = find_all([*raters, *trivial], config.budgets)

@@ -18,6 +18,8 @@ from optuna.trial import Trial, TrialState
 
 from nasray.strategies.problem import Problem
 from nasray.strategies.strategy import OneByOne, StrategySettings, Training
+from search_spaces.space import SearchSpace
+from search_spaces.uncounted import check_counted
 
 _MOST_TRIES = 50
 
@@ -92,6 +94,12 @@ def tpe(problem: Problem, settings: StrategySettings, epochs: int, *, draws_seed
 def nsga2(
     problem: Problem, settings: StrategySettings, epochs: int, *, draws_seed: int, seed: int
 ) -> Sampled:
-    """NSGA-II, which aims at accuracy and few MACs at the same time."""
+    """NSGA-II, which aims at accuracy and few MACs at the same time.
+
+    Raises:
+        ValueError: The MACs cannot be counted.
+    """
+    if isinstance(problem.space, SearchSpace):
+        check_counted(problem.space.candidate_tables(), "the strategy nsga2")
     sampler = NSGAIISampler(population_size=settings.first_population, seed=seed % 2**32)
     return Sampled(problem, settings, epochs, sampler, ("maximize", "minimize"), draws_seed=draws_seed)

@@ -64,7 +64,7 @@ def sweep(
         raise ValueError("sweep must be given in the config (unit, objectives, domains), got none")
     folder = RunFolder.of(requested)
     folder.refresh()
-    resolved, inputs = resolve(requested, folder)
+    resolved, inputs = resolve(requested, folder, console)
     folder.check(resolved)
     unit = SweptUnit(requested.sweep.unit, resolved, folder, inputs)
     variants = unit.variants(requested.sweep.domains)

@@ -59,6 +59,16 @@ def test_what_cannot_be_ranked_is_refused(tables, budgets, message):
         link(tables, budgets)
 
 
+def test_a_budget_of_macs_needs_all_of_them_counted():
+    tables = [table(), table(candidate=["c", "d"], uncounted=[None, "a.fft, b.op"])]
+    with pytest.raises(
+        ValueError, match=r"of num_macs .* a\.fft, b\.op .* 1 of 2 rows of block 1, such as d"
+    ):
+        link(tables, {"num_macs": 3})
+    assert len(link(tables, {"num_macs": np.inf}).blocks[1].ratings) == 2
+    assert len(link([table(uncounted=[None, None])], {"num_macs": 3}).blocks[0].ratings) == 2
+
+
 def test_meetings_are_all_pairs_of_equal_widths():
     pairs = meetings(np.array([0, 1, 0]), np.array([1, 0, 2]))
     assert sorted(pairs.T.tolist()) == [[0, 1], [1, 0], [2, 1]]

@@ -51,6 +51,20 @@ def test_costs_add_up_to_the_whole_model():
     assert stem.num_macs == 16 * 3 * 9 * 32 * 32
 
 
+def test_parameters_of_several_parts_count_once():
+    class Repeating(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.pool, self.head = nn.Conv2d(3, 3, 1), nn.AvgPool2d(2), nn.Linear(3, 2)
+            self.again = self.conv
+
+        def forward(self, images):
+            return self.head(self.again(self.pool(self.conv(images))).mean((2, 3)))
+
+    model = Repeating()
+    assert cut_points(model, (3, 8, 8))[-1].num_params == measure(model, (3, 8, 8)).num_params == 12 + 8
+
+
 def test_points_within_a_residual_branch_are_not_offered():
     names = [point.name for point in cut_points(models.resnet18(num_classes=10), (3, 32, 32))]
     assert "layer1.0" in names

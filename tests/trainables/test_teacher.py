@@ -11,6 +11,7 @@ from search_spaces.mbconv import digits, small_images
 from search_spaces.network import Network
 from trainables.retrain.config import TrainConfig
 from trainables.teacher import TeacherConfig, build_teacher, fingerprint, load_weights
+from trainables.weights import save_weights
 
 DIGITS = digits((1, 8, 8), 10)
 COLOUR = small_images((3, 32, 32), 10)
@@ -97,7 +98,7 @@ def test_named_weights_that_cannot_be_fetched_say_what_to_do(tmp_path, monkeypat
     monkeypatch.setattr(models.ResNet18_Weights.IMAGENET1K_V1.value, "url", "file:///nowhere/resnet18.pth")
     config = TeacherConfig(source="resnet18", weights="IMAGENET1K_V1", num_classes=1000)
     with pytest.raises(
-        ValueError, match=r"could not be downloaded .* set teacher\.weights to the file's path"
+        ValueError, match=rf"could not be downloaded .* put the file into {tmp_path}/hub/checkpoints"
     ):
         build_teacher(config, COLOUR)
 
@@ -132,6 +133,34 @@ def test_a_model_with_a_part_called_module_keeps_its_names(tmp_path):
     torch.save(saved.state_dict(), tmp_path / "weights.pt")
     load_weights(model, tmp_path / "weights.pt")
     assert fingerprint(model) == fingerprint(saved)
+
+
+class Tied(Small):
+    def __init__(self):
+        super().__init__()
+        self.again = self.fc
+
+
+def test_weights_under_two_names_are_saved_and_loaded(tmp_path):
+    torch.manual_seed(0)
+    saved, model = Tied(), Tied()
+    save_weights(saved, tmp_path / "both.safetensors")
+    load_weights(model, tmp_path / "both.safetensors")
+    assert model.again.weight is model.fc.weight
+    assert fingerprint(model) == fingerprint(saved)
+    # Others save them under one name, as safetensors' own save_model does.
+    once = {name: tensor for name, tensor in saved.state_dict().items() if not name.startswith("fc.")}
+    save_file(once, tmp_path / "once.safetensors")
+    model = Tied()
+    load_weights(model, tmp_path / "once.safetensors")
+    assert fingerprint(model) == fingerprint(saved)
+
+
+def test_two_values_for_one_weight_are_refused(tmp_path):
+    weights = Tied().state_dict()
+    torch.save(weights | {"again.bias": torch.ones(2), "fc.bias": torch.zeros(2)}, tmp_path / "torn.pt")
+    with pytest.raises(ValueError, match=r"different values for the one weight fc\.bias and again\.bias"):
+        load_weights(Tied(), tmp_path / "torn.pt")
 
 
 def test_a_built_teacher_has_its_checkpoints_weights(tmp_path):

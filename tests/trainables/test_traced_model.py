@@ -2,8 +2,25 @@ import pytest
 import torch
 from torch import nn
 from torchvision.models import resnet18
+from torchvision.ops import DeformConv2d
 
 from trainables.traced_model import TracedModel
+
+
+def test_a_deformable_convolution_is_a_part_of_its_own():
+    class Deforming(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.offset, self.deform = nn.Conv2d(2, 18, 3, padding=1), DeformConv2d(2, 3, 3, padding=1)
+
+        def forward(self, images):
+            return self.deform(images, self.offset(images))
+
+    model, images = Deforming().eval(), torch.randn(2, 2, 5, 5)
+    traced = TracedModel(model)
+    piece = traced.piece(traced.images, traced.output)
+    assert "deform" in traced.returned
+    torch.testing.assert_close(piece(images), model(images))
 
 
 class Branching(nn.Module):
