@@ -207,12 +207,7 @@ def _block(
     exit_widths: Widths,
 ) -> Block:
     entries = _positions(frame, IN_CHANNELS, entry_widths)
-    ambiguous = frame[CANDIDATE].to_frame().assign(entry=entries).duplicated()
-    if ambiguous.any():
-        raise ValueError(
-            f"a candidate must stand once per width at which its block is entered,"
-            f" {frame[CANDIDATE][ambiguous].iloc[0]!r} stands more often"
-        )
+    _check_unambiguous(frame[CANDIDATE].to_numpy(object), entries)
     return Block(
         table_rows=frame.index.to_numpy(np.int64),
         ratings=ratings,
@@ -221,6 +216,17 @@ def _block(
         exits=_positions(frame, OUT_CHANNELS, exit_widths),
         num_entries=1 if entry_widths is None else len(entry_widths),
     )
+
+
+def _check_unambiguous(names: NDArray[np.object_], entries: NDArray[np.int64]) -> None:
+    """Refuse rows of the same candidate, which follow each other, that are entered at the same width."""
+    candidates = np.append(0, np.cumsum(names[1:] != names[:-1]))
+    _, firsts = np.unique(candidates * (entries.max() + 1) + entries, return_index=True)
+    if len(firsts) < len(names):
+        repeated = names[np.setdiff1d(np.arange(len(names)), firsts)[0]]
+        raise ValueError(
+            f"a candidate must stand once per width at which its block is entered, {repeated!r} stands more often"
+        )
 
 
 def _positions(frame: pd.DataFrame, column: str, widths: Widths) -> NDArray[np.int64]:

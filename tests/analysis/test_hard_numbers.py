@@ -36,10 +36,10 @@ KINDS = {
 
 
 def random_tables(rng):
-    """Tables of one to four blocks of one to four candidates, the columns of a kind each, some with widths."""
+    """Tables of one to three blocks of one to four candidates, the columns of a kind each, some with widths."""
     kinds = {"rating": rng.choice([*KINDS])} | {name: rng.choice([*KINDS]) for name in COSTS}
     has_widths, tables = rng.random() < 0.3, []
-    for block in range(rng.integers(1, 5)):
+    for block in range(rng.integers(1, 4)):
         num = int(rng.integers(1, 5))
         table = pd.DataFrame(
             {"candidate": NAMES[:num]} | {name: KINDS[kind](rng, num) for name, kind in kinds.items()}
