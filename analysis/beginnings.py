@@ -52,7 +52,6 @@ class Step:
     least_rests: NDArray[np.float64]  # the smallest rest of the score by width of entry, [num_entries]
     least_scores: NDArray[np.float64]  # the smallest rest of the score from the row on
     least_costs: NDArray[np.float64]  # the smallest rest of each cost from the row on, [J, N]
-    best_ratings: NDArray[np.float64]  # by entry and exit, [num_entries, number of exits]
 
 
 def steps(chain: Chain, relaxation: Relaxation) -> Iterator[Step]:
@@ -65,8 +64,6 @@ def steps(chain: Chain, relaxation: Relaxation) -> Iterator[Step]:
     for index, block in enumerate(chain.blocks):
         excesses = relaxation.excesses[index]
         after = score_rests[index + 1]
-        best_ratings = np.full((block.num_entries, len(after)), np.inf)
-        np.minimum.at(best_ratings, (block.entries, block.exits), block.ratings)
         rests = [completions[index + 1][block.exits] for completions in cost_rests]
         yield Step(
             block=block,
@@ -76,7 +73,6 @@ def steps(chain: Chain, relaxation: Relaxation) -> Iterator[Step]:
             least_rests=score_rests[index],
             least_scores=block.ratings + after[block.exits],
             least_costs=block.costs + np.array(rests).reshape(block.costs.shape),
-            best_ratings=best_ratings,
         )
 
 

@@ -1,27 +1,29 @@
 """The tables of a chain of blocks as arrays: which rows may follow each other, in the order of IDs."""
 
+import dataclasses
 import itertools
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from search_spaces.rating_table import (
-    CANDIDATE,
-    IN_CHANNELS,
-    NUM_MACS,
-    OUT_CHANNELS,
-    RATING,
-)
+from analysis.column import Column
+from analysis.exact_sums import compare
+from analysis.table_checks import SEPARATOR, check_budgets, usable_rows
+from search_spaces.rating_table import CANDIDATE, IN_CHANNELS, NUM_MACS, OUT_CHANNELS, RATING
 from search_spaces.uncounted import check_counted
 
-SEPARATOR = "/"
 # The widths that meet at a boundary of two blocks, ascending; None where any may follow any.
 Widths = NDArray[np.int64] | None
-# Up to here float64 holds every whole number, so that sums of whole costs are exact.
-LARGEST_WHOLE = 2.0**53
+_Sum = TypeVar("_Sum", float, NDArray[np.float64])
+_SMALLEST = math.ulp(0.0)
+_SAFETY = 16  # times what float64 loses in an addition, for each number that is added
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Block:
 
     Attributes:
         table_rows: Where the rows stand in the table, [N].
-        ratings: [N].
-        costs: The costs that have a limit, [J, N].
+        ratings: As searches see them, see `Column`, [N].
+        costs: The costs that have a limit, as searches see them, [J, N].
         entries: Index of the width at which a row is entered among those of its boundary, [N].
         exits: Index of the width at which a row is left among those of the next boundary, [N].
         num_entries: Number of widths at the boundary before the block.
@@ -51,21 +53,57 @@ class Chain:
 
     Attributes:
         blocks: First block first. The last one's rows all exit at index 0.
-        cost_names: The costs that have a limit, [J].
-        limits: Largest sum allowed for each of them, [J].
-        whole: Whether a cost is made of whole numbers, whose sums are exact, [J].
+        score: The ratings as they are.
+        costs: The costs that have a limit, as they are, [J].
     """
 
     blocks: tuple[Block, ...]
-    cost_names: tuple[str, ...]
-    limits: NDArray[np.float64]
-    whole: NDArray[np.bool_]
+    score: Column
+    costs: tuple[Column, ...]
+
+    @property
+    def limits(self) -> NDArray[np.float64]:
+        """Largest sum allowed for each cost, as searches see it, [J]."""
+        return np.array([cost.scaled_limit for cost in self.costs], np.float64)
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Whether a cost is made of whole numbers, whose sums are exact, [J]."""
+        return np.array([cost.whole for cost in self.costs], np.bool_)
 
     @property
     def roundings(self) -> NDArray[np.float64]:
-        """How far floating point may lead sums of each cost astray, in whatever order they are made, [J]."""
-        largest = np.sum([np.abs(block.costs).max(axis=1, initial=0.0) for block in self.blocks], axis=0)
-        return np.where(self.whole, 0.0, 8 * len(self.blocks) * np.finfo(np.float64).eps * largest)
+        """How far floating point may lead sums of each cost astray that are near its limit, [J]."""
+        return np.where(self.whole, 0.0, self.rounding(np.abs(self.limits)))
+
+    def rounding(self, sums: _Sum) -> _Sum:
+        """How far floating point may lead sums of this size astray, whatever it is that adds up."""
+        num_terms = len(self.blocks) + len(self.costs) + 1
+        # Sums are of numbers from 0 on, of which each is known up to a share of it, or to the smallest float64.
+        return _SAFETY * num_terms * (sys.float_info.epsilon * sums + _SMALLEST)
+
+    def keeps_limits(
+        self, sums: NDArray[np.float64], rows: NDArray[np.int32] | NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which architectures keep all limits, exactly.
+
+        Args:
+            sums: Of their costs, as searches see them, [J, N].
+            rows: The row of each block, [N, K].
+        """
+        kept = np.ones(len(rows), np.bool_)
+        for cost, of_cost, limit, rounding in zip(self.costs, sums, self.limits, self.roundings, strict=True):
+            kept &= of_cost <= limit + rounding
+            (unsure,) = np.nonzero(kept & (of_cost > limit - rounding))
+            if len(unsure):
+                exact = cost.sums.total(take(cost.blocks, rows[unsure]))
+                kept[unsure] = compare(exact, cost.limit_digits) <= 0
+        return kept
+
+    def only(self, kept: NDArray[np.bool_]) -> Self:
+        """The chain with only some of its limits."""
+        blocks = [dataclasses.replace(block, costs=block.costs[kept]) for block in self.blocks]
+        return type(self)(tuple(blocks), self.score, tuple(itertools.compress(self.costs, kept)))
 
 
 def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) -> Chain:
@@ -75,27 +113,49 @@ def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) ->
     other is left (`in_channels` and `out_channels`); where one of two neighbours lacks its column, any may.
 
     Raises:
-        ValueError: If there is no table, a column is missing or holds what cannot be summed, a block has no
-            rated candidate, a candidate is ambiguous, widths never meet, or a budget is negative, NaN, or of
-            multiply-accumulates that are not counted.
+        ValueError: If there is no table, a column is missing or holds what cannot be summed exactly, a block has no
+            rated candidate, a candidate is ambiguous, widths never meet, or a budget is no finite number from 0 on, or
+            of multiply-accumulates that are not counted.
     """
+    return link_within(tables, check_budgets(budgets or {}))
+
+
+def link_within(tables: Sequence[pd.DataFrame], limits: Mapping[str, Fraction]) -> Chain:
+    """The same, with a limit of any column of numbers, the ratings among them."""
     if not tables:
         raise ValueError("tables must hold one table per block, got none")
-    budgets = budgets or {}
-    for name, limit in budgets.items():
-        if not limit >= 0:
-            raise ValueError(f"the budget of {name} must be a number from 0 on, got {limit}")
-    if budgets.get(NUM_MACS, np.inf) < np.inf:
+    if NUM_MACS in limits:
         check_counted(tables, f"a budget of {NUM_MACS}")
-    frames = [_usable(index, table, list(budgets)) for index, table in enumerate(tables)]
+    frames = [usable_rows(index, table, list(limits)) for index, table in enumerate(tables)]
     widths = _drop_dead_ends(frames)
-    limits = {name: float(limit) for name, limit in budgets.items() if limit < np.inf}
+    frames = [_in_order(frame, is_last=index == len(frames) - 1) for index, frame in enumerate(frames)]
+    score = Column.of(RATING, [frame[RATING].to_numpy() for frame in frames], None)
+    costs = tuple(
+        Column.of(name, [frame[name].to_numpy() for frame in frames], limit) for name, limit in limits.items()
+    )
+    ratings, costs_of_blocks = score.scaled_blocks(), [cost.scaled_blocks() for cost in costs]
     blocks = tuple(
-        _block(frame, list(limits), widths[index], widths[index + 1], is_last=index == len(frames) - 1)
+        _block(
+            frame,
+            ratings[index],
+            np.array([of_cost[index] for of_cost in costs_of_blocks], np.float64).reshape(
+                len(costs), len(frame)
+            ),
+            widths[index],
+            widths[index + 1],
+        )
         for index, frame in enumerate(frames)
     )
-    whole = np.array([_is_whole(name, frames) for name in limits], dtype=np.bool_)
-    return Chain(blocks, tuple(limits), np.array(list(limits.values()), dtype=np.float64), whole)
+    return Chain(blocks, score, costs)
+
+
+def take(
+    blocks: Sequence[NDArray[np.float64]], rows: NDArray[np.int32] | NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The values of architectures in each block, [B, N], from their rows, [N, B]."""
+    return np.array([values[of_block] for values, of_block in zip(blocks, rows.T, strict=True)]).reshape(
+        rows.T.shape
+    )
 
 
 def meetings(exits: NDArray[np.int64], entries: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -105,37 +165,6 @@ def meetings(exits: NDArray[np.int64], entries: NDArray[np.int64]) -> NDArray[np
         for width in np.unique(exits)
     ]
     return np.concatenate([np.empty((2, 0), np.int64), *pairs], axis=1)
-
-
-def _usable(index: int, table: pd.DataFrame, cost_names: list[str]) -> pd.DataFrame:
-    """The rated rows of a table, checked, with their positions in it as index."""
-    _check_columns(index, table, cost_names)
-    widths = [name for name in (IN_CHANNELS, OUT_CHANNELS) if name in table.columns]
-    frame = table[list(dict.fromkeys([CANDIDATE, RATING, *cost_names, *widths]))].reset_index(drop=True)
-    frame = frame[frame[RATING].notna()]
-    if frame.empty:
-        raise ValueError(f"block {index} must have a rated candidate, it has none in {len(table)} rows")
-    for name in (RATING, *cost_names):
-        finite = np.isfinite(frame[name].to_numpy(np.float64))
-        if not finite.all():
-            raise ValueError(f"{name} must be finite, in block {index} got {frame[name][~finite].iloc[0]}")
-    return frame
-
-
-def _check_columns(index: int, table: pd.DataFrame, cost_names: list[str]) -> None:
-    for name in (CANDIDATE, RATING, *cost_names):
-        if name not in table.columns:
-            raise ValueError(f"block {index} must have the column {name}, it has {', '.join(table.columns)}")
-    for name in (RATING, *cost_names):
-        dtype = table[name].dtype
-        if not pd.api.types.is_numeric_dtype(dtype):
-            raise ValueError(f"column {name} of block {index} must hold numbers, it holds {dtype}")
-    names = table[CANDIDATE]
-    if not pd.api.types.is_string_dtype(names) or names.isna().any():
-        raise ValueError(f"column {CANDIDATE} of block {index} must hold texts only")
-    separated = names[names.str.contains(SEPARATOR, regex=False)]
-    if len(separated):
-        raise ValueError(f'candidates must not contain "{SEPARATOR}", got {separated.iloc[0]!r}')
 
 
 def _drop_dead_ends(frames: list[pd.DataFrame]) -> list[Widths]:
@@ -168,37 +197,40 @@ def _drop_dead_ends(frames: list[pd.DataFrame]) -> list[Widths]:
     return [None, *inner, None]
 
 
-def _is_whole(name: str, frames: list[pd.DataFrame]) -> bool:
-    """Whether the cost `name` is made of whole numbers."""
-    if not all(pd.api.types.is_integer_dtype(frame[name].dtype) for frame in frames):
-        return False
-    if sum(float(frame[name].abs().max()) for frame in frames) > LARGEST_WHOLE:
-        raise ValueError(f"sums of {name} must stay below 2^53 to be exact; give it in a larger unit")
-    return True
+def _in_order(frame: pd.DataFrame, *, is_last: bool) -> pd.DataFrame:
+    # With the separator behind them no name begins another: their order is the order of the IDs.
+    names = frame[CANDIDATE].to_numpy(object) + ("" if is_last else SEPARATOR)
+    return frame.iloc[np.argsort(names, kind="stable")]
 
 
 def _block(
-    frame: pd.DataFrame, cost_names: list[str], entry_widths: Widths, exit_widths: Widths, is_last: bool
+    frame: pd.DataFrame,
+    ratings: NDArray[np.float64],
+    costs: NDArray[np.float64],
+    entry_widths: Widths,
+    exit_widths: Widths,
 ) -> Block:
-    # With the separator behind them no name begins another: their order is the order of the IDs.
-    names = frame[CANDIDATE].to_numpy(object) + ("" if is_last else SEPARATOR)
-    frame = frame.iloc[np.argsort(names, kind="stable")]
     entries = _positions(frame, IN_CHANNELS, entry_widths)
-    ambiguous = frame[CANDIDATE].to_frame().assign(entry=entries).duplicated()
-    if ambiguous.any():
-        raise ValueError(
-            f"a candidate must stand once per width at which its block is entered,"
-            f" {frame[CANDIDATE][ambiguous].iloc[0]!r} stands more often"
-        )
-    costs = [frame[name].to_numpy(np.float64) for name in cost_names]
+    _check_unambiguous(frame[CANDIDATE].to_numpy(object), entries)
     return Block(
         table_rows=frame.index.to_numpy(np.int64),
-        ratings=frame[RATING].to_numpy(np.float64),
-        costs=np.array(costs, np.float64).reshape(len(costs), len(frame)),
+        ratings=ratings,
+        costs=costs,
         entries=entries,
         exits=_positions(frame, OUT_CHANNELS, exit_widths),
         num_entries=1 if entry_widths is None else len(entry_widths),
     )
+
+
+def _check_unambiguous(names: NDArray[np.object_], entries: NDArray[np.int64]) -> None:
+    """Refuse rows of the same candidate, which follow each other, that are entered at the same width."""
+    candidates = np.append(0, np.cumsum(names[1:] != names[:-1]))
+    _, firsts = np.unique(candidates * (entries.max() + 1) + entries, return_index=True)
+    if len(firsts) < len(names):
+        repeated = names[np.setdiff1d(np.arange(len(names)), firsts)[0]]
+        raise ValueError(
+            f"a candidate must stand once per width at which its block is entered, {repeated!r} stands more often"
+        )
 
 
 def _positions(frame: pd.DataFrame, column: str, widths: Widths) -> NDArray[np.int64]:

@@ -1,20 +1,27 @@
 """How many of all architectures are feasible, and how many of these are better than a given one."""
 
-import dataclasses
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Rational
 
 import numpy as np
 import pandas as pd
 
-from analysis.chain import Chain, link
+from analysis.chain import Chain, link, link_within
+from analysis.exact_completions import exact_completions
 from analysis.exact_count import count_all, count_exactly
 from analysis.grid_count import bound_count
 from analysis.relaxation import relax
 from analysis.search import Search
+from analysis.table_checks import check_budgets
 from analysis.widening import num_within
+from search_spaces.rating_table import RATING
 
 _MOST_ENUMERATED = 2**24  # architectures to look at one by one for an exact count
+_TINY = Fraction(math.ulp(0.0)) / 2  # all sums of float64 numbers are even multiples of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +52,13 @@ def count_feasible(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] 
     Raises:
         ValueError: If the tables or the budgets are not what `top_architectures` asks for.
     """
-    chain = _without_loose_limits(link(tables, budgets))
+    chain = link(tables, budgets)
     number = _count_exactly(chain)
-    return Count(*bound_count(chain)) if number is None else Count(number, number)
+    return Count(*_bound(chain)) if number is None else Count(number, number)
 
 
 def count_better(
-    tables: Sequence[pd.DataFrame], score: float, budgets: Mapping[str, float] | None = None
+    tables: Sequence[pd.DataFrame], score: float | Fraction, budgets: Mapping[str, float] | None = None
 ) -> Count:
     """How many architectures within the budgets have a strictly lower score.
 
@@ -60,53 +67,58 @@ def count_better(
 
     Args:
         tables: The ratings of each block, as for `analysis.ranking.top_architectures`.
-        score: Sum of the ratings, added up from the first block on.
+        score: Sum of the ratings: exact as a fraction; a float stands for all sums that are rounded to it, as in a
+            ranking.
         budgets: Upper bound, inclusive, of the sum of a cost.
 
     Raises:
         ValueError: If the score is not a number, or the tables or the budgets are not what `top_architectures`
             asks for.
     """
-    if np.isnan(score):
-        raise ValueError("score must be a number, got NaN")
-    chain = link(tables, budgets)
-    # To be below the score is to be up to the next lower number.
-    up_to = float(np.nextafter(score, -np.inf))
-    limited = _without_loose_limits(_with_score_limit(chain, up_to))
+    if not isinstance(score, Rational):
+        if math.isnan(score):
+            raise ValueError("score must be a number, got NaN")
+        if math.isinf(score):
+            return count_feasible(tables, budgets) if score > 0 else Count(0, 0)
+        score = _least_rounded_to(float(score))
+    limits = check_budgets(budgets or {})
+    up_to = _next_below(Fraction(score))
+    limited = link_within(tables, {RATING: up_to, **limits})
     number = _count_exactly(limited)
     if number is None:
+        chain = link_within(tables, limits)
         relaxation = relax(chain)
-        if num_within(chain, relaxation, up_to - relaxation.bound) <= _MOST_ENUMERATED:
+        slack = relaxation.slack(chain.score.scaled(up_to))
+        if num_within(chain, relaxation, slack) <= _MOST_ENUMERATED:
             number = Search(chain, relaxation).count(up_to)
-    return Count(*bound_count(limited)) if number is None else Count(number, number)
+    return Count(*_bound(limited)) if number is None else Count(number, number)
 
 
 def _count_exactly(chain: Chain) -> int | None:
     """How many architectures keep the limits of `chain`, None where telling would take too much."""
-    return count_exactly(chain) if len(chain.limits) else count_all(chain)
+    if not all(cost.allows(exact_completions(chain, cost)[0][0]) for cost in chain.costs):
+        return 0
+    chain = _without_loose_limits(chain)
+    return count_exactly(chain) if chain.costs else count_all(chain)
 
 
-def _with_score_limit(chain: Chain, up_to: float) -> Chain:
-    """The chain with the score as one more cost."""
-    blocks = [
-        dataclasses.replace(block, costs=np.vstack([block.ratings, block.costs])) for block in chain.blocks
-    ]
-    return Chain(
-        blocks=tuple(blocks),
-        cost_names=("score", *chain.cost_names),
-        limits=np.append(up_to, chain.limits),
-        whole=np.append(False, chain.whole),
-    )
+def _bound(chain: Chain) -> tuple[int, int]:
+    """Certain bounds on how many architectures keep the limits of `chain`."""
+    return bound_count(_without_loose_limits(chain))
 
 
 def _without_loose_limits(chain: Chain) -> Chain:
     """The chain with only those limits that not every architecture keeps."""
-    largest = np.sum([block.costs.max(axis=1) for block in chain.blocks], axis=0)
-    binding = largest + chain.roundings > chain.limits
-    blocks = [dataclasses.replace(block, costs=block.costs[binding]) for block in chain.blocks]
-    return Chain(
-        blocks=tuple(blocks),
-        cost_names=tuple(np.array(chain.cost_names, dtype=object)[binding]),
-        limits=chain.limits[binding],
-        whole=chain.whole[binding],
-    )
+    return chain.only(np.array([not cost.is_loose for cost in chain.costs], np.bool_))
+
+
+def _least_rounded_to(score: float) -> Fraction:
+    """The number from which on others are rounded to a score; itself where ties are rounded to the one below."""
+    below = max(math.nextafter(score, -math.inf), -sys.float_info.max)
+    halfway = (Fraction(score) + Fraction(below)) / 2
+    return halfway if float(halfway) == score else halfway + _TINY
+
+
+def _next_below(score: Fraction) -> Fraction:
+    """A number that no sum of float64 numbers that is below a score exceeds, and no other keeps."""
+    return (math.ceil(score / _TINY) - 1) * _TINY

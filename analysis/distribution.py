@@ -129,10 +129,13 @@ def score_distribution(tables: Sequence[pd.DataFrame], *, num_bins: int = 60) ->
     scores = grid.origin + grid.cell * np.arange(len(numbers))
     starts = np.searchsorted(scores, edges[1:-1])
     counts = tuple(sum(part.tolist()) for part in np.split(numbers, starts))
-    return ScoreDistribution(edges, counts, grid.rounding)
+    unscaled = np.array([float(chain.score.unscaled(edge)) for edge in edges.tolist()])
+    rounding = np.ldexp(grid.rounding, chain.score.exponent) + np.spacing(np.abs(unscaled).max())
+    return ScoreDistribution(unscaled, counts, float(rounding))
 
 
 def _edges(chain: Chain, num_bins: int) -> NDArray[np.float64]:
+    """Where bins begin and end, as searches see scores."""
     values = [block.ratings for block in chain.blocks]
     best = float(smallest_completions(chain, values)[0][0])
     worst = -float(smallest_completions(chain, [-of_rows for of_rows in values])[0][0])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.chain import Chain
-from analysis.relaxation import Relaxation, priced, smallest_completions, sums_rounding
+from analysis.relaxation import Relaxation, priced, smallest_completions
 
 _CHANGES = (0.1, 0.3)  # by which share prices are raised and lowered, each in every combination
 _AT_ONCE = 8  # prices whose bounds are looked at before what they rule out is dropped
@@ -30,9 +30,10 @@ class NearbyPrices:
         self._prices = prices[(prices != relaxation.multipliers).any(axis=1)]
         # By prices and boundary the smallest rest of the priced score behind it, per width that meets there.
         rests = [smallest_completions(chain, priced(chain, some)) for some in self._prices]
-        # The same by boundary, less what the budgets are worth and what sums may be off, [prices, widths].
-        less = np.array([[some @ chain.limits + sums_rounding(chain, some)] for some in self._prices])
-        self._rests = [np.array(of_boundary) - less for of_boundary in zip(*rests, strict=True)]
+        # The same by boundary, less what the budgets are worth, [prices, widths].
+        self._worth = (self._prices @ chain.limits)[:, np.newaxis]
+        self._rests = [np.array(of_boundary) - self._worth for of_boundary in zip(*rests, strict=True)]
+        self._chain = chain
 
     def allowing(
         self,
@@ -52,9 +53,10 @@ class NearbyPrices:
             up_to: The score.
         """
         kept = np.arange(len(scores))
+        may_be_off = self._chain.rounding(up_to + np.abs(self._worth))
         for start in range(0, len(self._prices), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
-            rests = self._rests[block + 1][some]
+            rests = self._rests[block + 1][some] - may_be_off[some]
             least = self._prices[some] @ costs[:, kept]
             least += rests if rests.shape[1] == 1 else rests[:, exits[kept]]
             kept = kept[least.max(axis=0) + scores[kept] <= up_to]

@@ -1,4 +1,4 @@
-"""A chain and its limits in few parts, as a grid takes them: with what can be taken off taken off."""
+"""A chain and its limits in few parts, as a grid takes them: blocks merged, rows beyond a limit dropped."""
 
 from dataclasses import dataclass
 
@@ -57,18 +57,12 @@ class Problem:
 
 
 def pose(chain: Chain) -> Problem:
-    """The problem with the smallest costs of each block taken off, and off the limits."""
-    smallest = [block.costs.min(axis=1) for block in chain.blocks]
-    roundings = chain.roundings
-    limits = np.where(chain.whole, np.floor(chain.limits), chain.limits) - np.sum(smallest, axis=0)
+    """The problem of keeping the chain's limits."""
+    limits, roundings = chain.limits, chain.roundings
     num_entries = [block.num_entries for block in chain.blocks] + [1]
     parts = [
-        Part(block.costs - least[:, np.newaxis], block.entries, block.exits, before, after).within(
-            limits + roundings
-        )
-        for block, least, before, after in zip(
-            chain.blocks, smallest, num_entries, num_entries[1:], strict=False
-        )
+        Part(block.costs, block.entries, block.exits, before, after).within(limits + roundings)
+        for block, before, after in zip(chain.blocks, num_entries, num_entries[1:], strict=False)
     ]
     while len(parts) > 2 and len(parts[0]) * len(parts[1]) <= _MOST_MERGED:
         parts[:2] = [_merge(parts[0], parts[1]).within(limits + roundings)]

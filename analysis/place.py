@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import pandas as pd
 
 from analysis.counting import Count, count_better
-from analysis.sums import sum_columns
+from analysis.sums import exact_sums, nearest
 from search_spaces.rating_table import RATING
 
 
@@ -17,12 +18,12 @@ class Place:
 
     Attributes:
         score: Sum of the ratings of its candidates.
-        costs: Sum of each cost that was asked for, by name.
+        costs: Sum of each cost that was asked for as it is, by name; NaN where a candidate has no value.
         num_better: How many architectures within the budgets have a lower score.
     """
 
     score: float
-    costs: dict[str, float]
+    costs: dict[str, Fraction | float]
     num_better: Count
 
     def keeps(self, budgets: Mapping[str, float]) -> bool:
@@ -48,8 +49,9 @@ def place_of(
         ValueError: The text is no architecture of the rated space, or `count_better` refuses the tables or budgets.
     """
     names = list(dict.fromkeys([*costs, *(budgets or {})]))
-    sums = sum_columns(architecture, tables, [RATING, *names])
+    sums = exact_sums(architecture, tables, [RATING, *names])
     score = sums.pop(RATING)
-    if math.isnan(score):
+    if score is None:
         return None
-    return Place(score, sums, count_better(tables, score, budgets))
+    known = {name: math.nan if total is None else total for name, total in sums.items()}
+    return Place(nearest(RATING, score), known, count_better(tables, score, budgets))

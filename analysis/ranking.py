@@ -5,29 +5,30 @@ bound allows up to some score is looked at (see `search`), and the score is rais
 """
 
 import dataclasses
-import functools
-import operator
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.chain import SEPARATOR, Chain, link
-from analysis.relaxation import Relaxation, relax, smallest_completions
+from analysis.architecture_frame import ARCHITECTURE, SCORE, architecture_frame, check_summed_costs
+from analysis.chain import Chain, link
+from analysis.exact_completions import exact_completions
+from analysis.exact_sums import rounded_down, rounded_up
+from analysis.relaxation import Relaxation, relax
 from analysis.search import Found, Search
+from analysis.table_checks import LARGEST_WHOLE
 from analysis.widening import slack_holding
-from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS
 from search_spaces.uncounted import uncounted_operators
+
+__all__ = ["ARCHITECTURE", "RANK", "SCORE", "top_architectures"]
 
 _FIRST_LOOK = 16  # architectures to look at first, for each that is wanted
 _GROWTH = 16  # how many times more to look at next
 
 RANK = "rank"
-ARCHITECTURE = "architecture"
-SCORE = "score"
-_TIME_SUFFIX = "_ms"
 
 
 def top_architectures(
@@ -40,12 +41,13 @@ def top_architectures(
     """The `k` best of all architectures within the budgets, best first; all of them if there are fewer.
 
     An architecture takes one row of each table; its score is the sum of their ratings, lower is better, and equal
-    scores are in the order of the IDs. Rows without a rating are left out. Where two neighbouring tables have the
-    columns `out_channels` and `in_channels`, only rows whose widths are equal follow each other.
+    scores are in the order of the IDs. Sums are compared as they are, with each other and with the budgets; only what
+    is returned is rounded, to the nearest float64. Rows without a rating are left out. Where two neighbouring tables
+    have the columns `out_channels` and `in_channels`, only rows whose widths are equal follow each other.
 
     Args:
         tables: One table per block with the columns `candidate` and `rating`.
-        budgets: Upper bound, inclusive, of the sum of a cost: any column of numbers that all tables have.
+        budgets: Upper bound, inclusive and finite, of the sum of a cost: any column of numbers that all tables have.
         k: How many architectures.
         time_limit_seconds: When to stop with the best found so far. It is worth giving where many blocks have
             several budgets, or where tight budgets meet ratings of few different values.
@@ -66,14 +68,16 @@ def top_architectures(
         raise ValueError(f"the number of architectures to list must be at least 1, got {k}")
     if time_limit_seconds is not None and not time_limit_seconds > 0:
         raise ValueError(f"the time limit must be positive, got {time_limit_seconds} s")
+    budgets = budgets or {}
     chain = link(tables, budgets)
-    relaxation = _relax_feasible(chain)
+    check_summed_costs(tables, budgets)
     deadline = np.inf if time_limit_seconds is None else started + time_limit_seconds
+    relaxation = _relax_feasible(chain, deadline)
     found, floor = _widen(chain, relaxation, k, deadline)
     if found.complete and not len(found.scores):
         raise _unmeetable(chain)
-    budgets = budgets or {}
-    frame = _frame(tables, chain, found, budgets)
+    frame = architecture_frame(tables, chain, found.rows, budgets)
+    frame.insert(0, RANK, np.arange(1, len(frame) + 1, dtype=np.int64))
     uncounted = sorted(set().union(*map(uncounted_operators, tables)))
     frame.attrs["certificate"] = _certificate(chain, relaxation, k, found, floor, budgets) | {
         "uncounted": uncounted
@@ -81,36 +85,39 @@ def top_architectures(
     return frame
 
 
-def _relax_feasible(chain: Chain) -> Relaxation:
+def _relax_feasible(chain: Chain, deadline: float) -> Relaxation:
     """The relaxation of `chain`.
 
     Raises:
         ValueError: If it shows that a budget cannot be met, or not together with the others.
     """
-    for cost, (name, limit, rounding) in enumerate(
-        zip(chain.cost_names, chain.limits, chain.roundings, strict=True)
-    ):
-        smallest = smallest_completions(chain, [block.costs[cost] for block in chain.blocks])[0][0]
-        if smallest > limit + rounding:
+    for cost in chain.costs:
+        smallest = exact_completions(chain, cost)[0][0]
+        if not cost.allows(smallest):
             raise ValueError(
-                f"the budget of {name} must be at least {smallest:.15g}, the smallest of all architectures,"
-                f" got {limit:.15g}"
+                f"the budget of {cost.name} must be at least {_told(smallest)}, the smallest of all architectures,"
+                f" got {_told(cost.limit)}"
             )
-    relaxation = relax(chain)
-    if relaxation.bound > _highest_score(chain, relaxation):
+    relaxation = relax(chain, deadline)
+    if relaxation.bound > _highest_score(chain):
         raise _unmeetable(chain)
     return relaxation
 
 
-def _highest_score(chain: Chain, relaxation: Relaxation) -> float:
+def _told(number: Fraction | None) -> str:
+    """A number in full, the next float64 above where it is none."""
+    assert number is not None  # all costs of a chain have a limit
+    return str(number) if number.denominator == 1 and number <= LARGEST_WHOLE else repr(rounded_up(number))
+
+
+def _highest_score(chain: Chain) -> float:
     """What the score of no architecture exceeds."""
-    return sum(float(block.ratings.max()) for block in chain.blocks) + relaxation.rounding
+    highest = sum(float(block.ratings.max()) for block in chain.blocks)
+    return highest + chain.rounding(highest)
 
 
 def _unmeetable(chain: Chain) -> ValueError:
-    budgets = ", ".join(
-        f"{name} {limit:.15g}" for name, limit in zip(chain.cost_names, chain.limits, strict=True)
-    )
+    budgets = ", ".join(f"{cost.name} {_told(cost.limit)}" for cost in chain.costs)
     return ValueError(
         f"each budget can be met, but no architecture meets all together; raise some of {budgets}"
     )
@@ -118,29 +125,37 @@ def _unmeetable(chain: Chain) -> ValueError:
 
 def _widen(chain: Chain, relaxation: Relaxation, k: int, deadline: float) -> tuple[Found, float]:
     """The `k` best architectures, complete if proved, and what the score of no other falls below."""
-    search, highest = Search(chain, relaxation), _highest_score(chain, relaxation)
+    search, highest = Search(chain, relaxation), _highest_score(chain)
     floor, num_enumerated = relaxation.bound, 0
     found = Found.nothing(chain)
-    for threshold in _thresholds(chain, relaxation, k):
+    for threshold in _thresholds(chain, relaxation, k, deadline):
         # The k-th best found so far is certainly high enough.
-        up_to = min(threshold, found.scores[-1]) if len(found.scores) == k else threshold
+        up_to = min(threshold, highest, _last(chain, found, k))
         before, found = found, search.best(k, up_to, deadline)
         num_enumerated += found.num_enumerated
         if not found.complete:
             found = _union(before, found, k)
             break
         floor = up_to
-        if up_to >= highest or (len(found.scores) == k and found.scores[-1] <= up_to):
+        if up_to >= min(highest, _last(chain, found, k)):
             break
     return dataclasses.replace(found, num_enumerated=num_enumerated), floor
 
 
-def _thresholds(chain: Chain, relaxation: Relaxation, k: int) -> Iterator[float]:
+def _last(chain: Chain, found: Found, k: int) -> float:
+    """What the `k`-th best of what was found certainly does not exceed, infinite if there are fewer."""
+    if len(found.scores) < k:
+        return np.inf
+    last = float(found.scores[-1])
+    return last + chain.rounding(last)
+
+
+def _thresholds(chain: Chain, relaxation: Relaxation, k: int, deadline: float) -> Iterator[float]:
     """Rising scores that more and more architectures may have; the last is infinite."""
     number, threshold = float(_FIRST_LOOK * k), -np.inf
     while threshold < np.inf:
-        wider = relaxation.bound + slack_holding(chain, relaxation, number)
-        if wider > threshold:
+        wider = relaxation.bound + slack_holding(chain, relaxation, number, deadline)
+        if wider > threshold or time.monotonic() > deadline:
             yield (threshold := wider)
         number *= _GROWTH
 
@@ -150,52 +165,32 @@ def _union(first: Found, second: Found, k: int) -> Found:
     # Rows are numbered in the order of IDs, which is thus the order of the unique ones.
     rows, positions = np.unique(np.concatenate([first.rows, second.rows]), axis=0, return_index=True)
     scores = np.concatenate([first.scores, second.scores])[positions]
-    order = np.argsort(scores, kind="stable")[:k]
-    return Found(scores[order], rows[order], num_enumerated=0, complete=False)
-
-
-def _frame(
-    tables: Sequence[pd.DataFrame], chain: Chain, found: Found, budgets: Mapping[str, float]
-) -> pd.DataFrame:
-    """The architectures found, with the sums of their costs."""
-    chosen = [
-        table.iloc[block.table_rows[rows]]
-        for table, block, rows in zip(tables, chain.blocks, found.rows.T, strict=True)
-    ]
-    names = [table[CANDIDATE].to_numpy(object) for table in chosen]
-    columns: dict[str, Any] = {
-        RANK: np.arange(1, len(found.scores) + 1),
-        ARCHITECTURE: [SEPARATOR.join(candidates) for candidates in zip(*names, strict=True)],
-        SCORE: found.scores,
-    }
-    for cost in _common_costs(tables, budgets):
-        whole = all(pd.api.types.is_integer_dtype(table[cost].dtype) for table in tables)
-        values = [table[cost].to_numpy(np.int64 if whole else np.float64) for table in chosen]
-        columns[cost] = functools.reduce(operator.add, values)
-    return pd.DataFrame(columns).astype({RANK: np.int64, ARCHITECTURE: str})
-
-
-def _common_costs(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float]) -> list[str]:
-    """The columns that add up and that all tables have, in the order of the first table."""
-    return [
-        column
-        for column in tables[0].columns
-        if (column in (NUM_PARAMS, NUM_MACS) or column in budgets or column.endswith(_TIME_SUFFIX))
-        and all(column in table.columns for table in tables)
-    ]
+    digits = np.concatenate([first.digits, second.digits], axis=1)[:, positions]
+    order = np.lexsort(digits[::-1])[:k]
+    return Found(scores[order], digits[:, order], rows[order], num_enumerated=0, complete=False)
 
 
 def _certificate(
     chain: Chain, relaxation: Relaxation, k: int, found: Found, floor: float, budgets: Mapping[str, float]
 ) -> dict[str, Any]:
     """What is certain about `found`, when no other score falls below `floor`."""
-    last = float(found.scores[-1]) if len(found.scores) == k else np.inf
-    best = float(found.scores[0]) if len(found.scores) else np.inf
-    multipliers = dict(zip(chain.cost_names, relaxation.multipliers.tolist(), strict=True))
+    scores = chain.score.sums.fractions(found.digits[:, [0, -1]]) if len(found.scores) else []
+    least = chain.score.unscaled(floor)
+    gap = 0.0 if found.complete else np.inf
+    if len(found.scores) == k and not found.complete:
+        gap = max(0.0, rounded_up(scores[-1] - least))
     return {
         "proved": found.complete,
-        "lower_bound": min(best, float(floor)),
-        "gap": 0.0 if found.complete else max(0.0, last - float(floor)),
+        "lower_bound": rounded_down(min([least, *scores])),
+        "gap": gap,
         "num_enumerated": found.num_enumerated,
-        "multipliers": {name: multipliers.get(name, 0.0) for name in budgets},
+        "multipliers": dict.fromkeys(budgets, 0.0) | _multipliers(chain, relaxation),
     }
+
+
+def _multipliers(chain: Chain, relaxation: Relaxation) -> dict[str, float]:
+    """The price of a unit of each cost that has a limit, the largest float64 if it is beyond that."""
+    exponents = [chain.score.exponent - cost.exponent for cost in chain.costs]
+    with np.errstate(over="ignore"):
+        prices = np.nan_to_num(np.ldexp(relaxation.multipliers, np.array(exponents, np.int64)))
+    return {cost.name: price for cost, price in zip(chain.costs, prices.tolist(), strict=True)}

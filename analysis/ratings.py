@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from analysis.batches import comparable
@@ -81,6 +82,7 @@ def _with_latencies(table: pd.DataFrame, folder: Path, block: int) -> pd.DataFra
         raise ValueError(f"{place} must hold the latencies of a block: {error}; {_again(folder)}") from error
     if latencies.duplicated([CANDIDATE, IN_CHANNELS]).any():
         raise ValueError(f"{place} must hold one latency of a candidate, it holds several; {_again(folder)}")
+    _check_latencies(latencies, place, folder)
     joined = table.merge(latencies, "left", [CANDIDATE, IN_CHANNELS])
     missing = joined.loc[joined[LATENCY_MS].isna(), CANDIDATE]
     if len(missing):
@@ -89,6 +91,23 @@ def _with_latencies(table: pd.DataFrame, folder: Path, block: int) -> pd.DataFra
             f"{missing.iloc[0]}; {_again(folder)}"
         )
     return joined
+
+
+def _check_latencies(latencies: pd.DataFrame, place: Path, folder: Path) -> None:
+    """Refuse latencies that are no finite numbers from 0 on.
+
+    Raises:
+        ValueError: There is one.
+    """
+    values = latencies[LATENCY_MS]
+    numbers = pd.api.types.is_float_dtype(values.dtype) or pd.api.types.is_integer_dtype(values.dtype)
+    faulty = latencies[~(values.ge(0) & values.lt(np.inf))] if numbers else latencies
+    if len(faulty):
+        first = faulty.iloc[0]
+        raise ValueError(
+            f"{place} must hold a finite number of milliseconds from 0 on for each candidate, for {first[CANDIDATE]} "
+            f"it holds {first[LATENCY_MS]!r}; {_again(folder)}"
+        )
 
 
 def _again(folder: Path) -> str:

@@ -4,7 +4,8 @@ Source: M. L. Fisher, "The Lagrangian relaxation method for solving integer prog
 Science 27 (1981); the multipliers by cutting planes (J. E. Kelley, 1960). What is relaxed is a shortest chain.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from scipy.optimize import linprog
 from analysis.chain import Chain
 
 _MOST_CUTS = 200
+_FAR = 1e4  # times the spread of most ratings: what is beyond that is told apart from them
+_LEAST_SHARE = 1e-300  # of the spread of all, which is not too small to divide by
 # In units of the spread of the scores:
 _TOLERANCE = 1e-9  # how near to the best bound the cuts end
 _LARGEST_PRICE = 1e5  # for all that a budget allows
@@ -21,20 +24,34 @@ _LARGEST_PRICE = 1e5  # for all that a budget allows
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """Scores in which each cost has a price instead of a limit.
+    """Scores in which each cost has a price instead of a limit; all of them as searches see them, see `Column`.
 
     Attributes:
+        chain: What is relaxed.
         multipliers: Price of a unit of each cost, from 0 on, [J].
-        bound: What the score of no architecture within the budgets falls below.
+        best: The best priced score of all.
         excesses: Per block, by how much the best that a row leads to is worse than the best at the width where it
             is entered, [N]; along a chain they add up to its distance from the best of all.
-        rounding: How far sums of priced scores may be off, whatever the order of summation.
     """
 
+    chain: Chain
     multipliers: NDArray[np.float64]
-    bound: float
+    best: float
     excesses: tuple[NDArray[np.float64], ...]
-    rounding: float
+
+    @property
+    def worth(self) -> float:
+        """What all limits are worth together."""
+        return float(self.multipliers @ self.chain.limits)
+
+    @property
+    def bound(self) -> float:
+        """What the score of no architecture within the budgets falls below."""
+        return self.best - self.worth - self.chain.rounding(self.best + abs(self.worth))
+
+    def slack(self, up_to: float) -> float:
+        """What the excesses of an architecture within the budgets with a score up to this do not exceed."""
+        return up_to + self.worth - self.best + self.chain.rounding(up_to + abs(self.worth))
 
 
 def smallest_completions(chain: Chain, values: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
@@ -47,31 +64,19 @@ def smallest_completions(chain: Chain, values: Sequence[NDArray[np.float64]]) ->
     return completions
 
 
-def relax(chain: Chain) -> Relaxation:
-    """The relaxation of the budgets whose bound is best, up to a tolerance.
+def relax(chain: Chain, deadline: float = np.inf) -> Relaxation:
+    """The relaxation of the budgets whose bound is best, up to a tolerance or as far as the deadline allows.
 
     If no architecture meets all the budgets, the bound may exceed the score of every architecture, which proves it.
     """
-    multipliers = _best_multipliers(chain)
+    multipliers = _best_multipliers(chain, deadline)
     values = priced(chain, multipliers)
     completions = smallest_completions(chain, values)
     excesses = tuple(
         of_rows + completions[index + 1][block.exits] - completions[index][block.entries]
         for index, (block, of_rows) in enumerate(zip(chain.blocks, values, strict=True))
     )
-    rounding = sums_rounding(chain, multipliers)
-    bound = float(completions[0][0] - multipliers @ chain.limits) - rounding
-    return Relaxation(multipliers, bound, excesses, rounding)
-
-
-def sums_rounding(chain: Chain, multipliers: NDArray[np.float64]) -> float:
-    """How far sums of scores priced by `multipliers` may be off, whatever the order of summation."""
-    largest = sum(
-        np.abs(block.ratings).max() + multipliers @ np.abs(block.costs).max(axis=1, initial=0.0)
-        for block in chain.blocks
-    )
-    num_terms = len(chain.blocks) + len(multipliers)
-    return float(16 * num_terms * np.finfo(np.float64).eps * (largest + multipliers @ chain.limits))
+    return Relaxation(chain, multipliers, float(completions[0][0]), excesses)
 
 
 def priced(chain: Chain, multipliers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -79,17 +84,42 @@ def priced(chain: Chain, multipliers: NDArray[np.float64]) -> list[NDArray[np.fl
     return [block.ratings + multipliers @ block.costs for block in chain.blocks]
 
 
-def _best_multipliers(chain: Chain) -> NDArray[np.float64]:
-    """Multipliers that maximise the Lagrangian bound, by cutting planes."""
+def _best_multipliers(chain: Chain, deadline: float) -> NDArray[np.float64]:
+    """Multipliers that maximise the Lagrangian bound, by cutting planes.
+
+    Where some ratings are far worse than others, steps that are small in their spread would be large in that of the
+    others: the bound is then looked for at the others' first.
+    """
+    best_bound, best = -np.inf, np.zeros(len(chain.limits))
+    for scale in _scales(chain) if len(chain.limits) else ():
+        bound, multipliers = _cutting_planes(chain, scale, deadline)
+        if bound <= best_bound or time.monotonic() > deadline:
+            break
+        best_bound, best = bound, multipliers
+    return best
+
+
+def _scales(chain: Chain) -> Iterator[float]:
+    """Rising units for scores, from the spread of most ratings to that of all."""
+    spread = sum(float(np.ptp(block.ratings)) for block in chain.blocks) or 1.0
+    positive = [block.ratings[block.ratings > 0] for block in chain.blocks]
+    scale = sum(float(np.median(of_block)) for of_block in positive if len(of_block))
+    scale = max(scale, spread * _LEAST_SHARE)
+    while scale * _FAR < spread:
+        yield scale
+        scale *= _FAR
+    yield spread
+
+
+def _cutting_planes(chain: Chain, scale: float, deadline: float) -> tuple[float, NDArray[np.float64]]:
+    """A bound and its multipliers, found in units of `scale`."""
     num_costs = len(chain.limits)
-    spread = sum(float(np.ptp(block.ratings)) for block in chain.blocks)
-    # The linear program sees budgets as 1 and scores by their spread, whatever their units.
+    # The linear program sees budgets as 1 and scores in their unit, whatever they are.
     units = np.where(chain.limits > 0, chain.limits, 1.0)
-    scale = spread or 1.0
     prices = best_prices = np.zeros(num_costs)
     best_bound = -np.inf
     cuts, scores = np.empty((0, num_costs)), np.empty(0)
-    for _ in range(_MOST_CUTS if num_costs else 0):
+    for _ in range(_MOST_CUTS):
         score, costs = _cheapest(chain, prices * scale / units)
         cut = (costs - chain.limits) / units
         bound = score / scale + float(prices @ cut)
@@ -103,10 +133,10 @@ def _best_multipliers(chain: Chain) -> NDArray[np.float64]:
             b_ub=scores,
             bounds=[(0.0, _LARGEST_PRICE)] * num_costs + [(None, None)],
         )
-        if program.x is None or program.x[-1] - best_bound < _TOLERANCE:
+        if program.x is None or program.x[-1] - best_bound < _TOLERANCE or time.monotonic() > deadline:
             break
         prices = np.maximum(program.x[:-1], 0.0)
-    return best_prices * scale / units
+    return best_bound * scale, best_prices * scale / units
 
 
 def _cheapest(chain: Chain, multipliers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

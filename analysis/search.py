@@ -8,17 +8,21 @@ Source: W. M. Carlyle, J. O. Royset and R. K. Wood, "Lagrangian relaxation and e
 shortest-path problems", Networks 52 (2008). Deviations: the k best instead of the best, ties by ID, in chunks.
 """
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.beginnings import Beginnings, num_within, steps
-from analysis.chain import Chain
+from analysis.chain import Chain, take
 from analysis.endings import Endings, best_endings
+from analysis.exact_completions import exact_completions
+from analysis.exact_sums import Digits, compare
 from analysis.nearby_prices import NearbyPrices
 from analysis.relaxation import Relaxation
 
@@ -31,13 +35,15 @@ class Found:
     """Architectures within the budgets, ordered by score, then ID.
 
     Attributes:
-        scores: [N], ascending.
+        scores: As searches see them, see `Column`, [N].
+        digits: The exact scores, [L, N].
         rows: Per architecture the row of each block, [N, K].
         num_enumerated: Whole architectures that were looked at.
         complete: Whether the search went to its end.
     """
 
     scores: NDArray[np.float64]
+    digits: Digits
     rows: NDArray[np.int32]
     num_enumerated: int
     complete: bool
@@ -45,7 +51,18 @@ class Found:
     @classmethod
     def nothing(cls, chain: Chain) -> Self:
         """No architecture of `chain`, before any search."""
-        return cls(np.empty(0), np.empty((0, len(chain.blocks)), np.int32), num_enumerated=0, complete=False)
+        digits = np.empty((chain.score.sums.num_digits, 0), np.int64)
+        rows = np.empty((0, len(chain.blocks)), np.int32)
+        return cls(np.empty(0), digits, rows, num_enumerated=0, complete=False)
+
+    def and_more(
+        self, scores: NDArray[np.float64], digits: Digits, rows: NDArray[np.int32], most: int
+    ) -> Self:
+        """The best `most` of these and others that are not among them."""
+        scores, rows = np.concatenate([self.scores, scores]), np.concatenate([self.rows, rows])
+        digits = np.concatenate([self.digits, digits], axis=1)
+        order = _first(most, digits, rows)
+        return dataclasses.replace(self, scores=scores[order], digits=digits[:, order], rows=rows[order])
 
 
 @dataclass(slots=True)
@@ -55,7 +72,8 @@ class _Goal:
     Attributes:
         up_to: Everything with a score up to this is to be found,
         to_beat: if it is below this, which may sink as better ones are found,
-        rows_to_beat: or if it has this score, and comes before these rows by ID.
+        digits_to_beat: which is this exactly,
+        rows_to_beat: or if it has this score, and comes before these rows by ID, if there are any.
         deadline: When to stop, on the monotonic clock.
         num_enumerated: Whole architectures looked at so far.
         complete: Whether everything has been looked at.
@@ -63,6 +81,7 @@ class _Goal:
 
     up_to: float
     to_beat: float = np.inf
+    digits_to_beat: Digits | None = None
     rows_to_beat: NDArray[np.int32] | None = None
     deadline: float = np.inf
     num_enumerated: int = 0
@@ -73,11 +92,16 @@ class _Goal:
         """The largest score of what is still looked for."""
         return min(self.up_to, self.to_beat)
 
-    def beaten_by(self, scores: NDArray[np.float64], rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Which architectures are good enough, by their scores and rows, or by the least scores of beginnings."""
-        beaten = scores < self.to_beat
-        (equal,) = np.nonzero(scores == self.to_beat)
-        if self.rows_to_beat is not None and len(equal):
+    def beaten_by(self, digits: Digits, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which architectures are good enough, by their exact scores and rows, or by the least of beginnings."""
+        if self.digits_to_beat is None:
+            return np.ones(len(rows), np.bool_)
+        signs = compare(digits, self.digits_to_beat)
+        beaten = signs < 0
+        (equal,) = np.nonzero(signs == 0)
+        if self.rows_to_beat is None:
+            beaten[equal] = True
+        elif len(equal):
             differs = rows[equal] != self.rows_to_beat[: rows.shape[1]]
             first = differs.argmax(axis=1)
             beaten[equal] = (rows[equal, first] < self.rows_to_beat[first]) | ~differs.any(axis=1)
@@ -89,13 +113,17 @@ class Search:
 
     def __init__(self, chain: Chain, relaxation: Relaxation) -> None:
         self._chain = chain
-        self._bound = relaxation.bound
-        self._rounding = relaxation.rounding
+        self._relaxation = relaxation
         self._steps = [*steps(chain, relaxation)]
         self._nearby_prices = NearbyPrices(chain, relaxation)
         self._endings = best_endings(chain, relaxation)
         self._rough_limits = chain.limits + chain.roundings  # for sums in whatever order
         self._most_pairs = max(1, _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4))
+        # By boundary the digits of the smallest rest of the score behind it, [L, widths].
+        self._least_digits = [
+            np.array([chain.score.sums.floor(rest) for rest in rests]).T
+            for rests in exact_completions(chain, chain.score)
+        ]
 
     def best(self, most: int, up_to: float, deadline: float = np.inf) -> Found:
         """The `most` best architectures, with all up to the score `up_to` among them unless they are more.
@@ -103,19 +131,38 @@ class Search:
         At the `deadline`, on the monotonic clock, the search ends with what it has found.
         """
         goal = _Goal(up_to, deadline=deadline)
-        scores, rows = np.empty(0), np.empty((0, len(self._steps)), np.int32)
-        for better_scores, better_rows in self._architectures(goal):
-            scores, rows = np.concatenate([scores, better_scores]), np.concatenate([rows, better_rows])
-            order = _first(most, scores, rows)
-            scores, rows = scores[order], rows[order]
-            if len(scores) == most:
-                goal.to_beat, goal.rows_to_beat = float(scores[-1]), rows[-1]
-        return Found(scores, rows, goal.num_enumerated, goal.complete)
+        found = Found.nothing(self._chain)
+        for some in self._architectures(goal):
+            scores, rows = self._promising(found, most, *some)
+            if not len(scores):
+                continue
+            found = found.and_more(scores, self._exact(rows), rows, most)
+            if len(found.scores) == most:
+                goal.to_beat, goal.rows_to_beat = float(found.scores[-1]), found.rows[-1]
+                goal.digits_to_beat = found.digits[:, -1]
+        return dataclasses.replace(found, num_enumerated=goal.num_enumerated, complete=goal.complete)
 
-    def count(self, up_to: float) -> int:
-        """The number of architectures with a score up to `up_to`."""
-        goal = _Goal(up_to, to_beat=float(np.nextafter(up_to, np.inf)))
+    def count(self, up_to: Fraction) -> int:
+        """The number of architectures with a score up to `up_to`, as it is and not as searches see it."""
+        score = self._chain.score
+        most = score.scaled(up_to)
+        goal = _Goal(most + self._chain.rounding(most), to_beat=most, digits_to_beat=score.sums.floor(up_to))
         return sum(len(scores) for scores, _ in self._architectures(goal))
+
+    def _promising(
+        self, found: Found, most: int, scores: NDArray[np.float64], rows: NDArray[np.int32]
+    ) -> _Scored:
+        """Those that may be among the best `most` with what was found, as far as rounded scores tell."""
+        together = np.concatenate([found.scores, scores])
+        if len(together) <= most:
+            return scores, rows
+        last = float(np.partition(together, most - 1)[most - 1])
+        kept = scores <= last + 2 * self._chain.rounding(last)
+        return scores[kept], rows[kept]
+
+    def _exact(self, rows: NDArray[np.int32]) -> Digits:
+        """The exact scores of architectures, or of their beginnings, [L, N]."""
+        return self._chain.score.sums.total(take(self._chain.score.blocks[: rows.shape[1]], rows))
 
     def _architectures(self, goal: _Goal) -> Iterator[_Scored]:
         """All architectures within the budgets that reach `goal`, many at a time."""
@@ -123,19 +170,19 @@ class Search:
         while stack and time.monotonic() <= goal.deadline:
             beginnings = self._beating(goal, stack.pop())
             depth = beginnings.rows.shape[1]
-            left = goal.most - self._bound - beginnings.excesses
+            slack = self._relaxation.slack(goal.most)
+            left = slack - beginnings.excesses
             known = self._endings_known(depth, beginnings, left)
             yield from self._finished(depth, beginnings[known], left[known], goal)
             beginnings = beginnings[~known]
-            counts = num_within(self._steps[depth], beginnings, goal.most - self._bound)
+            counts = num_within(self._steps[depth], beginnings, slack)
             part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
             if part < len(beginnings):
                 stack.append(beginnings[part:])
             extended = self._extend(depth, beginnings[:part], counts[:part], goal)
             if depth == len(self._steps) - 1:
                 goal.num_enumerated += int(counts[:part].sum())
-                kept = goal.beaten_by(extended.scores, extended.rows)
-                yield extended.scores[kept], extended.rows[kept]
+                yield self._reaching(goal, extended.scores, extended.costs, extended.rows)
             elif len(extended):
                 stack.append(extended)
         goal.complete = not stack
@@ -150,24 +197,33 @@ class Search:
             costs=np.zeros((len(self._chain.limits), 1)),
         )
 
+    def _reaching(
+        self, goal: _Goal, scores: NDArray[np.float64], costs: NDArray[np.float64], rows: NDArray[np.int32]
+    ) -> _Scored:
+        """Those whole architectures that keep the budgets and reach `goal`, exactly."""
+        kept = self._chain.keeps_limits(costs, rows)
+        (doubtful,) = np.nonzero(kept & (scores >= goal.to_beat - self._chain.rounding(goal.to_beat)))
+        if len(doubtful):
+            kept[doubtful] = goal.beaten_by(self._exact(rows[doubtful]), rows[doubtful])
+        return scores[kept], rows[kept]
+
     def _beating(self, goal: _Goal, beginnings: Beginnings) -> Beginnings:
         """Those that may still lead to what beats what was found, down to the last bit of its sum.
 
         Without this, ties would make the search walk through all that merely equals what was found.
         """
-        steps = self._steps[beginnings.rows.shape[1] :]
-        least = beginnings.scores + steps[0].least_rests[beginnings.widths]
-        (doubtful,) = np.nonzero(least >= goal.to_beat - self._rounding)
-        if not len(doubtful):
-            return beginnings
-        # Floating-point addition is monotone: adding the smallest ratings in order gives the smallest sum.
-        sums = np.full((steps[0].block.num_entries, len(doubtful)), np.inf)
-        sums[beginnings.widths[doubtful], np.arange(len(doubtful))] = beginnings.scores[doubtful]
-        for step in steps:
-            sums = (sums[:, np.newaxis] + step.best_ratings[:, :, np.newaxis]).min(axis=0)
-        kept = np.ones(len(beginnings), np.bool_)
-        kept[doubtful] = goal.beaten_by(sums[0], beginnings.rows[doubtful])
-        return beginnings[kept]
+        depth = beginnings.rows.shape[1]
+        least = beginnings.scores + self._steps[depth].least_rests[beginnings.widths]
+        rounding = self._chain.rounding(goal.to_beat)
+        kept = least <= goal.to_beat + rounding
+        (doubtful,) = np.nonzero(kept & (least >= goal.to_beat - rounding))
+        if len(doubtful):
+            own, rests = self._exact(beginnings.rows[doubtful]), self._least_digits[depth]
+            digits = self._chain.score.sums.add(
+                np.stack([own, rests[:, beginnings.widths[doubtful]]], axis=1)
+            )
+            kept[doubtful] = goal.beaten_by(digits, beginnings.rows[doubtful])
+        return beginnings if kept.all() else beginnings[kept]
 
     def _endings_known(
         self, depth: int, beginnings: Beginnings, left: NDArray[np.float64]
@@ -198,17 +254,16 @@ class Search:
         for costs, of_endings, limit in zip(beginnings.costs, endings.costs, self._rough_limits, strict=True):
             affordable = costs[parents] + of_endings[chosen] <= limit
             parents, chosen = parents[affordable], chosen[affordable]
-        promising = beginnings.scores[parents] + endings.scores[chosen] <= goal.to_beat + self._rounding
-        parents, rest = parents[promising], endings.rows[chosen[promising]]
-        whole = np.hstack([beginnings.rows[parents], rest])
-        scores, costs = beginnings.scores[parents], beginnings.costs[:, parents]
-        if len(whole):
-            for block, rows in zip(
-                self._chain.blocks[depth:], rest.T, strict=True
-            ):  # sums from left to right
-                scores, costs = scores + block.ratings[rows], costs + block.costs[:, rows]
-        kept = (costs <= self._chain.limits[:, np.newaxis]).all(axis=0) & goal.beaten_by(scores, whole)
-        return scores[kept], whole[kept]
+        to_beat = goal.to_beat + self._chain.rounding(goal.to_beat)
+        scores = beginnings.scores[parents] + endings.scores[chosen]
+        promising = scores <= to_beat
+        parents, chosen = parents[promising], chosen[promising]
+        return self._reaching(
+            goal,
+            scores[promising],
+            beginnings.costs[:, parents] + endings.costs[:, chosen],
+            np.hstack([beginnings.rows[parents], endings.rows[chosen]]),
+        )
 
     def _extend(
         self, depth: int, beginnings: Beginnings, counts: NDArray[np.int64], goal: _Goal
@@ -218,12 +273,11 @@ class Search:
         parents = np.repeat(np.arange(len(beginnings)), counts)
         firsts = step.starts[beginnings.widths] - (np.cumsum(counts) - counts)
         rows = step.by_excess[np.repeat(firsts, counts) + np.arange(len(parents))]
-        # Whole architectures have their final sums, beginnings only bounds.
-        limits = self._rough_limits if depth < len(self._steps) - 1 else self._chain.limits
-        for costs, rests, limit in zip(beginnings.costs, step.least_costs, limits, strict=True):
+        for costs, rests, limit in zip(beginnings.costs, step.least_costs, self._rough_limits, strict=True):
             affordable = costs[parents] + rests[rows] <= limit
             parents, rows = parents[affordable], rows[affordable]
-        promising = beginnings.scores[parents] + step.least_scores[rows] <= goal.to_beat + self._rounding
+        to_beat = goal.to_beat + self._chain.rounding(goal.to_beat)
+        promising = beginnings.scores[parents] + step.least_scores[rows] <= to_beat
         parents, rows = parents[promising], rows[promising]
         scores = beginnings.scores[parents] + block.ratings[rows]
         costs = beginnings.costs[:, parents] + block.costs[:, rows]
@@ -233,11 +287,11 @@ class Search:
         return beginnings[parents[order]].followed_by(step, rows[order])
 
 
-def _first(most: int, scores: NDArray[np.float64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+def _first(most: int, digits: Digits, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     """Where the first architectures by score, then ID, stand."""
-    order = np.argsort(scores, kind="stable")
+    order = np.lexsort(digits[::-1])
     if len(order) > most:
-        order = order[scores[order] <= scores[order[most - 1]]]
-    if (np.diff(scores[order]) == 0).any():
-        order = order[np.lexsort((*rows[order].T[::-1], scores[order]))]
+        order = order[compare(digits[:, order], digits[:, order[[most - 1]]]) <= 0]
+    if (np.diff(digits[:, order], axis=1) == 0).all(axis=0).any():
+        order = order[np.lexsort((*rows[order].T[::-1], *digits[::-1, order]))]
     return order[:most]

@@ -9,16 +9,18 @@ the stratum, and among all whose priced costs allow them to keep the budgets.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.chain import SEPARATOR, Chain, link
+from analysis.architecture_frame import ARCHITECTURE, SCORE, architecture_frame
+from analysis.chain import Chain, link
 from analysis.distribution import Numbers, ScoreGrid
-from analysis.ranking import ARCHITECTURE, RANK, SCORE, top_architectures
+from analysis.ranking import RANK, top_architectures
 from analysis.relaxation import relax
-from search_spaces.rating_table import CANDIDATE, RATING
+from search_spaces.rating_table import RATING
 
 _CELLS = 10  # of the grid, per stratum and block
 _DRAWS = (32, 256, 1024, 1024, 1024)  # in each of three ways, one after the other until one is kept
@@ -72,7 +74,7 @@ class _Strata:
 
     Attributes:
         chain: All architectures.
-        edges: Ascending, [number of strata + 1].
+        edges: Ascending, as searches see scores, [number of strata + 1].
         by_score: Draws by the score.
         by_price: Draws by the priced score.
         by_cost: Draws by the priced costs alone.
@@ -88,7 +90,8 @@ class _Strata:
 
     @classmethod
     def between(cls, chain: Chain, best: float, worst: float, num: int) -> "_Strata":
-        """So many strata from the best score to the worst."""
+        """So many strata from the best score to the worst, both as they are."""
+        best, worst = (chain.score.scaled(Fraction(score)) for score in (best, worst))
         multipliers = relax(chain).multipliers
         cell = (worst - best) / (num * _CELLS * len(chain.blocks)) or 1.0
         ratings = [block.ratings for block in chain.blocks]
@@ -125,9 +128,8 @@ class _Strata:
         scores, costs = np.zeros(len(rows)), np.zeros((len(self.chain.limits), len(rows)))
         for block, of_block in zip(self.chain.blocks, rows.T, strict=True):
             scores, costs = scores + block.ratings[of_block], costs + block.costs[:, of_block]
-        strata = np.searchsorted(self.edges, scores, side="right") - 1
-        strata[scores == self.edges[-1]] = len(self.edges) - 2
-        return (strata == stratum) & (costs <= self.chain.limits[:, np.newaxis]).all(axis=0)
+        strata = np.searchsorted(self.edges[1:-1], scores, side="right")
+        return (strata == stratum) & self.chain.keeps_limits(costs, rows)
 
 
 def sample_by_score(
@@ -165,7 +167,8 @@ def sample_by_score(
     worst = -float(top_architectures(reversed_tables, budgets, 1)[SCORE].iloc[0])
     chain = link(tables, budgets)
     strata = _Strata.between(chain, float(best[SCORE].iloc[0]), worst, num)
-    sample = _frame(tables, chain, _draw_all(strata, num, np.random.default_rng(seed)), best)
+    drawn = _draw_all(strata, num, np.random.default_rng(seed))
+    sample = architecture_frame(tables, chain, drawn, budgets or {}).astype(best.dtypes.to_dict())
     others = best[~best[ARCHITECTURE].isin(sample[ARCHITECTURE])]
     sample = pd.concat([sample, others.head(num - len(sample))])
     return sample.sort_values([SCORE, ARCHITECTURE], ignore_index=True)
@@ -185,20 +188,6 @@ def _draw_all(strata: _Strata, num: int, rng: np.random.Generator) -> Rows:
             else:
                 taken.add(rows)
     return np.array(sorted(taken), np.int64).reshape(len(taken), len(strata.chain.blocks))
-
-
-def _frame(tables: Sequence[pd.DataFrame], chain: Chain, rows: Rows, like: pd.DataFrame) -> pd.DataFrame:
-    """The architectures of `rows`, with the columns of `like`."""
-    chosen = [
-        table.iloc[block.table_rows[of_block]].reset_index(drop=True)
-        for table, block, of_block in zip(tables, chain.blocks, rows.T, strict=True)
-    ]
-    names = zip(*(table[CANDIDATE] for table in chosen), strict=True)
-    columns = {ARCHITECTURE: [SEPARATOR.join(candidates) for candidates in names]}
-    columns |= {
-        name: sum(table[RATING if name == SCORE else name] for table in chosen) for name in like.columns[1:]
-    }
-    return pd.DataFrame(columns).astype(like.dtypes.to_dict())
 
 
 def _choose(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

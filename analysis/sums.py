@@ -1,10 +1,13 @@
 """What adds up along an architecture: the sums of columns of the tables of ratings."""
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import pandas as pd
 
 from analysis.rows import architecture_rows
+from analysis.table_checks import as_fraction
 from search_spaces.architecture import Architecture
 
 
@@ -13,12 +16,26 @@ def sum_columns(
 ) -> dict[str, float]:
     """The sum of each column over the rows of an architecture; NaN where one of them has no value.
 
-    Sums are made from the first block on, as the ranking makes them.
+    Sums are rounded once, to the nearest float64, as those of a ranking.
 
     Args:
         architecture: Its ID.
         tables: The ratings of each block, as for `analysis.ranking.top_architectures`.
         columns: Names of columns of numbers; what a table lacks counts as missing.
+
+    Raises:
+        ValueError: The text is no architecture of the rated space, or a sum is beyond float64.
+    """
+    return {
+        name: math.nan if total is None else nearest(name, total)
+        for name, total in exact_sums(architecture, tables, columns).items()
+    }
+
+
+def exact_sums(
+    architecture: str, tables: Sequence[pd.DataFrame], columns: Sequence[str]
+) -> dict[str, Fraction | None]:
+    """The same without rounding; None where a row has no value, or one that is not finite.
 
     Raises:
         ValueError: The text is no architecture of the rated space.
@@ -28,8 +45,19 @@ def sum_columns(
     return {name: _sum([row.get(name) for row in rows]) for name in columns}
 
 
-def _sum(values: Sequence[float | None]) -> float:
-    total = 0.0
-    for value in values:
-        total += float("nan") if value is None or pd.isna(value) else value
-    return total
+def nearest(name: str, total: Fraction) -> float:
+    """The float64 nearest to the sum of a column.
+
+    Raises:
+        ValueError: It is beyond float64.
+    """
+    try:
+        return float(total)
+    except OverflowError:
+        raise ValueError(f"sums of {name} must be below 1.8e308; give it in a larger unit") from None
+
+
+def _sum(values: Sequence[float | None]) -> Fraction | None:
+    if any(value is None or pd.isna(value) or math.isinf(value) for value in values):
+        return None
+    return sum(map(as_fraction, values), Fraction(0))

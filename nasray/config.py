@@ -76,7 +76,7 @@ class ExperimentConfig(BaseModel):
     study: StudyConfig | None = None
     family: FamilyConfig | None = None
     retrain: EvidenceConfig | None = EvidenceConfig()
-    budgets: dict[str, float] = {}
+    budgets: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     ranking: RankingConfig = RankingConfig()
     compute: ComputeConfig = ComputeConfig()
     resources: ResourcesConfig = ResourcesConfig()

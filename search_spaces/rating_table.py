@@ -75,13 +75,8 @@ def check(frame: pd.DataFrame) -> None:
             missing without a failure or given beside one, has no batches, or others than the second rating has, or is
             not their mean, numbers of seeds differ, a size is below 1, or a cost is negative or beyond all sums.
     """
-    missing = [name for name in SCHEMA.names if name not in frame.columns and name not in OPTIONAL]
-    unknown = [str(name) for name in frame.columns if name not in SCHEMA.names]
-    if missing or unknown:
-        raise ValueError(
-            f"a table of ratings must have the columns {', '.join(SCHEMA.names)};"
-            f" missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
-        )
+    _check_names(list(frame.columns))
+    frame = frame.reset_index(drop=True)  # whose numbers are told
     _refuse(frame, frame.duplicated([CANDIDATE, IN_CHANNELS]), "must stand only once per in_channels")
     failed = frame[FAILURE].notna()
     finite = np.isfinite(frame[RATING].astype(float))
@@ -134,10 +129,7 @@ def read(path: Path) -> pd.DataFrame:
     try:
         # Without partitioning, since folders named like "a=b" would else become columns.
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
-        table = _with_optional(table)
-        if not table.schema.equals(SCHEMA):
-            raise ValueError(f"its columns must be\n{SCHEMA}\ngot\n{table.schema}")
-        frame = table.to_pandas()
+        frame = _of_schema(_with_optional(table)).to_pandas()
         check(frame)
     except FileNotFoundError:
         raise
@@ -205,6 +197,54 @@ def _with_optional(table: pa.Table) -> pa.Table:
     return table
 
 
+def _of_schema(table: pa.Table) -> pa.Table:
+    """The table as it is written, whatever it was edited with.
+
+    Raises:
+        ValueError: If a column is missing, unknown or of another type, or a value is missing.
+    """
+    _check_names(table.column_names)
+    columns = []
+    for field in SCHEMA:
+        column = table.column(field.name)
+        # What else writes parquet has wider texts, and a type of its own for columns of nulls.
+        is_text = pa.types.is_large_string(column.type) and pa.types.is_string(field.type)
+        if is_text or pa.types.is_null(column.type):
+            column = column.cast(field.type)
+        if column.type != field.type:
+            raise ValueError(
+                f"{field.name} must hold {field.type}, it holds {column.type}{_first_value(column)}"
+            )
+        if column.null_count and not field.nullable:
+            row = column.is_null().index(True).as_py()
+            raise ValueError(f"each row must have a {field.name}, row {row}, counted from 0, has none")
+        columns.append(column)
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _first_value(column: pa.ChunkedArray) -> str:
+    """The first value of a column and its row, to be told."""
+    known = column.is_valid().index(True).as_py()
+    return "" if known < 0 else f", as in row {known}, counted from 0: {column[known].as_py()!r}"
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse other columns than those of a table of ratings.
+
+    Raises:
+        ValueError: One is missing, unknown or there twice.
+    """
+    missing = [name for name in SCHEMA.names if name not in names and name not in OPTIONAL]
+    unknown = [str(name) for name in names if name not in SCHEMA.names]
+    repeated = sorted({name for name in names if names.count(name) > 1} - set(unknown))
+    if missing or unknown or repeated:
+        raise ValueError(
+            f"a table of ratings must have the columns {', '.join(SCHEMA.names)};"
+            f" missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'};"
+            f" more than once: {', '.join(repeated) or 'none'}"
+        )
+
+
 def _check_second(frame: pd.DataFrame, failed: pd.Series) -> None:
     """Hold the second rating to what it must be beside the first."""
     missing = [name for name in _SECOND if name not in frame.columns]
@@ -248,5 +288,8 @@ def _refuse_others_than_means(frame: pd.DataFrame, name: str, of: str) -> None:
 
 def _refuse(frame: pd.DataFrame, faulty: pd.Series, requirement: str) -> None:
     if faulty.any():
-        first = frame.loc[faulty, CANDIDATE].iloc[0]
-        raise ValueError(f"candidate {first} {requirement}; {int(faulty.sum())} of {len(frame)} rows do not")
+        first = frame.loc[faulty, CANDIDATE]
+        raise ValueError(
+            f"candidate {first.iloc[0]} {requirement}; {int(faulty.sum())} of {len(frame)} rows do not, the first is"
+            f" row {first.index[0]}, counted from 0"
+        )

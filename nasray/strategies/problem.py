@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.chain import SEPARATOR, link
 from analysis.stratified_sample import ChainSampler
-from analysis.sums import sum_columns
+from analysis.sums import exact_sums
 from nasray.strategies.choices import Choices, choices_of
 from search_spaces.cell_space import CellSpace
 from search_spaces.cost import Cost
@@ -47,8 +47,8 @@ class Problem:
 
     def allows(self, architecture: str) -> bool:
         """Whether an architecture of the space keeps the budgets."""
-        sums = sum_columns(architecture, self.tables, list(self.budgets)) if self.budgets else {}
-        return all(sums[name] <= limit for name, limit in self.budgets.items())
+        sums = exact_sums(architecture, self.tables, list(self.budgets)) if self.budgets else {}
+        return all(total is not None and total <= self.budgets[name] for name, total in sums.items())
 
     def draws(self, seed: int) -> Iterator[str]:
         """Different architectures within the budgets, each drawn uniformly from those that are left.
@@ -89,10 +89,10 @@ class Problem:
         num_empty = 0
         while num_empty < _MOST_MISSES // _DRAWS:
             rows = sampler.draw(-np.inf, len(limits), _DRAWS, rng)
-            costs = sum(
-                block.costs[:, of_block] for block, of_block in zip(chain.blocks, rows.T, strict=True)
-            )
-            kept = rows[(costs <= limits).all(axis=0)]
+            costs = np.zeros((len(limits), len(rows)))
+            for block, of_block in zip(chain.blocks, rows.T, strict=True):
+                costs += block.costs[:, of_block]
+            kept = rows[chain.keeps_limits(costs, rows)]
             num_empty = 0 if len(kept) else num_empty + 1
             for row in kept:
                 yield SEPARATOR.join(of_block[index] for of_block, index in zip(names, row, strict=True))

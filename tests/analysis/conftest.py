@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ COSTS = ("num_params", "num_macs", "latency_ms")
 class Instance:
     tables: list[pd.DataFrame]
     budgets: dict[str, float]
-    everything: list[tuple[float, str, dict[str, float]]]  # score, ID and costs in the order of (score, ID)
+    everything: list[
+        tuple[Fraction, str, dict[str, Fraction]]
+    ]  # score, ID and costs in the order of (score, ID)
 
     @property
     def feasible(self):
@@ -35,10 +38,8 @@ def brute_force(tables, costs):
             if "in_channels" in after and "out_channels" in before
         ):
             continue
-        score, sums = 0.0, dict.fromkeys(costs, 0)
-        for row in rows:
-            score += row["rating"]
-            sums = {name: total + row[name] for name, total in sums.items()}
+        score = sum(Fraction(row["rating"]) for row in rows)
+        sums = {name: sum(Fraction(row[name]) for row in rows) for name in costs}
         found.append((score, "/".join(row["candidate"] for row in rows), sums))
     return sorted(found, key=lambda architecture: architecture[:2])
 

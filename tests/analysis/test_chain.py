@@ -20,9 +20,9 @@ def test_failed_candidates_and_dead_ends_are_left_out():
     first = table(rating=[np.nan, 0.5], out_channels=[8, 16])
     second = table(in_channels=[8, 16], out_channels=[8, 16])
     third = table(in_channels=[16, 32])
-    blocks = link([first, second, third], {"num_macs": 9}).blocks
-    assert [block.table_rows.tolist() for block in blocks] == [[1], [1], [0]]
-    assert [block.costs.tolist() for block in blocks] == [[[2.0]], [[2.0]], [[1.0]]]
+    chain = link([first, second, third], {"num_macs": 9})
+    assert [block.table_rows.tolist() for block in chain.blocks] == [[1], [1], [0]]
+    assert [values.tolist() for values in chain.costs[0].blocks] == [[2.0], [2.0], [1.0]]
 
 
 def test_widths_bind_only_where_both_neighbours_have_them():
@@ -37,16 +37,36 @@ def test_widths_bind_only_where_both_neighbours_have_them():
         ([table(), table().drop(columns="rating")], {}, "block 1 must have the column rating"),
         ([table()], {"num_params": 1}, "block 0 must have the column num_params"),
         ([table(num_macs=["x", "y"])], {"num_macs": 1}, "num_macs of block 0 must hold numbers"),
-        ([table(num_macs=[1, np.inf])], {"num_macs": 1}, "num_macs must be finite, in block 0 got inf"),
-        ([table(num_macs=[1, 2**60])], {"num_macs": 1}, "num_macs must stay below 2.53"),
+        (
+            [table(num_macs=[1, np.inf])],
+            {"num_macs": 1},
+            "num_macs must be finite; in block 0 got inf of candidate 'b'",
+        ),
+        ([table(num_macs=[1, 2**60])], {"num_macs": 1}, "num_macs must lie within 2.53.*of candidate 'b'"),
+        (
+            [table(num_macs=[1, 2**63])],
+            {"num_macs": 1},
+            "num_macs must lie within 2.53.*got 9223372036854775808",
+        ),
+        (
+            [table(num_macs=[1, 2**70])],
+            {"num_macs": 1},
+            "num_macs of block 0 must hold numbers, it holds object",
+        ),
+        ([table(num_macs=[1, 1e308])] * 2, {"num_macs": 1}, "sums of num_macs must stay below 2.1023"),
+        ([table(rating=[1, -1.7e308])], {}, "sums of rating must stay below 2.1023"),
+        ([table(rating=[1, 1j])], {}, "rating of block 0 must hold numbers, it holds complex128"),
         ([table(rating=[np.nan, np.nan])], {}, "block 0 must have a rated candidate, it has none in 2 rows"),
         ([table(rating=[np.inf, 1])], {}, "rating must be finite"),
         ([table(candidate=["a/b", "c"])], {}, "must not contain"),
         ([table(candidate=["a", None])], {}, "candidate of block 0 must hold texts"),
         ([table(candidate=["a", "a"])], {}, "'a' stands more often"),
         ([table(candidate=["a", "a"], in_channels=[8, 16])], {}, "'a' stands more often"),
-        ([table()], {"num_macs": -1}, "budget of num_macs must be a number from 0 on, got -1"),
-        ([table()], {"num_macs": np.nan}, "budget of num_macs must be a number from 0 on, got nan"),
+        ([table()], {"num_macs": -1}, "budget of num_macs must be a finite number from 0 on, got -1"),
+        ([table()], {"num_macs": np.nan}, "budget of num_macs must be a finite number from 0 on, got nan"),
+        ([table()], {"num_macs": np.inf}, "budget of num_macs must be a finite number from 0 on, got inf"),
+        ([table()], {"num_macs": True}, "budget of num_macs must be a finite number from 0 on, got True"),
+        ([table()], {"num_macs": "9"}, "budget of num_macs must be a finite number from 0 on, got '9'"),
         (
             [table(), table(out_channels=[8, 16]), table(in_channels=[24, 32])],
             {},

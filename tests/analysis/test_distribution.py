@@ -9,7 +9,7 @@ from analysis.distribution import ScoreGrid, score_distribution
 
 def test_counts_are_those_of_brute_force_up_to_the_stated_rounding(instances):
     for instance in instances:
-        scores = np.array([score for score, _, _ in instance.everything])
+        scores = np.array([float(score) for score, _, _ in instance.everything])
         distribution = score_distribution(instance.tables, num_bins=7)
         assert sum(distribution.counts) == len(scores)
         assert all(type(count) is int for count in distribution.counts)

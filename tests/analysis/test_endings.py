@@ -68,7 +68,7 @@ def test_of_equal_scores_the_first_by_id_are_kept_however_they_are_finished(monk
         (score, rows)
         for rows in itertools.product(range(4), repeat=6)
         for score, cost in [sums(chain, rows)]
-        if cost <= 3.0
+        if cost <= chain.limits[0]
     )
     for most, numbers in ((1, 2**22), (5, 200), (512, 2**22)):
         monkeypatch.setattr(endings, "_MOST", most)

@@ -16,11 +16,11 @@ def test_the_parts_have_the_sums_of_the_chain(instances):
         for part in problem.parts:
             before, after = np.nonzero(widths[:, np.newaxis] == part.entries)
             widths, sums = part.exits[after], sums[:, before] + part.costs[:, after]
-        expected = [list(costs.values())[: len(sums)] for _, _, costs in instance.everything]
-        taken_off = chain.limits - problem.limits
+        expected = [list(map(float, costs.values()))[: len(sums)] for _, _, costs in instance.everything]
+        units = np.array([2.0**cost.exponent for cost in chain.costs])
+        taken_off = np.array([float(cost.least) for cost in chain.costs])
         assert np.allclose(
-            sorted((sums + taken_off[:, np.newaxis]).T.round(6).tolist()),
-            sorted(np.round(expected, 6).tolist()),
+            sorted((sums.T * units + taken_off).round(6).tolist()), sorted(np.round(expected, 6).tolist())
         )
 
 

@@ -137,3 +137,13 @@ def test_a_measurement_of_something_else_is_refused(measured, damage):
         path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match=r"block_0 must hold .*latenc.*measure anew by `nasray latency"):
         load_ratings(measured)
+
+
+@pytest.mark.parametrize("latencies", [[1.0, np.inf], [1.0, -1.0], [1.0, np.nan], ["1", "2"]])
+def test_latencies_edited_by_hand_are_refused(measured, latencies):
+    path = measured / "latency" / "block_0" / "1x16.parquet"
+    pd.read_parquet(path).assign(latency_ms=latencies).to_parquet(path)
+    with pytest.raises(
+        ValueError, match=r"block_0 must hold a finite number of milliseconds .*measure anew by"
+    ):
+        load_ratings(measured)

@@ -22,12 +22,12 @@ def test_samples_are_architectures_within_the_budgets(instances):
             assert sample["score"].is_monotonic_increasing
             for row in sample.to_dict("records"):
                 score, costs = feasible[row.pop("architecture")]
-                assert row == {"score": score, **costs}
+                assert row == {"score": float(score), **{name: float(cost) for name, cost in costs.items()}}
 
 
 def test_every_stratum_that_has_an_architecture_gives_one(instances):
     for instance in instances:
-        scores = np.array([score for score, _, _ in instance.feasible])
+        scores = np.array([float(score) for score, _, _ in instance.feasible])
         if len(scores) < 8 or np.ptp(scores) < 0.1:
             continue
         sample = sample_by_score(instance.tables, 5, budgets=instance.budgets)["score"]
@@ -63,7 +63,8 @@ def test_within_a_stratum_all_are_equally_likely(budgets):
     everything = top_architectures(tables, budgets, 1000)
     scores = everything["score"]
     strata = _Strata.between(link(tables, budgets), scores.iloc[0], scores.iloc[-1], 4)
-    for stratum, (low, high) in enumerate(itertools.pairwise(strata.edges)):
+    edges = np.linspace(scores.iloc[0], scores.iloc[-1], 5)
+    for stratum, (low, high) in enumerate(itertools.pairwise(edges)):
         num_members = int(((scores >= low) & ((scores < high) | ((stratum == 3) & (scores == high)))).sum())
         drawn = collections.Counter(strata.draw(stratum, set(), rng) for _ in range(40 * num_members))
         assert len(drawn) == num_members
@@ -72,7 +73,7 @@ def test_within_a_stratum_all_are_equally_likely(budgets):
         assert surprise < num_members + 4 * np.sqrt(2 * num_members)
 
 
-@pytest.mark.parametrize("limit", [1_200_000, 2_000_000, 4_000_000, np.inf])
+@pytest.mark.parametrize("limit", [1_200_000, 2_000_000, 4_000_000, 10**12])
 def test_large_spaces_are_sampled_over_the_whole_range(large_tables, limit):
     budgets = {"num_params": limit, "num_macs": 100 * limit}
     sample = sample_by_score(large_tables, 15, budgets=budgets)

@@ -1,4 +1,5 @@
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,29 @@ def test_merged_keys_may_be_set_again():
         ("? [1, 2]\n: a", "unhashable key"),
         ("a: !!set {b}", "values must be texts, numbers"),
         ("a: !!binary aGVsbG8=", "values must be texts, numbers"),
-        ("&a [*a]", "at most 100,000 values"),
+        ("&a [*a]", "at most 100,000 values, and one holds itself"),
+        ("a: &a {<<: *a}", "at most 100,000 values, and one holds itself"),
+        ("a: &a {<<: [{b: *a}]}", "at most 100,000 values, and one holds itself"),
+        ("[" * 101 + "]" * 101, "nested too deeply, in more than 100 levels"),
         ("[" * 5000 + "]" * 5000, "nested too deeply"),
-        ("a: " + "9" * 5000, "4300 digits"),
+        ("- " * 5000, "nested too deeply"),
+        ("? " * 5000, "nested too deeply"),
+        (
+            "a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 5000)),
+            "nested too deeply",
+        ),
+        (
+            "a0: &a0 {}\n" + "\n".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 5000)),
+            "nested too deeply",
+        ),
+        ("a: " + "9" * 301, "whole numbers must have at most 300 digits, got 301"),
+        ("a: '" + "9" * 1_000_000, "at most 1,000,000 characters, it has 1,000,004"),
+        ("!!bool abc", "'abc' is tagged as !!bool, and is none"),
+        ("!!float ''", "'' is tagged as !!float, and is none"),
+        ("!!int 1:30", "'1:30' is tagged as !!int, and is none"),
+        ("!!timestamp abc", "values must be texts, numbers, true, false or null, got !!timestamp"),
+        ("!!omap [a: 1]", "values must be texts, numbers, true, false or null, got !!omap"),
+        ('"\\ud800"', "texts must be made of whole characters"),
         ("a: [", "expected the node content"),
         ("a: 1\n---\nb: 2", "single document"),
     ],
@@ -68,6 +89,23 @@ def test_a_few_lines_that_stand_for_more_than_any_memory_holds_are_refused():
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     with pytest.raises(ValueError, match="at most 100,000 values, aliases written out"):
         parse_yaml("\n".join(lines))
+
+
+@pytest.mark.parametrize("num_levels", [6, 9, 30])
+def test_merged_keys_that_unfold_to_more_are_refused_at_once(num_levels):
+    lines = ["a0: &a0 {k0: 1, k1: 1, k2: 1, k3: 1, k4: 1, k5: 1, k6: 1, k7: 1, k8: 1, k9: 1}"]
+    lines += [f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, num_levels)]
+    started = time.process_time()
+    with pytest.raises(ValueError, match="at most 100,000 values, aliases written out"):
+        parse_yaml("\n".join(lines))
+    assert time.process_time() - started < 1
+
+
+def test_a_hundred_levels_are_read():
+    plain = parse_yaml("[" * 99 + "x" + "]" * 99)
+    for _ in range(99):
+        (plain,) = plain
+    assert plain == "x"
 
 
 @pytest.mark.parametrize(

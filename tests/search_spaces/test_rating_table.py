@@ -216,6 +216,75 @@ def test_a_truncated_file_is_named(frame, tmp_path, share):
         rating_table.read(path)
 
 
+def edit(frame, path, **columns):
+    """A table that was read, edited and written by hand."""
+    rating_table.write(frame, path)
+    pd.read_parquet(path).assign(**columns).to_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"rating": [np.nan, np.nan, 0.3]},
+            "2x8:a,a must have a finite rating.* the first is row 0, counted from 0",
+        ),
+        (
+            {"rating": [0.25, np.nan, np.inf]},
+            "2x8:b,a must have a finite rating.* the first is row 2, counted from 0",
+        ),
+        (
+            {"rating": [0.25, np.nan, 0.4]},
+            "2x8:b,a must have as rating the mean of its .* the first is row 2",
+        ),
+        (
+            {"rating": ["0.25", None, "0.3"]},
+            "rating must hold double, it holds (large_)?string, as in row 0.*'0.25'",
+        ),
+        ({"num_params": [10, 20, -1]}, "2x8:b,a must not have a negative cost.* the first is row 2"),
+        (
+            {"num_params": [10, 2**53 + 1, 30]},
+            r"2x8:a,b must have costs of at most 2\^53.* the first is row 1",
+        ),
+        ({"num_params": [10, np.nan, 30]}, "num_params must hold int64, it holds double"),
+        (
+            {"num_macs": ["x", "y", "z"]},
+            "num_macs must hold int64, it holds (large_)?string, as in row 0.*'x'",
+        ),
+        (
+            {"candidate": ["2x8:a,a", None, "2x8:b,a"]},
+            "each row must have a candidate, row 1, counted from 0, has none",
+        ),
+        (
+            {"candidate": ["2x8:a,a", "2x8:a,b", "2x8:a,a"]},
+            "2x8:a,a must stand only once.* the first is row 2",
+        ),
+        ({"score": 1.0}, "missing: none; unknown: score"),
+    ],
+)
+def test_a_table_edited_by_hand_is_refused_with_file_and_row(frame, tmp_path, columns, message):
+    path = tmp_path / "table.parquet"
+    edit(frame, path, **columns)
+    with pytest.raises(
+        ValueError, match=rf"table\.parquet must be a whole table of ratings; write it anew: .*{message}"
+    ):
+        rating_table.read(path)
+
+
+def test_a_table_edited_by_hand_to_what_it_may_hold_is_read(frame, tmp_path):
+    edit(frame, tmp_path / "table.parquet", num_params=[11, 21, 31])
+    assert rating_table.read(tmp_path / "table.parquet")["num_params"].tolist() == [11, 21, 31]
+
+
+def test_a_column_that_stands_twice_is_refused(frame, tmp_path):
+    path = tmp_path / "table.parquet"
+    rating_table.write(frame, path)
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("rating", table["rating"]), path)
+    with pytest.raises(ValueError, match="table of ratings"):
+        rating_table.read(path)
+
+
 def test_another_parquet_file_is_no_table_of_ratings(frame, tmp_path):
     path = tmp_path / "other.parquet"
     frame.drop(columns="failure").to_parquet(path)
