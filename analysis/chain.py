@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.unrated import unrated_in_block
 from search_spaces.rating_table import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
 
 SEPARATOR = "/"
@@ -104,7 +105,10 @@ def _usable(index: int, table: pd.DataFrame, cost_names: list[str]) -> pd.DataFr
     frame = table[list(dict.fromkeys([CANDIDATE, RATING, *cost_names, *widths]))].reset_index(drop=True)
     frame = frame[frame[RATING].notna()]
     if frame.empty:
-        raise ValueError(f"block {index} must have a rated candidate, it has none in {len(table)} rows")
+        unrated = "; ".join(map(str, unrated_in_block(index, table)))
+        raise ValueError(
+            f"block {index} must have a rated candidate, it has none in {len(table)} rows: {unrated}"
+        )
     for name in (RATING, *cost_names):
         finite = np.isfinite(frame[name].to_numpy(np.float64))
         if not finite.all():

@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.chain import SEPARATOR, Chain, link
 from analysis.relaxation import Relaxation, relax, smallest_completions
 from analysis.search import Found, Search
+from analysis.unrated import UNRATED, unrated_candidates
 from analysis.widening import slack_holding
 from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS
 
@@ -54,7 +55,9 @@ def top_architectures(
         all tables have: `num_params`, `num_macs`, what ends in `_ms`, and what has a budget. Its
         `attrs["certificate"]` holds `proved`, a certain `lower_bound` of the best score, by how much the last score
         may exceed what is not listed (`gap`: 0 if proved, infinite if fewer than `k` are found so far), the number
-        of architectures looked at (`num_enumerated`), and the Lagrange multiplier of each budget (`multipliers`).
+        of architectures looked at (`num_enumerated`), and the Lagrange multiplier of each budget (`multipliers`). All
+        of this is of architectures whose candidates are rated; its `attrs["unrated"]` names the others, see
+        `analysis.unrated.Unrated`.
 
     Raises:
         ValueError: If no architecture keeps the budgets, or an argument is not as described.
@@ -73,6 +76,7 @@ def top_architectures(
     budgets = budgets or {}
     frame = _frame(tables, chain, found, budgets)
     frame.attrs["certificate"] = _certificate(chain, relaxation, k, found, floor, budgets)
+    frame.attrs[UNRATED] = [one.data() for one in unrated_candidates(tables)]
     return frame
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from analysis.coverage import Coverage
 from nasray.config import ExperimentConfig
 from nasray.evidence.evidence import drop_evidence, gather_evidence
 from nasray.evidence.plan import any_trainings
@@ -21,7 +22,7 @@ from nasray.report_page import leave_report
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
 from nasray.sd_darts_plan import SD_DARTS, study_runs
-from nasray.search_result import SearchResult, outcomes, result_metrics
+from nasray.search_result import SearchResult, outcomes, result_metrics, result_tags
 from nasray.stored_ranking import rank_again
 from nasray.study import study_table
 from nasray.tracking import Tracker
@@ -87,11 +88,12 @@ def search_in_stages(
             num_architectures=inputs.space.num_architectures,
             num_units_run=execution.num_units_run,
             seconds=time.monotonic() - start,
+            leaves_out=ranking is not None and not Coverage.read(ranking.attrs).is_whole,
         )
         leave_report(folder)
         with tempfile.TemporaryDirectory() as place:
             export = partial(_export, result, Path(place, "network"), console)
-            tracker.log_result(result_metrics(result), outcomes(result, folder), export)
+            tracker.log_result(result_metrics(result), outcomes(result, folder), export, result_tags(result))
     return result
 
 

@@ -157,7 +157,11 @@ class Tracker:
         self._client.set_terminated(run_id, "FINISHED" if failure is None else "FAILED")
 
     def log_result(
-        self, metrics: Mapping[str, float], outcomes: Sequence[Path], network: Callable[[], Path | None]
+        self,
+        metrics: Mapping[str, float],
+        outcomes: Sequence[Path],
+        network: Callable[[], Path | None],
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Log the search's own run: its whole config, its tables, its ranking and its best network; each outcome once.
 
@@ -167,22 +171,28 @@ class Tracker:
             metrics: Figures of the search as a whole.
             outcomes: The files of this outcome.
             network: Exports the best of the networks that were trained for real, if there is one that can be.
+            tags: What else must be known of it.
         """
         if outcomes:
-            self.backlog.call(self._log_result, metrics, outcomes, network)
+            self.backlog.call(self._log_result, metrics, outcomes, network, tags or {})
         self.backlog.finish()
 
     def _log_result(
-        self, metrics: Mapping[str, float], outcomes: Sequence[Path], network: Callable[[], Path | None]
+        self,
+        metrics: Mapping[str, float],
+        outcomes: Sequence[Path],
+        network: Callable[[], Path | None],
+        tags: Mapping[str, str],
     ) -> None:
         folder = self._folder
         digest = hashlib.sha256("".join(map(file_digest, outcomes)).encode()).hexdigest()
         unit = f"{RESULT}/{digest[:12]}"
         if self._find(f"tags.unit = '{unit}' and attributes.status = 'FINISHED'"):
             return
+        methods = "+".join(search.method for search in self._config.searches)
         run_id = self.open_run(
             unit,
-            {"kind": RESULT, "method": "+".join(search.method for search in self._config.searches)},
+            {"kind": RESULT, "method": methods, **{key: text[:5000] for key, text in tags.items()}},
             flatten(self._config.model_dump(mode="json")),
         )
         self.log_metrics(run_id, metrics, step=0)

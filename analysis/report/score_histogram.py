@@ -11,13 +11,15 @@ from analysis.report.chart import MEDIUM, Chart
 from analysis.report.content import Figure, Key, Section
 from analysis.report.reference import found, trained
 from analysis.run import Run
+from analysis.statement import left_out, ranked
 
 _NUM_BINS = 80
 
 
 def section(run: Run) -> Section | None:
     """How many of all architectures have which score, if all are rated."""
-    if run.tables is None:
+    covered = run.space_coverage
+    if run.tables is None or covered is None:
         return None
     distribution = score_distribution(run.tables, num_bins=_NUM_BINS)
     marks = [
@@ -36,12 +38,12 @@ def section(run: Run) -> Section | None:
     ]
     figure = Figure(
         "Scores of all architectures",
-        f"Every one of the {count(run.num_architectures or 0)} architectures is counted, whatever the budgets. "
+        f"Every one of the {ranked(covered, '')} is counted, whatever the budgets{left_out(covered, 'not counted')}. "
         f"One whose score is within {distribution.rounding:.1g} of a bin's edge may be counted in the bin beside. "
         "The vertical axis is logarithmic: each line is a multiple of the one below.",
         [_chart(distribution, marks)],
         [
-            Key("all architectures", "all", "area"),
+            Key("all architectures" if covered.is_whole else "all rated architectures", "all", "area"),
             *(Key(text, role, shape) for _, text, role, shape in marks),
         ],
         is_wide=True,

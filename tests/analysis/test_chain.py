@@ -39,7 +39,11 @@ def test_widths_bind_only_where_both_neighbours_have_them():
         ([table(num_macs=["x", "y"])], {"num_macs": 1}, "num_macs of block 0 must hold numbers"),
         ([table(num_macs=[1, np.inf])], {"num_macs": 1}, "num_macs must be finite, in block 0 got inf"),
         ([table(num_macs=[1, 2**60])], {"num_macs": 1}, "num_macs must stay below 2.53"),
-        ([table(rating=[np.nan, np.nan])], {}, "block 0 must have a rated candidate, it has none in 2 rows"),
+        (
+            [table(rating=[np.nan, np.nan])],
+            {},
+            "block 0 must have a rated candidate, it has none in 2 rows: 2 of the 2 in block 0",
+        ),
         ([table(rating=[np.inf, 1])], {}, "rating must be finite"),
         ([table(candidate=["a/b", "c"])], {}, "must not contain"),
         ([table(candidate=["a", None])], {}, "candidate of block 0 must hold texts"),
