@@ -92,7 +92,7 @@ def _relax_feasible(chain: Chain) -> Relaxation:
         smallest = smallest_completions(chain, [block.costs[cost] for block in chain.blocks])[0][0]
         if smallest > limit + rounding:
             raise ValueError(
-                f"the budget of {name} must be at least {smallest:.15g}, the smallest of all architectures,"
+                f"the budget of {name} must be at least {smallest:.15g}, the smallest of all rated architectures,"
                 f" got {limit:.15g}"
             )
     relaxation = relax(chain)
@@ -111,7 +111,7 @@ def _unmeetable(chain: Chain) -> ValueError:
         f"{name} {limit:.15g}" for name, limit in zip(chain.cost_names, chain.limits, strict=True)
     )
     return ValueError(
-        f"each budget can be met, but no architecture meets all together; raise some of {budgets}"
+        f"each budget can be met, but no rated architecture meets all together; raise some of {budgets}"
     )
 
 

@@ -21,6 +21,7 @@ def section(run: Run) -> Section | None:
     covered = run.space_coverage
     if run.tables is None or covered is None:
         return None
+    every = "all architectures" if covered.is_whole else "all rated architectures"
     distribution = score_distribution(run.tables, num_bins=_NUM_BINS)
     marks = [
         (frame, text, role, shape)
@@ -37,13 +38,13 @@ def section(run: Run) -> Section | None:
         if frame is not None and SCORE in frame
     ]
     figure = Figure(
-        "Scores of all architectures",
+        f"Scores of {every}",
         f"Every one of the {ranked(covered, '')} is counted, whatever the budgets{left_out(covered, 'not counted')}. "
         f"One whose score is within {distribution.rounding:.1g} of a bin's edge may be counted in the bin beside. "
         "The vertical axis is logarithmic: each line is a multiple of the one below.",
         [_chart(distribution, marks)],
         [
-            Key("all architectures" if covered.is_whole else "all rated architectures", "all", "area"),
+            Key(every, "all", "area"),
             *(Key(text, role, shape) for _, text, role, shape in marks),
         ],
         is_wide=True,
