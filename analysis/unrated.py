@@ -24,7 +24,7 @@ class Unrated:
         first: The first of them.
         operations: What may be to blame: operations with which no candidate of the block is rated and of which each of
             these has one, or else the one operation that several have in common; empty where there is none.
-        in_channels: The widths at which the block is entered there, ascending; empty: at all widths.
+        in_channels: The widths at which the block is entered there, ascending, if it can be entered at others.
         reason: Why the first has no rating; empty where its table does not say. The kind of a reason stands before its
             first colon.
     """
@@ -71,10 +71,10 @@ def unrated_candidates(tables: Sequence[pd.DataFrame]) -> tuple[Unrated, ...]:
 
 def unrated_in_block(block: int, table: pd.DataFrame) -> Iterator[Unrated]:
     """The candidates of one block without a rating, for each kind of reason."""
+    if table[RATING].notna().all():
+        return
     table = table.reset_index(drop=True)
     failed = table[table[RATING].isna()]
-    if failed.empty:
-        return
     reasons = failed[FAILURE].fillna("").astype(str) if FAILURE in table else pd.Series("", failed.index)
     for _, own in failed.groupby(reasons.str.partition(":")[0], sort=False):
         yield Unrated(
