@@ -185,7 +185,7 @@ def _drop_dead_ends(frames: list[pd.DataFrame]) -> list[Widths]:
                 raise ValueError(
                     f"block {index} must be left at a width at which block {index + 1} is entered, it is left"
                     f" at {sorted(set(exits.tolist()))}, block {index + 1} is entered at"
-                    f" {sorted(set(entries.tolist()))}"
+                    f" {sorted(set(entries.tolist()))}, by rated candidates alone"
                 )
     for index in reversed(range(len(frames) - 1)):
         if constrained[index]:

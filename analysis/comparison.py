@@ -12,8 +12,9 @@ from analysis.run import Run, load_run
 def compare_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
     """A row per run, to compare them.
 
-    The columns are name, space, data, seed, num_architectures, best_score, first_accuracy (the mean test accuracy
-    of the ranking's first, trained for real), num_networks that the ranking is judged by, Kendall's τ with their
+    The columns are name, space, data, seed, num_architectures, num_left_out (how many of those within the budgets are
+    not ranked, at most), best_score, first_accuracy (the mean test accuracy of the ranking's first, trained for real),
+    num_networks that the ranking is judged by, Kendall's τ with their
     accuracies for each predictor (`tau_score`, `tau_num_macs`, ...), and the verdict on the ranking (`outcome`). What a
     run has not is missing in its row.
 
@@ -24,8 +25,9 @@ def compare_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
         raise ValueError("paths must hold the folders of one run or more, got none")
     rows = [_summarise(load_run(path)) for path in paths]
     frame = pd.DataFrame(rows)
-    # As objects, since a missing one would else make floats of them all, and they may be of any size.
-    frame["num_architectures"] = pd.Series([row["num_architectures"] for row in rows], dtype=object)
+    for name in ("num_architectures", "num_left_out"):
+        # As objects, since a missing one would else make floats of them all, and they may be of any size.
+        frame[name] = pd.Series([row[name] for row in rows], dtype=object)
     return frame
 
 
@@ -37,6 +39,7 @@ def _summarise(run: Run) -> dict[str, Any]:
         "data": run.data,
         "seed": run.config["seed"],
         "num_architectures": run.num_architectures,
+        "num_left_out": None if run.coverage is None else run.coverage.left_out.upper,
         "best_score": None if run.ranking is None else run.ranking["score"].iloc[0],
         "first_accuracy": _first_accuracy(run),
         "num_networks": None if figures is None else figures["num_networks"],

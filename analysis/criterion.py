@@ -10,13 +10,21 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
-from search_spaces.rating_table import RATING, RATING_BATCHES, RATING_SEEDS, SWAP_IN, SWAP_IN_BATCHES
+from search_spaces.rating_table import (
+    FAILURE,
+    RATING,
+    RATING_BATCHES,
+    RATING_SEEDS,
+    SWAP_IN,
+    SWAP_IN_BATCHES,
+)
 
 Criterion = Literal["score", "swap_in"]
 BY_SCORE: Final = "score"
 BY_SWAP_IN: Final = "swap_in"
 BY_CALIBRATED: Final = "calibrated"
 
+_NOT_SWAPPED_IN = "not rated inside the teacher"
 _BATCHES = {RATING: RATING_BATCHES, SWAP_IN: SWAP_IN_BATCHES}
 # Per column of ratings the weight of each block.
 BlockWeights = Mapping[str, Sequence[float]]
@@ -45,7 +53,14 @@ def tables_by(criterion: Criterion, tables: Sequence[pd.DataFrame]) -> list[pd.D
             "none: search with searches.0.rating.swap_in_images above 0, or rank by score"
         )
     return [
-        table.assign(**{RATING: table[SWAP_IN], RATING_BATCHES: table[SWAP_IN_BATCHES], RATING_SEEDS: None})
+        table.assign(
+            **{
+                RATING: table[SWAP_IN],
+                RATING_BATCHES: table[SWAP_IN_BATCHES],
+                RATING_SEEDS: None,
+                FAILURE: _failures(table, table[SWAP_IN]),
+            }
+        )
         for table in tables
     ]
 
@@ -79,16 +94,21 @@ def _weighted(block: int, table: pd.DataFrame, weights: Mapping[str, float]) -> 
     if missing:
         raise ValueError(f"block {block} must have the column {missing[0]}; rate it anew")
     rating = pd.Series(table[list(weights)].to_numpy(np.float64) @ list(weights.values()), table.index)
+    table = table.assign(**{RATING: rating, RATING_SEEDS: None, FAILURE: _failures(table, rating)})
     if RATING_BATCHES not in table:
-        return table.assign(**{RATING: rating, RATING_SEEDS: None})
+        return table
     columns = [table[_BATCHES[name]] for name in weights]
     batches = [
         _add(block, of_row, list(weights.values())) if known else None
         for known, of_row in zip(rating.notna(), zip(*columns, strict=True), strict=True)
     ]
-    return table.assign(
-        **{RATING: rating, RATING_BATCHES: pd.Series(batches, table.index, dtype=object), RATING_SEEDS: None}
-    )
+    return table.assign(**{RATING_BATCHES: pd.Series(batches, table.index, dtype=object)})
+
+
+def _failures(table: pd.DataFrame, rating: pd.Series) -> pd.Series:
+    """Why rows have no rating by the criterion: as the table says, and where they lack only the second one."""
+    told = table[FAILURE] if FAILURE in table else pd.Series(None, table.index, dtype=object)
+    return told.mask(table[RATING].notna() & rating.isna(), _NOT_SWAPPED_IN)
 
 
 def _add(block: int, batches: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:

@@ -5,6 +5,7 @@ own reading: a method's tau is the mean over its seeds, whose interval is over n
 resamples for all seeds and methods, so that differences between methods are paired.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 from analysis.agreement import FEWEST_NETWORKS, interval
 from analysis.kendall import draw_resamples, kendall_taus, order_signs
 
-METHOD, COLUMN = "method", "column"
+METHOD, COLUMN, NUM_UNRATED = "method", "column", "num_unrated"
 TRIVIAL = ("parameters", "MACs", "depth then MACs")
 RANDOM = "random"
-_SAMPLE = "sample"
+_SAMPLE, _NUM_UNSCORED = "sample", "num_unscored"
 
 Values = NDArray[np.float64]
 
@@ -32,11 +33,13 @@ def family_summary(
       `kendall_tau_low`, `kendall_tau_high` of the interval of 95% of the mean; NaN with fewer than four networks;
     - `gain`, `gain_low`, `gain_high`: that tau less that of the best trivial method, the best one by these networks;
     - `accuracy` of what it found, trained for real, 0 to 1, and its costs `num_params`, `num_macs`;
-    - `cpu_seconds` of its search.
+    - `cpu_seconds` of its search;
+    - `num_unrated`, the most candidates that it has not rated with a seed, and `num_unscored`, the most of the sampled
+      networks to which it thus gives no score, and which count as its worst.
 
     Args:
         finds: A row per method and seed with the columns `method`, `column`, `accuracy`, `num_params`, `num_macs`,
-            `cpu_seconds`.
+            `cpu_seconds`, and `num_unrated`, which studies of earlier versions have not.
         networks: A row per network with `group`, `accuracy`, and in each of the columns named in `finds` its scores,
             lower is better. Those of the group `sample` tell the agreement.
         seed: Decides the resamples.
@@ -52,6 +55,8 @@ def family_summary(
         for name in ("accuracy", "num_params", "num_macs", "cpu_seconds"):
             values = own[name].to_numpy(np.float64)
             row |= {name: float(values.mean()), f"{name}_se": _error(values)}
+        row[NUM_UNRATED] = int(own[NUM_UNRATED].max()) if NUM_UNRATED in own else 0
+        row[_NUM_UNSCORED] = int((~np.isfinite(sample[own[COLUMN]].astype(float))).sum().max())
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -62,7 +67,7 @@ def sampled(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentence(summary: pd.DataFrame, networks: pd.DataFrame) -> str:
-    """What the study says, in two sentences.
+    """What the study says, in two sentences; in one more for each method that left candidates without a rating.
 
     Args:
         summary: See `family_summary`.
@@ -73,8 +78,9 @@ def sentence(summary: pd.DataFrame, networks: pd.DataFrame) -> str:
     text = (
         f"Of {len(networks)} networks trained for real the best is right on {networks['accuracy'].max():.4f}."
     )
+    unrated = "".join(_on_the_unrated(row, len(sampled(networks))) for row in methods.to_dict("records"))
     if methods["kendall_tau"].isna().all():
-        return text
+        return text + unrated
     best = methods.iloc[int(methods["kendall_tau"].to_numpy(np.float64).argmax())]
     outcome = (
         "better than"
@@ -86,7 +92,18 @@ def sentence(summary: pd.DataFrame, networks: pd.DataFrame) -> str:
     return (
         f"{text} {best[METHOD]} orders the sampled ones best, with a Kendall's τ of {best['kendall_tau']:.2f} over its "
         f"seeds: {outcome} the best trivial measure, a difference of {best['gain']:.2f} (95% interval "
-        f"{best['gain_low']:.2f} to {best['gain_high']:.2f})."
+        f"{best['gain_low']:.2f} to {best['gain_high']:.2f}).{unrated}"
+    )
+
+
+def _on_the_unrated(row: Mapping[Any, Any], num_sampled: int) -> str:
+    """What a method could not find, and which networks it could not score."""
+    number, unscored = row[NUM_UNRATED], row[_NUM_UNSCORED]
+    if not number and not unscored:
+        return ""
+    return (
+        f" {row[METHOD]} has no rating of {f'{number:,}' if number else 'some'} candidates and finds no architecture "
+        f"that contains one; {unscored} of the {num_sampled} sampled networks do, and count as its worst."
     )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from analysis.chain import SEPARATOR
+from analysis.coverage import NUM_LEFT_OUT
 from analysis.ranking import ARCHITECTURE
 from analysis.rows import architecture_rows
 from search_spaces.rating_table import CANDIDATE, RATING
@@ -86,7 +87,18 @@ def sentence(generations: pd.DataFrame, figures: Mapping[str, Any]) -> str:
         )
     if figures["ended_by"] == "margin":
         text += f" There is no further one, since the last gained less than {figures['margin']:.4g}."
-    return text
+    return text + _on_the_left_out(generations)
+
+
+def _on_the_left_out(generations: pd.DataFrame) -> str:
+    """Which rankings are not of all architectures within the budgets."""
+    if NUM_LEFT_OUT not in generations:  # tables of earlier versions do not say
+        return ""
+    numbers = generations.loc[generations[NUM_LEFT_OUT] > 0, "generation"]
+    if not len(numbers):
+        return ""
+    of_which = f"generation{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+    return f" Architectures with candidates that have no rating are left out of the ranking of {of_which}."
 
 
 def _told(value: float) -> str:

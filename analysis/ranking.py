@@ -20,6 +20,7 @@ from analysis.exact_sums import rounded_down, rounded_up
 from analysis.relaxation import Relaxation, relax
 from analysis.search import Found, Search
 from analysis.table_checks import LARGEST_WHOLE
+from analysis.unrated import UNRATED, unrated_candidates
 from analysis.widening import slack_holding
 from search_spaces.uncounted import uncounted_operators
 
@@ -58,7 +59,8 @@ def top_architectures(
         `attrs["certificate"]` holds `proved`, a certain `lower_bound` of the best score, by how much the last score
         may exceed what is not listed (`gap`: 0 if proved, infinite if fewer than `k` are found so far), the number
         of architectures looked at (`num_enumerated`), the Lagrange multiplier of each budget (`multipliers`), and the
-        operators whose multiply-accumulates are not in `num_macs` (`uncounted`).
+        operators whose multiply-accumulates are not in `num_macs` (`uncounted`). All of this is of architectures whose
+        candidates are rated; its `attrs["unrated"]` names the others, see `analysis.unrated.Unrated`.
 
     Raises:
         ValueError: If no architecture keeps the budgets, or an argument is not as described.
@@ -82,6 +84,7 @@ def top_architectures(
     frame.attrs["certificate"] = _certificate(chain, relaxation, k, found, floor, budgets) | {
         "uncounted": uncounted
     }
+    frame.attrs[UNRATED] = [one.data() for one in unrated_candidates(tables)]
     return frame
 
 
@@ -95,8 +98,8 @@ def _relax_feasible(chain: Chain, deadline: float) -> Relaxation:
         smallest = exact_completions(chain, cost)[0][0]
         if not cost.allows(smallest):
             raise ValueError(
-                f"the budget of {cost.name} must be at least {_told(smallest)}, the smallest of all architectures,"
-                f" got {_told(cost.limit)}"
+                f"the budget of {cost.name} must be at least {_told(smallest)}, the smallest of all rated"
+                f" architectures, got {_told(cost.limit)}"
             )
     relaxation = relax(chain, deadline)
     if relaxation.bound > _highest_score(chain):
@@ -119,7 +122,7 @@ def _highest_score(chain: Chain) -> float:
 def _unmeetable(chain: Chain) -> ValueError:
     budgets = ", ".join(f"{cost.name} {_told(cost.limit)}" for cost in chain.costs)
     return ValueError(
-        f"each budget can be met, but no architecture meets all together; raise some of {budgets}"
+        f"each budget can be met, but no rated architecture meets all together; raise some of {budgets}"
     )
 
 

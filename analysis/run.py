@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.calibration import read_calibration
-from analysis.counting import count_feasible
+from analysis.complete_tables import complete_tables
+from analysis.coverage import NUM_LEFT_OUT, Coverage, cover
 from analysis.criterion import BY_SCORE, tables_by
 from analysis.json_file import damaged, read_object
-from analysis.ratings import load_ratings
 from search_spaces import rating_table
 from search_spaces.plain_yaml import parse_yaml
 
@@ -72,7 +72,7 @@ class Run:
 
     @cached_property
     def certificate(self) -> dict[str, Any] | None:
-        """What is proved of the ranking, with `num_feasible` as texts, since it may be of any size."""
+        """What is proved of the ranking, with numbers of architectures as texts, since they may be of any size."""
         return read_object(self.path / "ranking.json", "proved", "gap", "num_feasible")
 
     @cached_property
@@ -81,7 +81,21 @@ class Run:
         expected = read_object(self.path / "ratings" / "tables.json")
         if not expected or not all((self.path / name).is_file() for name in expected):
             return None
-        return tables_by(self.config.get("ranking", {}).get("by", BY_SCORE), load_ratings(self.path))
+        return tables_by(self.config.get("ranking", {}).get("by", BY_SCORE), complete_tables(self.path))
+
+    @cached_property
+    def coverage(self) -> Coverage | None:
+        """Of which architectures within the budgets the ranking speaks; None where that is not known."""
+        if self.certificate is not None and NUM_LEFT_OUT in self.certificate:
+            return Coverage.read(self.certificate)
+        # Rankings of earlier versions do not say what they leave out.
+        tables = None if self.ranking is None else self.tables
+        return None if tables is None else cover(tables, self.config["budgets"])
+
+    @cached_property
+    def space_coverage(self) -> Coverage | None:
+        """Which of all architectures have a score, whatever the budgets; None without all ratings."""
+        return None if self.tables is None else cover(self.tables)
 
     @cached_property
     def ratings(self) -> pd.DataFrame | None:
@@ -97,11 +111,14 @@ class Run:
 
     @cached_property
     def num_architectures(self) -> int | None:
-        """How many architectures the rated candidates make, whatever the budgets; None without all ratings."""
+        """How many architectures the space has, whatever the budgets; None without all ratings."""
         for part in (*self.generation_runs, *self.family_runs):
             if part.num_architectures is not None:
                 return part.num_architectures
-        return None if self.tables is None else count_feasible(self.tables).lower
+        covered = self.space_coverage
+        return (
+            None if covered is None else covered.ranked.lower + covered.left_out.lower
+        )  # exact without budgets
 
     @cached_property
     def found(self) -> pd.DataFrame | None:

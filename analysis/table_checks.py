@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.unrated import unrated_in_block
 from search_spaces.rating_table import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
 
 SEPARATOR = "/"
@@ -57,7 +58,10 @@ def usable_rows(index: int, table: pd.DataFrame, costs: Sequence[str]) -> pd.Dat
     numbers = {name: table[name].to_numpy(np.float64, na_value=np.nan) for name in (RATING, *costs)}
     rated = ~np.isnan(numbers[RATING])
     if not rated.any():
-        raise ValueError(f"block {index} must have a rated candidate, it has none in {len(table)} rows")
+        unrated = "; ".join(map(str, unrated_in_block(index, table)))
+        raise ValueError(
+            f"block {index} must have a rated candidate, it has none in {len(table)} rows: {unrated}"
+        )
     for name, values in numbers.items():
         _check_values(index, table, name, values, rated)
     widths = [name for name in (IN_CHANNELS, OUT_CHANNELS) if name in table.columns]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from analysis.coverage import Coverage
 from analysis.ranking import ARCHITECTURE
 from analysis.ratings import load_ratings
 from nasray.config import ExperimentConfig
@@ -45,10 +46,12 @@ class Baselines:
             `num_trainings` and `cost_epochs`, what the search took.
         trainings: A row per training in the order in which a strategy asked for it, with the `seed` of its search, see
             `Step`.
+        coverage: Of which architectures the ranking speaks, while strategies search all; None where there is none.
     """
 
     choices: pd.DataFrame
     trainings: pd.DataFrame
+    coverage: Coverage | None
 
 
 def baselines(
@@ -106,7 +109,8 @@ def _search(
 ) -> Baselines:
     """Let the strategies compete, seed by seed, and the ranking's first beside them."""
     config, epochs = trainer.config, trainer.settings.train.epochs
-    ranked, problem = _ranked_and_problem(config, trainer.folder, trainer.inputs)
+    ranking, problem = _ranking_and_problem(config, trainer.folder, trainer.inputs)
+    ranked = [] if ranking is None else list(ranking[ARCHITECTURE])
     ranking_cost = 0.0
     if isinstance(trainer.inputs, SearchInputs):
         ranking_cost = dna_epochs(config, trainer.folder, trainer.inputs, problem)
@@ -134,17 +138,18 @@ def _search(
         choices = pd.DataFrame(rows).assign(seed=seed)
         tracking.finish(choices)
         parts.append((choices, trainings))
-    return Baselines(*(pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True)))
+    choices, trainings = (pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True))
+    return Baselines(choices, trainings, None if ranking is None else Coverage.read(ranking.attrs))
 
 
-def _ranked_and_problem(
+def _ranking_and_problem(
     config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs
-) -> tuple[list[str], Problem]:
-    """The run's ranking, empty where it has none, and what strategies search beside it."""
+) -> tuple[pd.DataFrame | None, Problem]:
+    """The run's ranking, None where it has none, and what strategies search beside it."""
     if config.dna is None:
-        return [], Problem(inputs.space, config.budgets)
-    ranked = list(rank_again(config, folder)[ARCHITECTURE])
-    return ranked, Problem(inputs.space, config.budgets, load_ratings(folder.path))
+        return None, Problem(inputs.space, config.budgets)
+    ranking = rank_again(config, folder)
+    return ranking, Problem(inputs.space, config.budgets, load_ratings(folder.path))
 
 
 def _untrained(architecture: str, epochs: int, trainer: Trainer) -> Step:

@@ -5,6 +5,7 @@ from rich.table import Table
 
 from analysis.contest import NUM_SEARCHES, by_strategy, told_accuracy
 from analysis.numerals import quantity
+from analysis.statement import scope
 from nasray.baselines import DNA, Baselines
 from nasray.strategies.build import RANKING
 
@@ -39,6 +40,8 @@ def print_baselines(found: Baselines, console: Console) -> None:
         + _ranking_cost(found),
         soft_wrap=True,
     )
+    if found.coverage is not None and not found.coverage.is_whole:
+        console.print(scope(found.coverage, "The ranking is"), soft_wrap=True)
 
 
 def _ranking_cost(found: Baselines) -> str:

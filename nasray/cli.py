@@ -13,11 +13,17 @@ from rich.console import Console
 from nasray.arguments import parse_arguments
 from nasray.interrupts import ended_by_sigterm
 
-USAGE_ERROR, FAILURE = 2, 1
+USAGE_ERROR, FAILURE, LEFT_OUT = 2, 1, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, 2 for a mistake of the user's, or 1 for a search whose units failed."""
+    """Run a command.
+
+    Returns:
+        The exit code: 0; 1 for a search whose units failed; 2 for a mistake of the user's; 3 for a search that is done,
+        but whose ranking leaves out architectures within the budgets, since candidates of theirs have no rating.
+        Commands on a finished run, `rank` among them, say so and end with 0.
+    """
     parsed = parse_arguments(arguments)
     error_console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
@@ -98,8 +104,9 @@ def _search(parsed: argparse.Namespace) -> int:
         print_dry_run(config, overrides, console)
         return 0
     stages = parsed.stages.split(",") if parsed.stages else None
-    print_result(search(config, overrides, stages=stages, console=console), console)
-    return 0
+    result = search(config, overrides, stages=stages, console=console)
+    print_result(result, console)
+    return LEFT_OUT if result.leaves_out else 0
 
 
 def _sweep(parsed: argparse.Namespace) -> int:

@@ -2,7 +2,10 @@
 
 import pandas as pd
 
+from analysis.counting import Count
+from analysis.coverage import Coverage
 from analysis.place import place_of
+from analysis.statement import bounds, left_out, ranked
 from nasray.config import ExperimentConfig
 from nasray.rank import ranked_tables
 from nasray.run_folder import RunFolder
@@ -54,21 +57,20 @@ def read_found(folder: RunFolder) -> str | None:
         return None
 
 
-def sentence(found: pd.Series, num_feasible: int | None) -> str:
+def sentence(found: pd.Series, coverage: Coverage | None) -> str:
     """What was found, in a sentence or two.
 
     Args:
         found: A row of `found_architecture`.
-        num_feasible: How many architectures there are within the budgets, if they were ranked.
+        coverage: Of which architectures the ranking speaks, if there is one.
     """
     text = f"sd_darts found {found['architecture']} ({found[NUM_PARAMS]:,} params, {found[NUM_MACS]:,} MACs)."
-    if num_feasible is None:
+    if coverage is None:
         return text
     if pd.isna(found["score"]):
         return f"{text} One of its candidates has no rating."
-    lower, upper = int(found["num_better"]), int(found["num_better_at_most"])
-    number = f"{lower:,}" if lower == upper else f"between {lower:,} and {upper:,}"
-    text = f"{text} Its DNA score is {found['score']:.4f}: {number} of the {num_feasible:,} architectures"
-    if found["within_budgets"]:
-        return f"{text} within the budgets are better."
-    return f"{text} within the budgets are better, among which it does not count, since it exceeds them."
+    better = bounds(Count(int(found["num_better"]), int(found["num_better_at_most"])))
+    text = f"{text} Its DNA score is {found['score']:.4f}: {better} of the {ranked(coverage)} are better"
+    if not found["within_budgets"]:
+        text += ", among which it does not count, since it exceeds them"
+    return f"{text}{left_out(coverage)}."

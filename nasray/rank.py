@@ -10,12 +10,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from analysis.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, read_calibration
-from analysis.counting import count_feasible
+from analysis.complete_tables import complete_tables
+from analysis.coverage import NUM_FEASIBLE, NUM_LEFT_OUT, Coverage, cover
 from analysis.criterion import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion, tables_by, weighted_tables
 from analysis.ranking import ARCHITECTURE, top_architectures
 from analysis.ratings import LATENCY, LATENCY_MS, check_budgets_known
 from analysis.uncertainty import score_errors, tie_groups, top_probabilities
-from nasray.complete_tables import complete_tables
 from search_spaces.atomic_file import replacing, write_json
 from search_spaces.plain_yaml import parse_yaml
 
@@ -38,6 +38,9 @@ def rank_run(
     counted exactly, it is a certain upper bound; where the ranking is not proved, it is not known. The attribute
     `num_feasible` of the frame holds their number, or its certain bounds.
 
+    All that is said is of architectures whose candidates are rated. How many others are within the budgets is held by
+    the attribute `num_left_out`, and for the sake of which candidates by `unrated`, see `analysis.coverage`.
+
     How far the held-out images tell the architectures apart is said by `score_se`, the score's standard error; by
     `group`, the same number for neighbours that cannot be told from the first among them; and by `top_probability`,
     the share of `num_resamples` rankings of all architectures, each with the held-out batches weighed otherwise, in
@@ -57,10 +60,10 @@ def rank_run(
     ranking = top_architectures(tables, dict(budgets), top, time_limit_seconds=time_limit_seconds)
     if not len(ranking):
         raise ValueError("the time limit must be long enough to find one architecture: raise it")
-    feasible = count_feasible(tables, dict(budgets))
+    coverage = cover(tables, dict(budgets))
     num_better = ranking["score"].rank(method="min") - 1
     proved = ranking.attrs["certificate"]["proved"]
-    ranking[SHARE_BETTER] = num_better / max(1, feasible.lower) if proved else math.nan
+    ranking[SHARE_BETTER] = num_better / max(1, coverage.ranked.lower) if proved else math.nan
     ranking[SCORE_SE] = score_errors(ranking, tables)
     ranking[GROUP] = tie_groups(ranking, tables)
     ranking[TOP_PROBABILITY] = math.nan
@@ -74,7 +77,7 @@ def rank_run(
             num_resamples=num_resamples,
             time_limit_seconds=left,
         )
-    ranking.attrs["num_feasible"] = {"lower": feasible.lower, "upper": feasible.upper}
+    ranking.attrs |= coverage.data()
     ranking.attrs["by"] = by
     return ranking
 
@@ -133,12 +136,14 @@ def write_with_proof(ranking: pd.DataFrame, inputs: Mapping[str, Any], path: Pat
 
 def certificate(ranking: pd.DataFrame, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """What is proved of a ranking, and what it was made from, as plain data."""
-    feasible, proof = ranking.attrs["num_feasible"], ranking.attrs["certificate"]
+    proof, covered = ranking.attrs["certificate"], Coverage.read(ranking.attrs).data()
+    for name in (NUM_FEASIBLE, NUM_LEFT_OUT):
+        # As text, since few readers of JSON keep integers of this size.
+        covered[name] = {bound: str(value) for bound, value in covered[name].items()}
     return {
         **proof,
         "gap": proof["gap"] if math.isfinite(proof["gap"]) else None,  # JSON has no infinity
-        # As text, since few readers of JSON keep integers of this size.
-        "num_feasible": {bound: str(value) for bound, value in feasible.items()},
+        **covered,
         "inputs": dict(inputs),
     }
 

@@ -8,9 +8,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from analysis.coverage import Coverage
 from analysis.criterion import BY_CALIBRATED, BY_SWAP_IN
 from analysis.numerals import quantity
 from analysis.ratings import LATENCY_MS
+from analysis.statement import proof
 from nasray.rank import GROUP, NUM_LIKELY, SCORE_SE, SHARE_BETTER, TOP_PROBABILITY
 from search_spaces.uncounted import lower_bounds
 
@@ -44,7 +46,7 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
             str(row["architecture"]),
         )
     console.print(table)
-    console.print(_proof(ranking), soft_wrap=True)
+    console.print(proof(ranking.attrs["certificate"], Coverage.read(ranking.attrs)), soft_wrap=True)
     uncounted = ranking.attrs["certificate"].get("uncounted")  # certificates of earlier versions have none
     if uncounted:
         console.print(lower_bounds(uncounted), soft_wrap=True)
@@ -53,20 +55,3 @@ def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
 def _score(row: Mapping[Any, Any]) -> str:
     """The score with its standard error, where there is more than one batch."""
     return f"{row['score']:.4f}" + ("" if math.isnan(row[SCORE_SE]) else f" ± {row[SCORE_SE]:.4f}")
-
-
-def _proof(ranking: pd.DataFrame) -> str:
-    certificate, feasible = ranking.attrs["certificate"], ranking.attrs["num_feasible"]
-    number = f"{feasible['lower']:,}"
-    if feasible["lower"] != feasible["upper"]:
-        number = f"between {number} and {feasible['upper']:,}"
-    if certificate["proved"]:
-        return (
-            f"Proved: no other of the {number} architectures within the budgets is better than those listed."
-        )
-    if certificate["gap"] is None or math.isinf(certificate["gap"]):
-        return f"Not proved: time ran out before so many of the {number} architectures within the budgets were found."
-    return (
-        f"Not proved: time ran out; of the {number} architectures within the budgets, one that is not listed may be "
-        f"better by {certificate['gap']:.3g} at the most."
-    )

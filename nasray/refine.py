@@ -48,7 +48,7 @@ class Refinement:
         num_rounds: How often candidates were rated further.
         num_refined: How many candidates were, rows of the tables.
         num_ratings: The held-out batches that they were rated on, summed over them.
-        num_candidates: How many candidates there are.
+        num_candidates: How many candidates have a rating.
         num_open: The batches that candidates were not rated on before, summed over all of them.
         end_batch: The number of batches that candidates are rated on in the end.
         lost_evidence: Whether there was evidence for the ranking before, which is not for this one.

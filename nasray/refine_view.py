@@ -31,9 +31,9 @@ def _work(refinement: Refinement) -> str:
         )
     times = "once" if refinement.num_rounds == 1 else f"in {refinement.num_rounds} rounds"
     return (
-        f"Rated {refinement.num_refined:,} of {refinement.num_candidates:,} candidates further, up to "
+        f"Rated {refinement.num_refined:,} of {refinement.num_candidates:,} rated candidates further, up to "
         f"{refinement.end_batch} held-out batches, {times}: {refinement.num_ratings:,} ratings of a batch, where all "
-        f"candidates would have taken {refinement.num_open:,}."
+        f"of them would have taken {refinement.num_open:,}."
     )
 
 

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.coverage import Coverage
+from analysis.statement import left_out_since
 from nasray.evidence.evidence import Evidence, evidence_metrics
 from nasray.run_folder import RunFolder
+
+LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class SearchResult:
         seconds: Time of this launch.
         generations: Of a search in generations what each gave, all else being of the best one; None elsewhere.
         family: Of a family study what each method found with each seed; None elsewhere.
+        leaves_out: Whether a ranking, of several searches any, leaves out architectures within the budgets, since
+            candidates of theirs have no rating.
     """
 
     folder: Path
@@ -36,6 +42,12 @@ class SearchResult:
     seconds: float
     generations: pd.DataFrame | None = None
     family: pd.DataFrame | None = None
+    leaves_out: bool = False
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Of which architectures the ranking speaks; None without one."""
+        return None if self.ranking is None else Coverage.read(self.ranking.attrs)
 
 
 def outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
@@ -54,7 +66,8 @@ def result_metrics(result: SearchResult) -> dict[str, float]:
     if result.ranking is not None:
         best = result.ranking.iloc[0]
         metrics |= {f"best_{name}": float(best[name]) for name in ("score", "num_params", "num_macs")}
-        metrics["num_feasible"] = float(result.ranking.attrs["num_feasible"]["lower"])
+    if result.coverage is not None:
+        metrics |= coverage_metrics(result.coverage)
     if result.found is not None:
         found = result.found.iloc[0]
         metrics |= {
@@ -65,3 +78,19 @@ def result_metrics(result: SearchResult) -> dict[str, float]:
     if result.evidence is not None:
         metrics |= evidence_metrics(result.evidence)
     return metrics
+
+
+def coverage_metrics(coverage: Coverage) -> dict[str, float]:
+    """How many architectures within the budgets are ranked, at least, and how many are not, at most, and why."""
+    return {
+        "num_feasible": float(coverage.ranked.lower),
+        "num_left_out": float(coverage.left_out.upper),
+        "num_unrated_candidates": float(sum(one.num_candidates for one in coverage.unrated)),
+    }
+
+
+def result_tags(result: SearchResult) -> dict[str, str]:
+    """What must be known of a search beside its figures: what the ranking leaves out, if anything."""
+    if result.coverage is None or result.coverage.is_whole:
+        return {}
+    return {LEFT_OUT: left_out_since(result.coverage).removeprefix("; ")}

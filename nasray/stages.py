@@ -10,6 +10,7 @@ import pandas as pd
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
+from analysis.coverage import Coverage
 from nasray.config import ExperimentConfig
 from nasray.evidence.evidence import gather_evidence
 from nasray.evidence.plan import any_trainings
@@ -22,7 +23,7 @@ from nasray.report_page import leave_report
 from nasray.resolve import check_measured, resolve
 from nasray.run_folder import RunFolder
 from nasray.sd_darts_plan import SD_DARTS, study_runs
-from nasray.search_result import SearchResult, outcomes, result_metrics
+from nasray.search_result import SearchResult, outcomes, result_metrics, result_tags
 from nasray.stored_ranking import rank_again
 from nasray.study import study_table
 from nasray.tracking import Tracker
@@ -88,6 +89,7 @@ def search_in_stages(
             num_architectures=inputs.space.num_architectures,
             num_units_run=execution.num_units_run,
             seconds=time.monotonic() - start,
+            leaves_out=ranking is not None and not Coverage.read(ranking.attrs).is_whole,
         )
         leave_report(folder)
         has_networks = result.evidence is not None and len(result.evidence.networks) > 0
@@ -95,6 +97,7 @@ def search_in_stages(
             result_metrics(result),
             outcomes(result, folder),
             partial(_log_best, folder.path, console) if has_networks else None,
+            result_tags(result),
         )
     return result
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.coverage import NUM_LEFT_OUT, Coverage
 from nasray.config import ExperimentConfig
 from nasray.rank import certificate, file_digest, is_same_order, rank_run, ranking_inputs, write_ranking
 from nasray.run_folder import RunFolder, read_json
@@ -61,15 +62,18 @@ def _stored_ranking(folder: RunFolder, inputs: Mapping[str, Any]) -> pd.DataFram
     found = _read_certificate(folder)
     if found is None or not found["proved"] or found["inputs"] != inputs:
         return None
+    if NUM_LEFT_OUT not in found:  # of an earlier version, which did not say what it leaves out
+        return None
     try:
         if file_digest(folder.ranking) != found.get(_DIGEST):
             return None
         ranking = pd.read_parquet(folder.ranking)
     except (OSError, ValueError):  # gone or damaged; Arrow's errors are ValueErrors
         return None
-    ranking.attrs["num_feasible"] = {bound: int(text) for bound, text in found["num_feasible"].items()}
+    covered = Coverage.read(found).data()
+    ranking.attrs |= covered
     ranking.attrs["by"] = found["inputs"]["by"]
     ranking.attrs["certificate"] = {
-        key: value for key, value in found.items() if key not in ("inputs", "num_feasible", _DIGEST)
+        key: value for key, value in found.items() if key not in ("inputs", _DIGEST, *covered)
     }
     return ranking

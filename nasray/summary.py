@@ -36,12 +36,10 @@ from trainables.untrained_teacher import untrained_teacher
 
 def print_result(result: SearchResult, console: Console) -> None:
     """Print the ranking, what was found, what it took, and where it lies."""
-    num_feasible = None
     if result.ranking is not None:
         print_ranking(result.ranking, console)
-        num_feasible = result.ranking.attrs["num_feasible"]["lower"]
     if result.found is not None:
-        console.print(sentence(result.found.iloc[0], num_feasible), soft_wrap=True)
+        console.print(sentence(result.found.iloc[0], result.coverage), soft_wrap=True)
     if result.study is not None:
         print_study(result.study, console)
     if result.evidence is not None:

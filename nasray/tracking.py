@@ -160,6 +160,7 @@ class Tracker:
         metrics: Mapping[str, float],
         outcomes: Sequence[Path],
         log_network: Callable[[MlflowClient, str], None] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Log the search's own run: its whole config, its tables, its ranking and its best network; each outcome once.
 
@@ -169,9 +170,10 @@ class Tracker:
             metrics: Figures of the search as a whole.
             outcomes: The files of this outcome.
             log_network: Logs the best of the networks that were trained for real as a model of a run, given by its id.
+            tags: What else must be known of it.
         """
         if outcomes:
-            self.backlog.call(self._log_result, metrics, outcomes, log_network)
+            self.backlog.call(self._log_result, metrics, outcomes, log_network, tags or {})
         self.backlog.finish()
 
     def _log_result(
@@ -179,15 +181,17 @@ class Tracker:
         metrics: Mapping[str, float],
         outcomes: Sequence[Path],
         log_network: Callable[[MlflowClient, str], None] | None,
+        tags: Mapping[str, str],
     ) -> None:
         folder = self._folder
         digest = hashlib.sha256("".join(map(file_digest, outcomes)).encode()).hexdigest()
         unit = f"{RESULT}/{digest[:12]}"
         if self._find(f"tags.unit = '{unit}' and attributes.status = 'FINISHED'"):
             return
+        methods = "+".join(search.method for search in self._config.searches)
         run_id = self.open_run(
             unit,
-            {"kind": RESULT, "method": "+".join(search.method for search in self._config.searches)},
+            {"kind": RESULT, "method": methods, **{key: text[:5000] for key, text in tags.items()}},
             flatten(self._config.model_dump(mode="json")),
         )
         self.log_metrics(run_id, metrics, step=0)

@@ -10,6 +10,7 @@ from analysis.report.chart import Chart
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table, breakable
 from analysis.report.palette import series_role
 from analysis.run import Run
+from analysis.statement import scope
 
 _COLUMNS = (
     Column("strategy", "what searched; dna is the first of this run's ranking, not trained before", "text"),
@@ -37,6 +38,8 @@ def section(run: Run) -> Section | None:
     if choices is None or trainings is None:
         return None
     lead = "Other searches of the same space, within the same budgets, that train networks for real at equal cost."
+    if run.coverage is not None:
+        lead = f"{lead} {scope(run.coverage, 'The ranking is')}".rstrip()
     return Section("baselines", "Other searches", lead, [_progress(trainings), _table(choices)])
 
 

@@ -11,6 +11,8 @@ from analysis.report.chart import SMALL, Chart, rows_size
 from analysis.report.cloud import draw_cloud
 from analysis.report.content import Figure, Key, Section
 from analysis.run import Run
+from analysis.statement import listed
+from analysis.unrated import unrated_in_block
 from search_spaces.rating_table import CANDIDATE, DEPTH, OPERATIONS, RATING, SWAP_IN, WIDTH
 
 _MOST_MARKED = 60  # candidates of a group that are marked one by one
@@ -47,9 +49,13 @@ def section(run: Run) -> Section | None:
             )
         )
     lead = f"{len(rated):,} candidates are rated in {len(blocks)} blocks; a lower rating is better."
-    num_failed = len(run.ratings) - len(rated)
-    if num_failed:
-        lead += f" {num_failed:,} more could not be rated."
+    unrated = [
+        one
+        for block, frame in run.ratings.groupby("block")
+        for one in unrated_in_block(int(str(block)), frame)
+    ]
+    if unrated:
+        lead += f" {len(run.ratings) - len(rated):,} more could not be rated: {listed(unrated)}."
     return Section("ratings", "Ratings by block", lead, figures)
 
 

@@ -11,6 +11,7 @@ from analysis.report.cloud import draw_cloud
 from analysis.report.content import Figure, Key, Section
 from analysis.report.reference import COSTS, extremes, found, trained
 from analysis.run import Run
+from analysis.unrated import unrated_candidates
 
 _NUM_BUDGETS = 12
 _TIME_LIMIT_SECONDS = 2.0  # for each budget; what is not proved by then is left out
@@ -52,10 +53,11 @@ def _score_figure(run: Run) -> Figure | None:
     if run.ranking is None or run.tables is None:
         return None
     references = pd.DataFrame(extremes(run.tables))
+    rated = "rated " if unrated_candidates(run.tables) else ""
     return Figure(
         "Score against cost",
-        "The line joins the best of all architectures within each of some budgets, each proved: nothing lies below it "
-        "at those budgets. Where it runs flat, more cost buys no better score.",
+        f"The line joins the best of all {rated}architectures within each of some budgets, each proved: nothing lies "
+        "below it at those budgets. Where it runs flat, more cost buys no better score.",
         [_score_chart(run, run.ranking, run.tables, references, cost) for cost in COSTS],
         [
             Key("best within a budget", "front", "line"),

@@ -14,6 +14,7 @@ from analysis.report.chart import SMALL, Chart, rows_size
 from analysis.report.content import Cell, Column, Figure, Key, Section, Table
 from analysis.report.palette import series_role
 from analysis.run import Run
+from analysis.statement import scope
 from analysis.verdict import sentence
 
 _PREDICTORS = {
@@ -66,6 +67,8 @@ def section(run: Run) -> Section | None:
     else:
         lead += f" {sentence(figures)}"
         parts += [_forest(figures), _table(figures)]
+    if run.coverage is not None and networks["group"].isin(["top", "sample"]).any():
+        lead = f"{lead} {scope(run.coverage, 'The best and the sampled are')}".rstrip()
     if run.calibration is not None:
         lead += f" {calibration.sentence(run.calibration)}"
     if run.additivity_figures is not None:

@@ -33,7 +33,10 @@ _GIVEN = (
 _CHANGED = (
     Column("generation", "", "text"),
     Column("τ", "Kendall's, of its scores with those of the generation before"),
-    Column("architectures", "over which that is told: drawn from all, as far as within the budgets"),
+    Column(
+        "architectures",
+        "over which that is told: drawn from all, as far as within the budgets and rated in both",
+    ),
     Column("of the ten best", "how many were among the ten best of the generation before"),
     Column("taught by", "the architecture that, scaled, is its teacher", "architecture"),
 )

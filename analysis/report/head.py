@@ -1,11 +1,11 @@
 """The head of the report: what was searched, with what, and what came out in two sentences."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from analysis import family, generations
 from analysis.numerals import count
 from analysis.run import Run
+from analysis.statement import bounds, proof
 from analysis.verdict import sentence
 from search_spaces.uncounted import lower_bounds
 
@@ -13,6 +13,8 @@ from search_spaces.uncounted import lower_bounds
 def facts(run: Run) -> list[tuple[str, str]]:
     """What was searched and with what, as pairs of a name and a text."""
     architectures = "not counted" if run.num_architectures is None else count(run.num_architectures)
+    if run.space_coverage is not None and not run.space_coverage.is_whole:
+        architectures += f", {bounds(run.space_coverage.left_out)} of them without a score"
     budgets = ", ".join(f"{name} up to {limit:,.15g}" for name, limit in run.config["budgets"].items())
     pairs = [
         ("Data", run.data),
@@ -40,33 +42,11 @@ def conclusions(run: Run) -> list[str]:
         texts.append(
             "How far this ranking agrees with the accuracy of trained networks is not known: none was trained for real."
         )
-    if run.certificate is not None and run.ranking is not None:
-        texts.append(proof(run.certificate, len(run.ranking)))
+    if run.certificate is not None and run.coverage is not None:
+        texts.append(proof(run.certificate, run.coverage))
         if run.certificate.get("uncounted"):  # certificates of earlier versions have none
             texts.append(lower_bounds(run.certificate["uncounted"]))
     return texts
-
-
-def proof(certificate: dict[str, Any], num_listed: int) -> str:
-    """What is proved of a ranking of so many architectures, in a sentence.
-
-    Args:
-        certificate: The content of the run's `ranking.json`.
-        num_listed: How many architectures the ranking lists.
-    """
-    lower, upper = (int(certificate["num_feasible"][bound]) for bound in ("lower", "upper"))
-    number = count(lower) if lower == upper else f"between {count(lower)} and {count(upper)}"
-    if certificate["proved"]:
-        return (
-            f"Proved: no other of the {number} architectures within the budgets has a better score than the "
-            f"{num_listed:,} listed."
-        )
-    if certificate["gap"] is None:
-        return f"Not proved: time ran out before so many of the {number} architectures within the budgets were found."
-    return (
-        f"Not proved: time ran out; of the {number} architectures within the budgets, one that is not listed may be "
-        f"better by {certificate['gap']:.3g} at the most."
-    )
 
 
 def _searches(run: Run) -> list[str]:

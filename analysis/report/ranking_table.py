@@ -1,6 +1,6 @@
 """The section of the best architectures: the head of the ranking as a table."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -40,11 +40,20 @@ def section(run: Run) -> Section | None:
         "The best architectures",
         "A score is the sum of its blocks' ratings: how far each block's output is from the teacher's. "
         "Lower is better.",
-        [_table(listed, len(run.ranking))],
+        [_table(listed, len(run.ranking), _hints(run))],
     )
 
 
-def _table(listed: pd.DataFrame, num_ranked: int) -> Table:
+def _hints(run: Run) -> dict[str, str]:
+    """What stands above the columns, in which "all" is "all rated" where the ranking leaves others out."""
+    if run.coverage is None or run.coverage.is_whole:
+        return _HINTS
+    return {
+        name: hint.replace("all architectures", "all rated architectures") for name, hint in _HINTS.items()
+    }
+
+
+def _table(listed: pd.DataFrame, num_ranked: int, hints: Mapping[str, str]) -> Table:
     columns = [name for name in (RANK, SCORE, _TOP_PROBABILITY, _GROUP) if name in listed]
     columns = [name for name in columns if listed[name].notna().any()]
     columns += [str(name) for name in listed if name not in _OWN_COLUMNS and name != _ACCURACY]
@@ -60,17 +69,17 @@ def _table(listed: pd.DataFrame, num_ranked: int) -> Table:
     return Table(
         "Ranking",
         caption,
-        [_column(name) for name in columns],
+        [_column(name, hints) for name in columns],
         [[_cell(name, row) for name in columns] for row in listed.to_dict("records")],
         starts,
     )
 
 
-def _column(name: str) -> Column:
+def _column(name: str, hints: Mapping[str, str]) -> Column:
     headings = {_TOP_PROBABILITY: "P(top)", _SHARE_BETTER: "share better", NUM_MACS: "MACs"}
     heading = headings.get(name, name.removeprefix("num_").replace("_", " "))
     role = ARCHITECTURE if name == ARCHITECTURE else "number"
-    return Column(heading, _HINTS.get(name, "sum over the blocks"), role)
+    return Column(heading, hints.get(name, "sum over the blocks"), role)
 
 
 def _cell(column: str, row: dict[Hashable, Any]) -> Cell:

@@ -11,14 +11,17 @@ from analysis.report.chart import MEDIUM, Chart
 from analysis.report.content import Figure, Key, Section
 from analysis.report.reference import found, trained
 from analysis.run import Run
+from analysis.statement import left_out, ranked
 
 _NUM_BINS = 80
 
 
 def section(run: Run) -> Section | None:
     """How many of all architectures have which score, if all are rated."""
-    if run.tables is None:
+    covered = run.space_coverage
+    if run.tables is None or covered is None:
         return None
+    every = "all architectures" if covered.is_whole else "all rated architectures"
     distribution = score_distribution(run.tables, num_bins=_NUM_BINS)
     marks = [
         (frame, text, role, shape)
@@ -35,13 +38,13 @@ def section(run: Run) -> Section | None:
         if frame is not None and SCORE in frame
     ]
     figure = Figure(
-        "Scores of all architectures",
-        f"Every one of the {count(run.num_architectures or 0)} architectures is counted, whatever the budgets. "
+        f"Scores of {every}",
+        f"Every one of the {ranked(covered, '')} is counted, whatever the budgets{left_out(covered, 'not counted')}. "
         f"One whose score is within {distribution.rounding:.1g} of a bin's edge may be counted in the bin beside. "
         "The vertical axis is logarithmic: each line is a multiple of the one below.",
         [_chart(distribution, marks)],
         [
-            Key("all architectures", "all", "area"),
+            Key(every, "all", "area"),
             *(Key(text, role, shape) for _, text, role, shape in marks),
         ],
         is_wide=True,

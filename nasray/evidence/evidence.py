@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import calibration
 from analysis.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
+from analysis.coverage import Coverage
 from analysis.criterion import BY_SCORE, BY_SWAP_IN, tables_by
 from analysis.ranking import ARCHITECTURE
 from analysis.ratings import load_ratings
@@ -36,12 +37,15 @@ class Evidence:
         agreement: See `analysis.agreement.agreement`, over the best and the sampled ones; None where too few are rated.
         calibration: See `analysis.calibration.Calibration`, over the same ones; None where they are too few.
         asked: Those that were asked for by name just now.
+        coverage: Of which architectures the ranking speaks, from which the best and the sampled ones are chosen; None
+            where there is none.
     """
 
     networks: pd.DataFrame
     agreement: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
     asked: tuple[str, ...] = ()
+    coverage: Coverage | None = None
 
 
 def gather_evidence(
@@ -94,7 +98,8 @@ def gather_evidence(
         execution.run_missing(units, units)
     finally:
         table = evidence_table(networks, trainings, tables, _stitched(stitching), inputs)
-        evidence = replace(_judge(table, tables, config), asked=tuple(chosen))
+        coverage = None if ranking is None else Coverage.read(ranking.attrs)
+        evidence = replace(_judge(table, tables, config), asked=tuple(chosen), coverage=coverage)
         write_parquet(folder.agreement, evidence.networks)
         write_json(folder.agreement_figures, evidence.agreement)
         if evidence.calibration is not None:

@@ -6,8 +6,9 @@ from rich.table import Table
 
 from analysis import calibration, verdict
 from analysis.numerals import quantity
+from analysis.statement import scope
 from nasray.evidence.evidence import Evidence
-from nasray.evidence.networks import GROUP, SAMPLE
+from nasray.evidence.networks import GROUP, SAMPLE, TOP
 from nasray.evidence.table import ACCURACIES, ACCURACY
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 
@@ -39,6 +40,9 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
     sampled = networks[networks[GROUP] == SAMPLE]
     if len(sampled):
         console.print(_range(sampled), soft_wrap=True)
+    covered = evidence.coverage
+    if covered is not None and not covered.is_whole and networks[GROUP].isin([TOP, SAMPLE]).any():
+        console.print(scope(covered, "The best and the sampled are"), soft_wrap=True)
     if evidence.agreement is not None:
         console.print(verdict.sentence(evidence.agreement), soft_wrap=True)
     if evidence.calibration is not None and evidence.calibration["helps"]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from analysis.counting import count_feasible
+from analysis.coverage import cover
 from analysis.place import place_of
 from analysis.run import Run
+from analysis.statement import bounds, left_out_since, ranked
 from nasray.config import ExperimentConfig
 from nasray.export.check import TOLERANCE, Checked
 from nasray.export.formats import FILES, Format
@@ -91,13 +92,10 @@ def _place(facts: CardFacts) -> str:
     place = None if tables is None else place_of(facts.trainings[0].architecture, tables, (), budgets)
     if tables is None or place is None:
         return " The run has no score for it."
-    better, among = place.num_better, count_feasible(tables, budgets)
-    number = f"{better.lower:,}" if better.exact else f"{better.lower:,} to {better.upper:,}"
-    total = f"{among.lower:,}" if among.exact else f"at least {among.lower:,}"
-    within = " within the budgets" if budgets else ""
+    coverage, within = cover(tables, budgets), " within the budgets" if budgets else ""
     return (
-        f" Its score is {place.score:.4f} (the sum of its blocks' distillation errors; lower is better): {number} of "
-        f"the {total} architectures{within} are better."
+        f" Its score is {place.score:.4f} (the sum of its blocks' distillation errors; lower is better): "
+        f"{bounds(place.num_better)} of the {ranked(coverage, within)} are better{left_out_since(coverage)}."
     )
 
 

@@ -64,7 +64,7 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
     space = _space(config, inputs)
     with folder.locked(), ray_cluster(config.resources):
         folder.claim(config, inputs, {})
-        raters, num_units_run = _search_all(config, space, console)
+        raters, results = _search_all(config, space, console)
         tracker = Tracker(config, folder)
         with Execution(config, folder, tracker, console) as execution:
             finds, networks = _judge(config, folder, inputs, space, raters, execution)
@@ -81,9 +81,10 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
         study=None,
         evidence=None,
         num_architectures=space.num_architectures,
-        num_units_run=num_units_run + execution.num_units_run,
+        num_units_run=sum(result.num_units_run for result in results) + execution.num_units_run,
         seconds=time.monotonic() - start,
         family=finds,
+        leaves_out=any(result.leaves_out for result in results),
     )
 
 
@@ -103,12 +104,14 @@ def _space(config: ExperimentConfig, inputs: UnitInputs) -> SearchSpace:
     return inputs.space
 
 
-def _search_all(config: ExperimentConfig, space: SearchSpace, console: Console) -> tuple[list[Rater], int]:
-    """What all members say after their searches, in the order of the config, and how many units ran."""
+def _search_all(
+    config: ExperimentConfig, space: SearchSpace, console: Console
+) -> tuple[list[Rater], list[SearchResult]]:
+    """What all members say after their searches, in the order of the config, and the searches' results."""
     family = config.family
     assert family is not None
     raters: dict[tuple[str, int], Rater] = {}
-    num_units_run = 0
+    results: list[SearchResult] = []
     for seed in family.seeds:  # before the next seed all members have this one
         for name in family.members:
             console.print(f"{name} with seed {seed}", soft_wrap=True)
@@ -116,8 +119,8 @@ def _search_all(config: ExperimentConfig, space: SearchSpace, console: Console) 
             run = search_in_stages if own.dna_plus is None else search_generations
             result = run(own, None, console)
             raters[name, seed] = member_rater(name, seed, result.folder, space)
-            num_units_run += result.num_units_run
-    return [raters[name, seed] for name in family.members for seed in family.seeds], num_units_run
+            results.append(result)
+    return [raters[name, seed] for name in family.members for seed in family.seeds], results
 
 
 def _judge(

@@ -1,13 +1,15 @@
 """The tables of a family study: what each method found with each seed, and the networks with everybody's scores."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.family import COLUMN, METHOD, RANDOM
+from analysis.family import COLUMN, METHOD, NUM_UNRATED, RANDOM
 from analysis.ranking import ARCHITECTURE, top_architectures
 from analysis.sums import sum_columns
+from analysis.unrated import UNRATED
 from nasray.evidence.table import ACCURACIES, ACCURACY, STITCHED_ACCURACY, SWAP_IN_SCORE
 from nasray.family.member import Rater
 from search_spaces.rating_table import NUM_MACS, NUM_PARAMS, RATING
@@ -17,18 +19,23 @@ _OF_ONE_SEARCH = ["score", SWAP_IN_SCORE, STITCHED_ACCURACY]
 
 
 def find_all(raters: Sequence[Rater], budgets: Mapping[str, float]) -> pd.DataFrame:
-    """What each finds: of all architectures within the budgets the one of the best score, of equals the first ID."""
-    rows = [
-        {
-            METHOD: rater.method,
-            "seed": rater.seed,
-            COLUMN: rater.column,
-            ARCHITECTURE: top_architectures(rater.tables, budgets, 1)[ARCHITECTURE][0],
-            "cpu_seconds": rater.cpu_seconds,
-        }
-        for rater in raters
-    ]
-    return pd.DataFrame(rows).astype({"seed": "Int64"})
+    """What each finds: of all architectures within the budgets the one of the best score, of equals the first ID.
+
+    What contains a candidate that it has not rated, it cannot find; `num_unrated` says how many such candidates it has.
+    """
+    return pd.DataFrame([_find(rater, budgets) for rater in raters]).astype({"seed": "Int64"})
+
+
+def _find(rater: Rater, budgets: Mapping[str, float]) -> dict[str, Any]:
+    best = top_architectures(rater.tables, budgets, 1)
+    return {
+        METHOD: rater.method,
+        "seed": rater.seed,
+        COLUMN: rater.column,
+        ARCHITECTURE: best[ARCHITECTURE][0],
+        "cpu_seconds": rater.cpu_seconds,
+        NUM_UNRATED: sum(one["num_candidates"] for one in best.attrs[UNRATED]),
+    }
 
 
 def finds_table(finds: pd.DataFrame, drawn: Mapping[int, str], networks: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +47,8 @@ def finds_table(finds: pd.DataFrame, drawn: Mapping[int, str], networks: pd.Data
         networks: See `with_scores`; what was found is among them.
     """
     random = [
-        {METHOD: RANDOM, "seed": seed, COLUMN: _random(seed), ARCHITECTURE: name, "cpu_seconds": 0.0}
+        {METHOD: RANDOM, "seed": seed, COLUMN: _random(seed), ARCHITECTURE: name}
+        | {"cpu_seconds": 0.0, NUM_UNRATED: 0}
         for seed, name in drawn.items()
     ]
     whole = pd.concat([finds, pd.DataFrame(random).astype({"seed": "Int64"})], ignore_index=True)

@@ -75,6 +75,7 @@ def search_generations(
         generations=table,
         num_units_run=sum(result.num_units_run for result in results),
         seconds=time.monotonic() - start,
+        leaves_out=any(result.leaves_out for result in results),
     )
 
 

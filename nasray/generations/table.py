@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 import analysis
+from analysis.coverage import NUM_LEFT_OUT
 from analysis.generations import compare_rankings
 from analysis.ranking import ARCHITECTURE, SCORE
 from nasray.config import ExperimentConfig
@@ -26,7 +27,9 @@ def generation_row(config: ExperimentConfig, folder: RunFolder, before: RunFolde
     - `teacher`, `teacher_accuracy` on the held-out images, 0 to 1, `teacher_num_params`;
     - `kendall_tau` between scores and accuracies of the networks trained for real, with the ends `kendall_tau_low` and
       `kendall_tau_high` of its interval of 95%, and `num_networks`; NaN where these are too few;
-    - `architecture`, the best within the budgets, with `score`, `num_params`, `num_macs`, and the means over training
+    - `num_left_out`, how many architectures within the budgets are not ranked, at most, since candidates of theirs have
+      no rating;
+    - `architecture`, the best of the others, with `score`, `num_params`, `num_macs`, and the means over training
       seeds of `held_out_accuracy` and `test_accuracy`, 0 to 1;
     - `ranking_tau`, `num_compared`, `num_shared`: see `analysis.generations.Change`, from the ranking before to this
       one; NaN in the first generation.
@@ -39,6 +42,7 @@ def generation_row(config: ExperimentConfig, folder: RunFolder, before: RunFolde
     run = analysis.load_run(folder.path)
     assert run.teacher is not None
     assert run.ranking is not None
+    assert run.coverage is not None
     best = run.ranking.iloc[0]
     accuracies = _accuracies(config, folder, best[ARCHITECTURE])
     teacher = config.teacher
@@ -48,6 +52,7 @@ def generation_row(config: ExperimentConfig, folder: RunFolder, before: RunFolde
         "teacher_accuracy": run.teacher["held_out_accuracy"],
         "teacher_num_params": run.teacher["num_params"],
         **_agreement(run.agreement_figures),
+        NUM_LEFT_OUT: float(run.coverage.left_out.upper),
         ARCHITECTURE: best[ARCHITECTURE],
         SCORE: best[SCORE],
         NUM_PARAMS: int(best[NUM_PARAMS]),

@@ -56,7 +56,11 @@ def test_widths_bind_only_where_both_neighbours_have_them():
         ([table(num_macs=[1, 1e308])] * 2, {"num_macs": 1}, "sums of num_macs must stay below 2.1023"),
         ([table(rating=[1, -1.7e308])], {}, "sums of rating must stay below 2.1023"),
         ([table(rating=[1, 1j])], {}, "rating of block 0 must hold numbers, it holds complex128"),
-        ([table(rating=[np.nan, np.nan])], {}, "block 0 must have a rated candidate, it has none in 2 rows"),
+        (
+            [table(rating=[np.nan, np.nan])],
+            {},
+            "block 0 must have a rated candidate, it has none in 2 rows: 2 of the 2 in block 0",
+        ),
         ([table(rating=[np.inf, 1])], {}, "rating must be finite"),
         ([table(candidate=["a/b", "c"])], {}, "must not contain"),
         ([table(candidate=["a", None])], {}, "candidate of block 0 must hold texts"),

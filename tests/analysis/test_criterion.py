@@ -5,6 +5,7 @@ import pytest
 from analysis.criterion import tables_by, weighted_tables
 from analysis.ranking import top_architectures
 from analysis.uncertainty import score_errors
+from analysis.unrated import unrated_candidates
 
 
 @pytest.fixture
@@ -50,6 +51,19 @@ def test_by_swap_in_the_ranking_is_exactly_that_of_the_second_rating(tables):
     assert list(ranking["score"]) == pytest.approx([score for score, _ in expected])
     assert "rating" in tables[0]
     assert tables[0]["rating"].iloc[0] != tables_by("swap_in", tables)[0]["rating"].iloc[0]
+
+
+def test_what_was_not_swapped_in_says_so(tables):
+    failed = tables[0].assign(failure=["non-finite output", *[None] * 4])
+    failed.loc[0, ["rating", "swap_in"]] = np.nan
+    expected = ["1 of the 5 in block 0, 1x8:op0 (non-finite output)"]
+    expected.append("1 of the 5 in block 1, 1x8:op4 (not rated inside the teacher)")
+    for by in (
+        tables_by("swap_in", [failed, tables[1]]),
+        weighted_tables([failed, tables[1]], {"rating": [1.0, 1.0], "swap_in": [0.0, 0.7]}),
+    ):
+        assert list(map(str, unrated_candidates(by))) == expected
+    assert unrated_candidates(weighted_tables(tables, {"rating": [1.0, 1.0]})) == ()
 
 
 def test_error_bars_are_those_of_the_criterion(tables):

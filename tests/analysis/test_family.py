@@ -78,3 +78,15 @@ def test_too_few_networks_tell_no_agreement(finds, networks):
 def test_the_sentence_names_the_best_and_whether_it_beats_trivial_measures(finds, networks):
     told = sentence(family_summary(finds, networks), networks)
     assert "good orders the sampled ones best, with a Kendall's τ of 1.00 over its seeds: better than" in told
+
+
+def test_what_a_method_could_not_rate_is_told(finds, networks):
+    partly = networks.copy()
+    partly.loc[[0, 12], "good_seed_1"] = np.nan  # the last one is no sampled network
+    summary = family_summary(finds.assign(num_unrated=[0, 5, 0, 0, 0, 0]), partly)
+    assert summary.set_index("method").loc["good", ["num_unrated", "num_unscored"]].tolist() == [5, 1]
+    assert sentence(summary, partly).endswith(
+        " good has no rating of 5 candidates and finds no architecture that contains one; 1 of the 12 sampled networks "
+        "do, and count as its worst."
+    )
+    assert "no rating" not in sentence(family_summary(finds, networks), networks)

@@ -83,3 +83,8 @@ def test_what_generations_gave_in_a_sentence():
         "generation and not measured in the last. There is no further one, since the last gained less than 0.002."
     )
     assert "further" not in sentence(table[:1], figures | {"ended_by": "count"})
+    assert sentence(table.assign(num_left_out=[20.0, 0.0]), figures).endswith(
+        " Architectures with candidates that have no rating are left out of the ranking of generation 1."
+    )
+    assert sentence(table.assign(num_left_out=[20.0, 5.0]), figures).endswith("of generations 1, 2.")
+    assert sentence(table.assign(num_left_out=[0.0, 0.0]), figures) == sentence(table, figures)

@@ -133,14 +133,16 @@ def test_budgets_that_cannot_be_met_are_named():
         {"candidate": ["a", "b"], "rating": [1.0, 2.0], "num_params": [1, 5], "x_ms": [0.5, 0.1]}
     )
     with pytest.raises(
-        ValueError, match="num_params must be at least 2, the smallest of all architectures, got 1"
+        ValueError, match="num_params must be at least 2, the smallest of all rated architectures, got 1"
     ):
         top_architectures([table, table], {"num_params": 1, "x_ms": 9})
     with pytest.raises(
-        ValueError, match=r"x_ms must be at least 0\.2, the smallest of all architectures, got 0\.1"
+        ValueError, match=r"x_ms must be at least 0\.2, the smallest of all rated architectures, got 0\.1"
     ):
         top_architectures([table, table], {"x_ms": 0.1})
-    with pytest.raises(ValueError, match=r"no architecture meets all together.*num_params 3, x_ms 0\.3"):
+    with pytest.raises(
+        ValueError, match=r"no rated architecture meets all together.*num_params 3, x_ms 0\.3"
+    ):
         top_architectures([table, table], {"num_params": 3, "x_ms": 0.3})
 
 

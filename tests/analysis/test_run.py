@@ -1,11 +1,13 @@
 import doctest
 import json
+import shutil
 
 import pandas as pd
 import pytest
 
 import analysis
 from analysis.comparison import compare_runs
+from analysis.counting import Count
 from analysis.report import write_report
 from analysis.run import load_run, unit_kind
 from nasray.config_file import load_config
@@ -13,6 +15,7 @@ from nasray.plan import plan_search, rating_tables
 from nasray.resolve import resolve
 from nasray.run_folder import RunFolder
 from nasray.stored_ranking import rank_again
+from search_spaces import rating_table
 from trainables.units import run_unit
 
 SPACE = {
@@ -151,6 +154,39 @@ def test_unfinished_ratings_make_no_tables(run, tmp_path):
     begun = load_run(tmp_path)
     assert begun.tables is None
     assert set(begun.ratings["cell"]) == {"2x8"}
+
+
+def test_a_table_that_lacks_a_row_makes_no_report(run, tmp_path):
+    for name in ("config.yaml", "ranking.json", "ranking.parquet"):
+        shutil.copy(run.path / name, tmp_path)
+    shutil.copytree(run.path / "ratings", tmp_path / "ratings")
+    path = tmp_path / "ratings" / "block_0" / "2x8.parquet"
+    rating_table.write(rating_table.read(path)[1:], path)
+    with pytest.raises(
+        ValueError, match=r"block_0/2x8\.parquet must have 4 rows of ratings of its cell, got 3"
+    ):
+        write_report(tmp_path)
+
+
+def test_what_an_earlier_version_left_out_is_counted_from_the_tables(run, tmp_path):
+    for name in ("config.yaml", "ranking.parquet"):
+        shutil.copy(run.path / name, tmp_path)
+    shutil.copytree(run.path / "ratings", tmp_path / "ratings")
+    path = tmp_path / "ratings" / "block_0" / "2x8.parquet"
+    frame = rating_table.read(path)
+    frame.loc[0, ["rating", "swap_in", "failure"]] = [None, None, "non-finite output"]
+    frame.loc[[0], ["rating_batches", "rating_seeds", "swap_in_batches"]] = None
+    rating_table.write(frame, path)
+    earlier = {
+        name: value for name, value in run.certificate.items() if name not in ("num_left_out", "unrated")
+    }
+    (tmp_path / "ranking.json").write_text(json.dumps(earlier))
+    covered = load_run(tmp_path).coverage
+    # Of six candidates of block 0 one has no rating, and block 1 has nine.
+    assert (covered.ranked, covered.left_out) == (Count(45, 45), Count(9, 9))
+    assert run.coverage.is_whole
+    assert load_run(tmp_path).num_architectures == run.num_architectures == 54
+    assert "no other of the 45 rated architectures" in write_report(tmp_path).read_text()
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):

@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.counting import Count
+from analysis.coverage import Coverage
 from nasray.config_file import load_config
 from nasray.found import found_architecture, sentence
 from nasray.plan import unit_inputs
@@ -69,7 +71,7 @@ def test_one_beyond_the_budgets_is_compared_with_those_within(run):
     assert len(ranking) < 54
     assert not frame["within_budgets"].iloc[0]
     assert int(frame["num_better"].iloc[0]) == (ranking["score"] < frame["score"].iloc[0]).sum()
-    text = sentence(frame.iloc[0], len(ranking))
+    text = sentence(frame.iloc[0], Coverage.read(ranking.attrs))
     assert text.endswith("are better, among which it does not count, since it exceeds them.")
 
 
@@ -77,10 +79,21 @@ def test_without_a_rating_it_has_no_place(run, tmp_path):
     config, folder, _ = run("1x12:skip/2x16:skip,skip", failed=["1x12:skip"])
     frame = found_architecture(config, folder, ranked=True)
     assert frame[["score", "num_better", "within_budgets"]].isna().all(axis=None)
-    assert sentence(frame.iloc[0], 40).endswith("One of its candidates has no rating.")
+    covered = Coverage.read(rank_run(folder.path, {}, 1).attrs)
+    assert sentence(frame.iloc[0], covered).endswith("One of its candidates has no rating.")
     frame.to_parquet(tmp_path / "found.parquet")
     again = pd.read_parquet(tmp_path / "found.parquet")
-    assert sentence(again.iloc[0], 40) == sentence(frame.iloc[0], 40)
+    assert sentence(again.iloc[0], covered) == sentence(frame.iloc[0], covered)
+
+
+def test_the_sentence_says_what_is_left_out_of_its_place(run):
+    config, folder, _ = run("2x8:mb3k3,mb3k3/2x16:mb3k3,mb3k3", failed=["1x12:skip"])
+    frame = found_architecture(config, folder, ranked=True)
+    # Of six candidates of block 0 one has no rating, and block 1 has nine.
+    assert sentence(frame.iloc[0], Coverage.read(rank_run(folder.path, {}, 1).attrs)).endswith(
+        f" {frame['num_better'].iloc[0]} of the 45 rated architectures within the budgets are better; 9 more are not "
+        "ranked."
+    )
 
 
 def test_without_a_ranking_only_its_cost_is_told(run):
@@ -104,9 +117,10 @@ def test_the_sentence_tells_exact_and_bounded_places():
             "within_budgets": True,
         }
     )
-    assert sentence(row, 10**20) == (
-        "sd_darts found a (1,000 params, 2,000 MACs). Its DNA score is 0.2500: 1,234 of the "
-        "100,000,000,000,000,000,000 architectures within the budgets are better."
+    covered = Coverage(Count(10**5, 10**5), Count(0, 0), ())
+    assert sentence(row, covered) == (
+        "sd_darts found a (1,000 params, 2,000 MACs). Its DNA score is 0.2500: 1,234 of the 100,000 architectures "
+        "within the budgets are better."
     )
     row["num_better_at_most"] = "1300"
-    assert "0.2500: between 1,234 and 1,300 of the" in sentence(row, 10**20)
+    assert "0.2500: between 1,234 and 1,300 of the 100,000" in sentence(row, covered)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -111,6 +112,61 @@ def test_the_certificate_is_strict_json_whatever_is_proved(run):
     assert told["num_feasible"]["lower"] == "23868"
     ranking.attrs["certificate"] |= {"proved": False, "gap": float("inf")}
     assert json.loads(json.dumps(certificate(ranking, {}), allow_nan=False))["gap"] is None
+
+
+@pytest.fixture
+def fail(leave_ratings):
+    """Leaves ratings in a run's folder of which the candidates of block 1 with `mb6k3` have none."""
+    rng = np.random.default_rng(0)
+
+    def rate(table):
+        failed = table["operations"].str.contains("mb6k3") & (table["in_channels"] == 16)
+        return np.where(failed, np.nan, rng.uniform(0.2, 0.8, len(table)))[:, np.newaxis]
+
+    return lambda run: leave_ratings(run, digits((1, 8, 8), 10), rate)
+
+
+@pytest.mark.parametrize("budgets", [{}, {"num_params": 60_000}, {"num_params": 40_000, "num_macs": 6e5}])
+def test_what_is_left_out_is_counted_and_told(run, fail, budgets, capsys):
+    everything = rank_run(run, budgets, 30_000, num_resamples=0)
+    assert everything.attrs["num_left_out"] == {"lower": 0, "upper": 0}
+    fail(run)
+    ranking = rank_run(run, budgets, 30_000, num_resamples=0)
+    number = len(everything) - len(ranking)
+    assert number > 0
+    assert ranking.attrs["num_feasible"] == {"lower": len(ranking), "upper": len(ranking)}
+    assert ranking.attrs["num_left_out"] == {"lower": number, "upper": number}
+    (unrated,) = ranking.attrs["unrated"]
+    # Of 12 candidates with two layers 6 have it, of 27 with three 19.
+    assert (unrated["block"], unrated["operations"], unrated["num_candidates"]) == (1, ["mb6k3"], 25)
+    told = json.loads(json.dumps(certificate(ranking, {}), allow_nan=False))
+    assert told["num_left_out"] == {"lower": str(number), "upper": str(number)}
+    assert told["unrated"] == ranking.attrs["unrated"]
+    given = [f"--max-{name.removeprefix('num_')}={limit}" for name, limit in budgets.items()]
+    (run / "config.yaml").write_text("{}")
+    assert main(["rank", str(run), "--resamples", "0", *given]) == 0
+    assert (
+        f"no other of the {len(ranking):,} rated architectures within the budgets is better than those listed; "
+        f"{number:,} more are not ranked, since these candidates have no rating: 25 of the 39 in block 1, each with "
+        "`mb6k3` (it failed).\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_stored_ranking_says_the_same_and_one_that_does_not_is_made_anew(run, fail):
+    fail(run)
+    config, folder = load_config("digits", ["ranking.top=5", "ranking.num_resamples=0"]), RunFolder(run)
+    first, again = rank_again(config, folder), rank_again(config, folder)
+    assert first.attrs == again.attrs
+    whole = folder.certificate.read_bytes()
+    earlier = json.loads(whole)
+    for name in ("num_left_out", "unrated", "sha256"):
+        del earlier[name]
+    earlier["sha256"] = hashlib.sha256(json.dumps(earlier, sort_keys=True).encode()).hexdigest()
+    folder.certificate.write_text(json.dumps(earlier))
+    folder.agreement.touch()
+    assert rank_again(config, folder).attrs == first.attrs
+    assert folder.certificate.read_bytes() == whole
+    assert folder.agreement.exists(), "the order is the same"
 
 
 def test_inputs_change_with_the_tables(run):

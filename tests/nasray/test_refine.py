@@ -95,7 +95,7 @@ def test_what_decides_the_best_is_rated_on_all_batches(copied):
     pd.testing.assert_frame_equal(refinement.before, ranked_before)
     text = said(refinement)
     assert (
-        f"Rated {refinement.num_refined} of {len(numbers)} candidates further, up to 8 held-out batches"
+        f"Rated {refinement.num_refined} of {len(numbers)} rated candidates further, up to 8 held-out batches"
         in text
     )
     assert "The first place" in text

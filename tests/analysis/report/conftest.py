@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from analysis.agreement import agreement
-from analysis.counting import count_feasible
+from analysis.coverage import cover
 from analysis.ranking import top_architectures
 from analysis.ratings import load_ratings
 from analysis.sums import sum_columns
@@ -102,10 +102,10 @@ class RunWriter:
 
     def ranking(self, top=50):
         ranking = top_architectures(self.tables, {}, top)
-        number = str(count_feasible(self.tables).lower)
-        certificate = ranking.attrs.pop("certificate") | {"num_feasible": {"lower": number, "upper": number}}
-        write_json(self.path / "ranking.json", certificate)
-        ranking["share_better"] = (ranking["rank"] - 1) / int(number)
+        covered = cover(self.tables)
+        write_json(self.path / "ranking.json", ranking.attrs["certificate"] | covered.data())
+        ranking.attrs.clear()
+        ranking["share_better"] = (ranking["rank"] - 1) / covered.ranked.lower
         ranking["score_se"] = 0.0125
         ranking["top_probability"] = 0.5
         ranking["group"] = 1 + np.arange(len(ranking)) // 10

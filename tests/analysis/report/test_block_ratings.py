@@ -33,5 +33,7 @@ def test_failures_are_counted(new_run):
     frame.loc[0, ["rating", "rating_batches", "failure"]] = [None, None, "not finite"]
     rating_table.write(frame, path)
     built = section(load_run(run.path))
-    assert built.lead.endswith("1 more could not be rated.")
+    assert built.lead.endswith(
+        "1 more could not be rated: 1 of the 36 in block 0, 2x8:skip,skip (not finite)."
+    )
     assert len(built.parts) == 1

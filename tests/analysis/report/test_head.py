@@ -1,19 +1,7 @@
 import pytest
 
-from analysis.report.head import conclusions, facts, proof
+from analysis.report.head import conclusions, facts
 from analysis.run import load_run
-
-
-def certificate(**changes):
-    return {"proved": True, "gap": 0.0, "num_feasible": {"lower": "54", "upper": "54"}} | changes
-
-
-def test_what_is_proved_is_said():
-    assert proof(certificate(), 10).startswith("Proved: no other of the 54 architectures")
-    assert "better by 0.25 at the most" in proof(certificate(proved=False, gap=0.25), 10)
-    assert "time ran out before so many" in proof(certificate(proved=False, gap=None), 10)
-    bounds = {"lower": "10", "upper": str(2 * 10**17)}
-    assert "between 10 and 200,000,000,000,000,000 (about 2.0" in proof(certificate(num_feasible=bounds), 10)
 
 
 def test_the_facts_are_those_of_the_run(full_run):
