@@ -50,7 +50,8 @@ class Coverage:
 def cover(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None = None) -> Coverage:
     """What a ranking of these tables within these budgets speaks of.
 
-    The numbers are exact wherever `analysis.counting.count_feasible` is, in particular without budgets.
+    The numbers are exact wherever `analysis.counting.count_feasible` is, in particular without budgets; they take as
+    long as that, and as long again for each block in which candidates have no rating.
 
     Args:
         tables: The ratings of each block, as for `analysis.ranking.top_architectures`; rows without a rating have their
