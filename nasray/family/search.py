@@ -62,7 +62,7 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
     inputs = unit_inputs(config, folder)
     space = _space(config, inputs)
     _ = inputs.images  # missing files are an error here, not after the first search
-    with folder.locked(), ray_cluster(config.resources):
+    with folder.locked(), ray_cluster(config.resources, console):
         folder.claim(config, {})
         raters, num_units_run = _search_all(config, space, console)
         tracker = Tracker(config, folder)
