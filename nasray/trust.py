@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ _DIGITS = 32  # of a digest in hexadecimal; so many that no two sources can be m
 _WRITE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _PLACES = {"resources": "address", "tracking": "uri"}
 _AT_HOME = ("", "auto", "local")
+_OF_THIS_PROCESS: set[str] = set()  # which goes on with its own searches where it has no place for notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,11 @@ class _Acted:
 def remember(config: Path) -> None:
     """Note that this account started a search with the config, where it has a place for notes."""
     acted = _acted_on(config)
-    if acted is not None and acted.digest not in _remembered():
-        try:
-            _note(acted.digest)
-        except OSError:  # then it is asked
-            return
+    if acted is None or acted.digest in _remembered():
+        return
+    _OF_THIS_PROCESS.add(acted.digest)
+    with suppress(OSError):  # later commands will ask
+        _note(acted.digest)
 
 
 def check_trusted(config: Path) -> None:
@@ -118,15 +120,15 @@ def _file() -> Path:
 
 
 def _remembered() -> set[str]:
-    """All that is noted in a file that nobody else can have written."""
+    """All that this process searched with, and all noted in a file that nobody else can have written."""
     try:
         with _file().open(encoding="ascii") as file:
             found = os.fstat(file.fileno())
             if found.st_uid != os.geteuid() or found.st_mode & _WRITE_BY_OTHERS:
-                return set()
-            return set(file.read().split())
+                return _OF_THIS_PROCESS
+            return set(file.read().split()) | _OF_THIS_PROCESS
     except (OSError, ValueError):
-        return set()
+        return _OF_THIS_PROCESS
 
 
 def _note(digest: str) -> None:

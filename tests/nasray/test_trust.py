@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from nasray import trust
 from nasray.cli import main
 from nasray.config_file import load_config
 from nasray.run_folder import RunFolder
@@ -53,9 +54,9 @@ def received(folder, tiny):
         path = folder / "sent" / "tiny"
         path.mkdir(parents=True)
         RunFolder(path).claim(load_config(tiny(storage={"root": str(path.parent)}, **given)), {})
-        shutil.rmtree(
-            folder / "state" / "nasray", ignore_errors=True
-        )  # it was another account that claimed it
+        # It was another account that claimed it.
+        shutil.rmtree(folder / "state" / "nasray", ignore_errors=True)
+        trust._OF_THIS_PROCESS.clear()
         return path
 
     return receive
@@ -156,6 +157,7 @@ def test_a_run_of_this_account_is_known_wherever_it_is_moved(folder, tiny):
     run.path.mkdir(parents=True)
     run.claim(load_config(tiny(search_space={"source": "evil:space"})), {})
     shutil.move(run.path, folder / "elsewhere")
+    trust._OF_THIS_PROCESS.clear()  # as in a later command
     RunFolder(folder / "elsewhere").reopen()
     noted = folder / "state" / "nasray" / "trusted"
     assert noted.parent.stat().st_mode & 0o777 == 0o700
@@ -180,4 +182,7 @@ def test_without_a_place_for_notes_a_search_goes_on(folder, tiny, monkeypatch):
     run = RunFolder(folder / "runs" / "tiny")
     run.path.mkdir(parents=True)
     run.claim(load_config(tiny(search_space={"source": "evil:space"})), {})
-    assert run.config.is_file()
+    run.reopen()  # to export what it found
+    trust._OF_THIS_PROCESS.clear()
+    with pytest.raises(ValueError, match="RUN must be one that this account started"):
+        run.reopen()
