@@ -33,14 +33,18 @@ from rich.console import Console
 import nasray
 
 found, names, leaks, ended = set(), set(), set(), threading.Event()
-places, secret = Path(os.environ["RAY_TMPDIR"]), sys.argv[2].encode()
+places, secrets = Path(os.environ["RAY_TMPDIR"]), {sys.argv[2].encode()}
 
 def look_at_files():
     for path in places.rglob("*"):
         try:
             if path.is_file():
                 names.add(path.name)
-                leaks.update([str(path)] if secret in path.read_bytes() else [])
+                content = path.read_bytes()
+                if path.name == "token":  # and there alone
+                    secrets.update([content] if content else [])
+                elif any(secret in content for secret in secrets):
+                    leaks.add(str(path))
             if path.name.startswith("nasray-") and path.stat().st_mode & 0o077:
                 leaks.add(f"{path} is open to others")
         except OSError:  # it was removed meanwhile
@@ -53,6 +57,9 @@ def look():
             try:
                 listening = [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
                 name = process.name()
+                tokens = secrets - {sys.argv[2].encode()}  # which stands in the arguments of this very process
+                if any(token.decode() in " ".join(process.cmdline()) for token in tokens):
+                    leaks.add(f"the arguments of {name}")
             except psutil.Error:  # it ended meanwhile
                 continue
             found.update((name, c.laddr.ip) for c in listening)
