@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import ray
 from imagenet_work import ImageNetSearch
 from ray import tune
 from rich.console import Console
 from sleeper import MET, sleep
 
-from nasray.cluster import ray_cluster, start_local
+from nasray.cluster import ray_cluster
 from nasray.config import ResourcesConfig
 from nasray.live_view import LiveView
+from nasray.local_ray import local_ray
 from nasray.placement import bundle, chooser
 from nasray.schedule import DriverCallback, LatestFirst, ReadyUnits, run_trials
 from nasray.tracking import Tracker
@@ -93,8 +93,7 @@ def run_sleeping(
     resources, clock = ResourcesConfig(gpus_per_unit=1), Clock(num_first)
     sleeper = partial(sleep, seconds=seconds, reports=reports, meeting=meeting, num_processes=num_first)
     with ExitStack() as stack:
-        start_local(num_cpus=num_gpus, num_gpus=num_gpus)
-        stack.callback(ray.shutdown)
+        stack.enter_context(local_ray(num_cpus=num_gpus, num_gpus=num_gpus))
         stack.enter_context(ray_cluster(resources))
         callbacks: list[DriverCallback] = [clock]
         if told:

@@ -1,8 +1,17 @@
 """nasray: block-wise neural architecture search on Ray Tune that ranks all architectures exactly."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 __all__ = ["search"]
+
+try:
+    Path.home()
+except (
+    RuntimeError
+):  # an account that the system does not know: Ray, which asks for one, could not be imported
+    os.environ["HOME"] = "/"
 
 
 def __getattr__(name: str) -> Any:

@@ -98,11 +98,15 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
         command.set_defaults(thing=thing)
 
+    for command in (retrain, additivity, export):
+        _add_trust(command)
+
     ui = commands.add_parser("ui", help="start MLflow's UI on the runs")
     ui.add_argument("config", nargs="?", metavar="CONFIG", help="as for search")
     ui.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
     ui.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--login", action="store_true", help="let in only who has the password that is shown")
     return parser
 
 
@@ -147,6 +151,7 @@ def _add_refine(commands: Any) -> None:
         metavar="N",
         help="rate them on N held-out batches in all (default: all there are)",
     )
+    _add_trust(refine)
 
 
 def _add_latency(commands: Any) -> None:
@@ -159,6 +164,7 @@ def _add_latency(commands: Any) -> None:
     latency.add_argument(
         "--repeats", type=int, default=30, help="how often each thing is timed, at least (default: 30)"
     )
+    _add_trust(latency)
 
 
 def _add_sweep_and_baselines(commands: Any) -> None:
@@ -187,4 +193,14 @@ def _add_sweep_and_baselines(commands: Any) -> None:
     )
     baselines.add_argument(
         "overrides", nargs="*", metavar="a.b=value", help="changes to the config's section retrain.train"
+    )
+    _add_trust(baselines)
+
+
+def _add_trust(command: Any) -> None:
+    """What acts on a run's config may be given a run of somebody else."""
+    command.add_argument(
+        "--trust",
+        metavar="DIGEST",
+        help="of the code, cluster and server that a run of somebody else names, as the command tells it",
     )

@@ -1,7 +1,6 @@
 """The console command `nasray`: what each of its commands does, and what it says of mistakes."""
 
 import argparse
-import ipaddress
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +53,10 @@ def _run_at_hand(parsed: argparse.Namespace) -> Iterator[None]:
     with _opened(parsed) as parsed.run_folder:
         if parsed.command != "report":
             refuse_several(parsed.run_folder)
+        if "trust" in parsed and parsed.trust is not None:
+            from nasray.trust import trust  # noqa: PLC0415
+
+            trust(parsed.run_folder / "config.yaml", parsed.trust)
         yield
 
 
@@ -227,21 +230,11 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
 def _ui(parsed: argparse.Namespace) -> int:
     from nasray.config_file import load_config  # noqa: PLC0415
-    from nasray.mlflow_place import start_ui  # noqa: PLC0415
+    from nasray.mlflow_ui import serve_ui  # noqa: PLC0415
 
-    if not _is_loopback(parsed.host):
-        warning = f"nasray: whoever reaches {parsed.host}:{parsed.port} can read, change and delete all runs"
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(warning, style="yellow")
-    start_ui(load_config(*_config_arguments(parsed)), parsed.host, parsed.port)
-    return 0
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether what listens on this address can be reached from this machine alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # another name
-        return False
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    config = load_config(*_config_arguments(parsed))
+    return serve_ui(config, parsed.host, parsed.port, console, needs_login=parsed.login)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

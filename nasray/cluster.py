@@ -6,15 +6,19 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import ray
 from ray._private import ray_constants, services
 from ray._private.ray_logging import stdout_deduplicator
 from ray.exceptions import RayError
 from ray.tune.execution import class_cache
+from rich.console import Console
 
 from nasray.config import ResourcesConfig
+from nasray.local_ray import local_ray
+from nasray.own_cluster import ForeignClusterError, find_own_cluster
+from nasray.ray_token import account_token
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -28,13 +32,18 @@ _ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
+_ANY = (None, "", "auto")  # as Ray reads addresses
 _SECONDS_TO_ANSWER = 5.0
 _SAID_BY_US = re.compile("A worker died or was killed while executing a task")
 
 
 @contextmanager
-def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
+def ray_cluster(resources: ResourcesConfig, console: Console | None = None) -> Iterator[None]:
     """Join the cluster or start a local one, quietly, and leave it at the end; one that is joined already stays.
+
+    Args:
+        resources: Which cluster.
+        console: Where to say that one that Ray would join is not joined; None: nowhere.
 
     Raises:
         ValueError: There is no cluster at the address, or it does not let us in.
@@ -47,43 +56,76 @@ def ray_cluster(resources: ResourcesConfig) -> Iterator[None]:
         yield
         return
     on_termination = signal.getsignal(signal.SIGTERM)
-    if not _joined(resources.address):
-        start_local()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_termination)  # Ray's own would print its C++ stack
+    with _cluster(resources.address, console):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_termination)  # Ray's own would print its C++ stack
+        yield
+
+
+def _cluster(address: str | None, console: Console | None) -> AbstractContextManager[None]:
+    """The cluster to work in: that at the address, this account's own on this machine, or a new local one.
+
+    Raises:
+        ValueError: The address asks for one that is there already, and there is none of this account.
+    """
+    if address in _ANY:
+        address = os.environ.get(ray_constants.RAY_ADDRESS_ENVIRONMENT_VARIABLE) or address
+    if address == "local":
+        return local_ray()
+    if address not in _ANY:
+        return _joined(address)
+    try:
+        own = find_own_cluster()
+    except ForeignClusterError as error:
+        if address == "auto":
+            raise _refusal(address, error) from None
+        if console is not None:
+            console.print(f"{error}: a local Ray is started", soft_wrap=True)
+        return local_ray()
+    if own is not None:
+        return _joined_own(own)
+    if address == "auto":
+        raise _refusal(address, "none is known that this account started on this machine")
+    return local_ray()
+
+
+@contextmanager
+def _joined_own(address: str) -> Iterator[None]:
+    """Join a cluster that this account started, by the account's token, and leave it at the end."""
+    with account_token(), _joined(address):
+        yield
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
+    """Join the cluster at an address, and leave it at the end.
+
+    Raises:
+        ValueError: It is no running cluster's, or the cluster does not let us in.
+    """
+    if "://" in address:
+        raise ValueError(
+            f"resources.address, or RAY_ADDRESS, must be host:port of a cluster that this machine belongs to, got "
+            f"{address}, for Ray's client, in which no search can run: start it on the cluster, by `ray submit` or "
+            "`ray job submit`"
+        )
+    try:
+        _check_answers(services.canonicalize_bootstrap_address(address))
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (ValueError, ConnectionError, RuntimeError, RayError) as error:
+        raise _refusal(address, error) from None
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _joined(address: str | None) -> bool:
-    """Join the cluster at an address; False: there is none to join, and Ray would start one on this machine.
-
-    Raises:
-        ValueError: It is no running cluster's, or the cluster does not let us in.
-    """
-    if address in (None, "auto"):  # as Ray reads it
-        address = os.environ.get(ray_constants.RAY_ADDRESS_ENVIRONMENT_VARIABLE) or address
-    if address is not None and "://" in address:
-        raise ValueError(
-            f"resources.address, or RAY_ADDRESS, must be host:port of a cluster that this machine belongs to, got "
-            f"{address}, for Ray's client, in which no search can run: start it on the cluster, by `ray submit` or "
-            "`ray job submit`"
-        )
-    found = address
-    try:
-        found = services.canonicalize_bootstrap_address(address)
-        if found is None:
-            return False
-        _check_answers(found)
-        ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ValueError, ConnectionError, RuntimeError, RayError) as error:
-        raise ValueError(
-            f"resources.address, or RAY_ADDRESS, must be that of a running Ray cluster, got {address or found}: "
-            f"{' '.join(str(error).split())}; start the cluster, or set resources.address=local"
-        ) from None
-    return True
+def _refusal(address: str, reason: object) -> ValueError:
+    """The error that there is no cluster at an address, or that it does not let us in."""
+    return ValueError(
+        f"resources.address, or RAY_ADDRESS, must be that of a running Ray cluster, got {address}: "
+        f"{' '.join(str(reason).split())}; start the cluster, or set resources.address=local"
+    )
 
 
 def _check_answers(address: str) -> None:
@@ -97,22 +139,3 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_ANSWER).close()
     except (OSError, OverflowError) as error:
         raise ConnectionError(f"nothing answers at {address} ({error})") from None
-
-
-def start_local(**resources: int) -> None:
-    """Start a Ray of this machine alone, which listens on the loopback interface.
-
-    By itself it listens on all interfaces, since other machines might join it. Its one switch is an environment
-    variable that is read when Ray is imported, too early to know whether a cluster is to be joined.
-
-    Args:
-        resources: What the machine has, `num_cpus` and `num_gpus`, where Ray shall not look for itself.
-    """
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        ray.init(
-            address="local", include_dashboard=False, log_to_driver=False, logging_level="error", **resources
-        )
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before

@@ -72,7 +72,7 @@ class Execution:
         self._folder.record_environment(self._config.seed)
         self._folder.publish()
         if not self.num_units_run:
-            self._cluster.enter_context(ray_cluster(self._config.resources))
+            self._cluster.enter_context(ray_cluster(self._config.resources, self._console))
         with self._check.checked([unit.spec for unit in to_run]) as nodes:
             self.num_units_run += len(to_run)
             check_resources(

@@ -59,7 +59,7 @@ def measure_latency(
         ValueError: The folder is no run's, has no search of the method dna, or there is no such device.
     """
     folder = RunFolder(run.absolute())
-    config = folder.read_config()
+    config = folder.reopen()
     space = _space(config, folder)
     compute = config.compute if device is None else config.compute.model_copy(update={"device": device})
     with folder.locked():

@@ -1,7 +1,6 @@
-"""Where MLflow's runs are, what it may say instead of taking some, and the UI that shows them."""
+"""Where MLflow's runs are, and what it may say instead of taking some."""
 
 import os
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -95,21 +94,3 @@ def create_database(uri: str) -> None:
         MlflowClient(f"{_SQLITE}{made}").search_experiments(max_results=1)
         if not path.exists():  # else another search was faster
             made.replace(path)
-
-
-def start_ui(config: ExperimentConfig, host: str, port: int) -> None:
-    """Serve MLflow's UI on the config's runs, in place of this process.
-
-    Raises:
-        ValueError: The runs are on a server, which has a UI of its own.
-    """
-    uri = tracking_uri(config)
-    if urlsplit(uri).scheme in ("http", "https"):
-        raise ValueError(
-            f"the runs must lie in a file or a database to be shown, but they are on a server: open {shown_uri(uri)} "
-            "in a browser"
-        )
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = (
-        uri  # as an argument all of the machine's users could read its password
-    )
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)])

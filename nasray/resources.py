@@ -29,8 +29,8 @@ class ResourcesConfig(BaseModel):
         max_concurrent: Units at the same time; None: as many as the cluster's nodes hold now. A larger number makes a
             cluster that scales itself grow.
         max_failures: How often a unit whose process died is started again, from its last epoch.
-        address: A Ray cluster's address, host:port; None: the one that this machine belongs to, else a local one;
-            "local": always a local one.
+        address: A Ray cluster's address, host:port; None: that of RAY_ADDRESS, else of one that this account started on
+            this machine, else a local one; "local": always a local one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -19,6 +19,7 @@ from nasray.run_lock import FileLock, held
 from nasray.storage.mirror import Mirror
 from nasray.storage.staged import begin_launch, pull_run
 from nasray.storage.store_lock import StoreLock
+from nasray.trust import check_trusted, remember
 from search_spaces.atomic_file import write_json, write_text
 from trainables.inputs import UnitInputs
 from trainables.retrain.config import RetrainConfig
@@ -160,8 +161,10 @@ class RunFolder:
             overrides: Changes to it, as "a.b=value".
 
         Raises:
-            ValueError: The folder is not a run's, or the changes would make it another's.
+            ValueError: The folder is not a run's, or somebody else's whose config is not trusted, or the changes would
+                make it another's.
         """
+        check_trusted(self.config)
         mirror = Mirror.of(self.path)
         storage = (
             {"root": self.path.parent} if mirror is None else {"root": mirror.url, "staging": mirror.folder}
@@ -237,6 +240,7 @@ class RunFolder:
         write_text(self.origins, now.model_dump_json(indent=2) + "\n")
         write_json(self.tables, {str(path.relative_to(self.path)): rows for path, rows in tables.items()})
         write_text(self.config, dump_config(config))
+        remember(self.config)
         return [] if before is None else before.changed_modules(now)
 
     def drop_evidence(self) -> None:

@@ -10,9 +10,10 @@ from sqlalchemy.engine import Engine
 
 
 def pytest_configure(config):
-    """Give each process of tests a Ray of its own, whatever others, or the user, have started."""
+    """Give each process of tests a Ray and notes of its own, whatever others, or the user, have started."""
     config.ray_folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # short, since sockets' paths must be
     os.environ["RAY_TMPDIR"] = config.ray_folder
+    os.environ["XDG_STATE_HOME"] = config.ray_folder
     os.environ.pop("RAY_ADDRESS", None)
     os.environ["XDG_CACHE_HOME"] = str(Path(config.ray_folder) / "cache")
 

@@ -62,7 +62,7 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
     folder.check(config)
     inputs = unit_inputs(config, folder)
     space = _space(config, inputs)
-    with folder.locked(), ray_cluster(config.resources):
+    with folder.locked(), ray_cluster(config.resources, console):
         folder.claim(config, inputs, {})
         raters, results = _search_all(config, space, console)
         tracker = Tracker(config, folder)

@@ -58,12 +58,16 @@ class Mirror:
         """The mirror of a store in a staging folder, which is made if it is not there.
 
         Raises:
-            ValueError: The folder is another store's, or its disk rounds the times of files.
+            ValueError: The folder is another store's or account's, or its disk rounds the times of files.
         """
         _check_times(folder)
         if not (folder / _MARKER).is_file():
             write_json(folder / _MARKER, {"url": url, "machine": secrets.token_hex(8)})
             mirror_at.cache_clear()
+        if not _is_own(folder / _MARKER):
+            raise ValueError(
+                f"storage.staging must be a folder of this account's own, but {folder} is another's: give another one"
+            )
         mirror = mirror_at(folder)
         if mirror.url != url:
             raise ValueError(
@@ -78,8 +82,11 @@ class Mirror:
 
     @staticmethod
     def of(path: Path) -> "Mirror | None":
-        """The mirror in whose folder a path lies; None where it lies in none, and is itself the storage."""
-        folder = next((folder for folder in path.parents if (folder / _MARKER).is_file()), None)
+        """The mirror in whose folder a path lies; None where it lies in none, and is itself the storage.
+
+        What another account left above it, in a temporary folder say, makes none: results would go to its store.
+        """
+        folder = next((folder for folder in path.parents if _is_own(folder / _MARKER)), None)
         return None if folder is None else mirror_at(folder)
 
     @functools.cached_property
@@ -199,6 +206,13 @@ class Mirror:
         with lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _is_own(marker: Path) -> bool:
+    try:
+        return marker.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 @functools.cache

@@ -74,7 +74,7 @@ def sweep(
         close_interrupted(tracker, fail_interrupted(study))
         num_left = max(0, requested.sweep.num_trials - num_ended(study))
         if num_left:
-            with ray_cluster(resolved.resources):
+            with ray_cluster(resolved.resources, console):
                 check_resources([variant.spec for variant in variants], resolved.resources)
                 _run_needed(unit, tracker, console)
                 view = SweepView(requested.sweep.metrics, study, console)

@@ -41,6 +41,7 @@ def search_on_hosts(
         cluster.ray("up -y cluster.yaml")
         cluster.ray(f"submit cluster.yaml wait_for_nodes.py {len(cluster.nodes)}")
         assert f" {len(cluster.nodes)} local.cluster.node" in cluster.ray("exec cluster.yaml 'ray status'")
+        _keeps_other_accounts_out(cluster)
         _refuses_a_folder_of_one_host(cluster, line)
         _survives_a_lost_connection(cluster, line)
         _outlives_its_connection(cluster, line)
@@ -76,6 +77,13 @@ def _write_example(folder: Path) -> None:
     for name, mark in (("my_search.py", "def dilated"), ("my_search.yaml", "name: my_search")):
         (text,) = [text for text in texts if mark in text]
         (folder / name).write_text(text)
+
+
+def _keeps_other_accounts_out(cluster: HostsCluster) -> None:
+    """Neither Ray's folder nor its token is open to them, on any host."""
+    for node in cluster.nodes:
+        assert node.run("stat -c %a ~/.nasray ~/.ray/auth_token").stdout.split() == ["700", "600"]
+        assert node.run("ls ~/.nasray/ray; ls /tmp/ray").stdout.count("session_latest") == 1
 
 
 def _refuses_a_folder_of_one_host(cluster: HostsCluster, line: str) -> None:

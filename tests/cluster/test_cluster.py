@@ -40,6 +40,16 @@ def test_all_that_is_brought_to_the_nodes_is_there(path):
     assert brought >= packages | {"Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
 
 
+@pytest.mark.parametrize("path", CLUSTER_FILES, ids=lambda path: path.name)
+def test_the_first_machine_alone_says_which_cluster_a_search_joins(path):
+    """On the others the address would be another's; without it a search there would join none by itself."""
+    plain = yaml.safe_load(path.read_text())
+    export = "echo 'export RAY_ADDRESS=127.0.0.1:6379' >> ~/nasray-install/environment.sh"
+    assert export in plain["head_setup_commands"]
+    assert "RAY_ADDRESS" not in "".join(plain["setup_commands"])
+    assert any("--port=6379" in command for command in plain["head_start_ray_commands"])
+
+
 def test_the_hosts_cluster_is_the_shipped_one_with_what_a_user_changes():
     shipped = yaml.safe_load(CLUSTER_FILES[0].read_text())
     edited = yaml.safe_load(edited_cluster_file(["10.0.0.1", "10.0.0.2"]))

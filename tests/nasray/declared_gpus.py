@@ -10,7 +10,8 @@ import ray
 from ray import tune
 from ray.cluster_utils import Cluster
 
-from nasray.cluster import ray_cluster, start_local
+from nasray.cluster import ray_cluster
+from nasray.local_ray import local_ray
 from nasray.placement import bundle, check_resources, chooser, num_slots
 from nasray.resources import ResourcesConfig
 from nasray.schedule import LatestFirst, ReadyUnits, run_trials
@@ -75,12 +76,14 @@ def run(specs, resources, peers):
 
 def on_four_gpus():
     """Units with 0.4 of a GPU each, beside some with whole ones, on a node of four."""
-    start_local(num_cpus=9, num_gpus=4)
     resources = ResourcesConfig(gpus_per_unit=0.4, gpus_by_kind={"teacher": 1})
-    slots = {share: num_slots(spec("any"), ResourcesConfig(gpus_per_unit=share)) for share in (0.1, 0.4, 1)}
     shares = [spec(f"share_{number}") for number in range(12)]
     whole = [spec(f"whole_{number}", TeacherSpec) for number in range(2)]
-    return {"slots": slots, "seen": run([*whole, *shares], resources, peers=6)}
+    with local_ray(num_cpus=9, num_gpus=4):
+        slots = {
+            share: num_slots(spec("any"), ResourcesConfig(gpus_per_unit=share)) for share in (0.1, 0.4, 1)
+        }
+        return {"slots": slots, "seen": run([*whole, *shares], resources, peers=6)}
 
 
 def on_unlike_nodes():

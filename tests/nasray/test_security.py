@@ -26,28 +26,51 @@ from search_spaces.mbconv import digits
 
 # A search in a process of its own, since it starts a Ray of its own; prints where its processes listen meanwhile.
 SEARCH = """
-import json, sys, threading
+import json, os, sys, threading
+from pathlib import Path
 import psutil
+from rich.console import Console
 import nasray
 
-found, ended = set(), threading.Event()
+found, names, leaks, ended = set(), set(), set(), threading.Event()
+places, secrets = Path(os.environ["RAY_TMPDIR"]), {sys.argv[2].encode()}
+
+def look_at_files():
+    for path in places.rglob("*"):
+        try:
+            if path.is_file():
+                names.add(path.name)
+                content = path.read_bytes()
+                if path.name == "token":  # and there alone
+                    secrets.update([content] if content else [])
+                elif any(secret in content for secret in secrets):
+                    leaks.add(str(path))
+            if path.name.startswith("nasray-") and path.stat().st_mode & 0o077:
+                leaks.add(f"{path} is open to others")
+        except OSError:  # it was removed meanwhile
+            continue
 
 def look():
     while not ended.wait(0.5):
+        look_at_files()
         for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
             try:
                 listening = [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
                 name = process.name()
+                tokens = secrets - {sys.argv[2].encode()}  # which stands in the arguments of this very process
+                if any(token.decode() in " ".join(process.cmdline()) for token in tokens):
+                    leaks.add(f"the arguments of {name}")
             except psutil.Error:  # it ended meanwhile
                 continue
             found.update((name, c.laddr.ip) for c in listening)
 
 watcher = threading.Thread(target=look, daemon=True)
 watcher.start()
-result = nasray.search(sys.argv[1], ["resources.address=local"])
+result = nasray.search(sys.argv[1], console=Console())
 ended.set()
 watcher.join()
-print(json.dumps({"listeners": sorted(found), "units": result.num_units_run}))
+told = {"listeners": sorted(found), "names": sorted(names), "leaks": sorted(leaks), "units": result.num_units_run}
+print(json.dumps(told))
 """
 SECRETS = {
     "MLFLOW_TRACKING_PASSWORD": "password-Wq7xB2",
@@ -77,7 +100,7 @@ def search(config, folder, environment):
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     return subprocess.run(
-        [sys.executable, "-c", SEARCH, str(path)],
+        [sys.executable, "-c", SEARCH, str(path), SECRET.decode()],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         check=False,
@@ -88,19 +111,29 @@ def search(config, folder, environment):
 
 @pytest.fixture(scope="module")
 def searched(tiny_in, tmp_path_factory):
-    """A finished search with evidence, in an environment full of secrets; its folder, Ray's, and what it printed."""
+    """A finished search with evidence, in an environment full of secrets, where a dead cluster's address was left.
+
+    Its folder, what is left of Ray's, what it printed, and what it told at the end.
+    """
     folder = tmp_path_factory.mktemp("security")
     with tempfile.TemporaryDirectory(
         prefix="ray"
     ) as ray_folder:  # short: the names of sockets may not be long
+        leave_address(Path(ray_folder), "127.0.0.2:9")  # nothing listens at port 9
         done = search(tiny_in(folder, **SHORT), folder, SECRETS | {"RAY_TMPDIR": ray_folder})
         assert not done.returncode, done.stderr
-        yield folder, Path(ray_folder), done
+        yield folder, Path(ray_folder), done, json.loads(done.stdout.splitlines()[-1])
+
+
+def leave_address(place, address):
+    """Leave the address of a cluster where Ray looks for it."""
+    (place / "ray").mkdir(exist_ok=True)
+    (place / "ray" / "ray_current_cluster").write_text(address)
 
 
 def test_a_local_search_listens_on_this_machine_alone(searched):
-    *_, done = searched
-    listeners = json.loads(done.stdout.splitlines()[-1])["listeners"]
+    *_, told = searched
+    listeners = told["listeners"]
     assert {"gcs_server", "raylet"} <= {name for name, _ in listeners}
     assert [listener for listener in listeners if not is_loopback(listener[1])] == []
 
@@ -111,12 +144,20 @@ def is_loopback(text):
 
 
 def test_secrets_of_the_environment_are_written_nowhere(searched):
-    folder, ray_folder, done = searched
+    folder, _, done, told = searched
     assert SECRET not in (done.stdout + done.stderr).encode()
-    files = [path for place in (folder, ray_folder) for path in place.rglob("*") if path.is_file()]
-    names = {path.name for path in files}
-    assert {"environment.json", "mlflow.db", "ranking.parquet", "report.html", "raylet.out"} <= names
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    names = {path.name for path in files} | set(told["names"])
+    assert {"environment.json", "mlflow.db", "ranking.parquet", "report.html", "raylet.out", "token"} <= names
     assert [path for path in files if SECRET in path.read_bytes()] == []
+    assert told["leaks"] == []
+
+
+def test_a_dead_cluster_is_not_joined_and_nothing_is_left(searched):
+    """Ray's own folder is that in which the address was left, and has nothing else."""
+    _, ray_folder, done, _ = searched
+    assert "ray_current_cluster names is not joined, nothing answers at 127.0.0.2:9" in done.stdout
+    assert [path.name for path in ray_folder.rglob("*")] == ["ray", "ray_current_cluster"]
 
 
 def test_of_the_environment_only_what_changes_results_is_recorded(monkeypatch):
@@ -150,7 +191,7 @@ def test_no_file_of_a_run_can_run_code(searched, tmp_path, tiny_in):
     assert replaced > 10
     with pytest.raises(ValueError, match="ratings"):
         rank_run(tiny, {}, 10)
-    done = search(tiny_in(tmp_path, **SHORT), tmp_path, {})
+    done = search(tiny_in(tmp_path, **SHORT), tmp_path, {"RAY_ADDRESS": "local"})
     assert not done.returncode, done.stderr
     assert list(tiny.rglob("last.pt.damaged")), "no checkpoint was looked at"
     ranking = folder / "runs" / "tiny" / "ranking.parquet"

@@ -237,3 +237,13 @@ def test_the_mirror_of_a_path(here, tmp_path):
 
 def test_another_process_has_its_own(here):
     assert pickle.loads(pickle.dumps(here)) is here
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_another_account_left_makes_no_mirror(here, store):
+    """Else results would go to its store, and its files come here, wherever all may write above a run's folder."""
+    assert Mirror.of(here.folder / "run") is not None
+    os.chown(here.folder / ".store.json", 65534, 65534)
+    assert Mirror.of(here.folder / "run") is None
+    with pytest.raises(ValueError, match="must be a folder of this account's own"):
+        Mirror.create(here.url, here.folder)
