@@ -28,7 +28,7 @@ Several runs stand beside each other:
 0  digits  digits                54
 """
 
-from analysis.comparison import compare_runs
-from analysis.run import Run, load_run
+from nasray.analysis.runs.comparison import compare_runs
+from nasray.analysis.runs.run import Run, load_run
 
 __all__ = ["Run", "compare_runs", "load_run"]

@@ -1,7 +1,7 @@
 """What is it worth to keep the memory that tensors leave, and what does it take?
 
 Steps of cells of the Fashion-MNIST search, each measurement in a process of its own, in a thread as Tune's trials are:
-with `trainables/allocation.py`, and with glibc's own ways. Medians of interleaved rounds.
+with `trainables/core/allocation.py`, and with glibc's own ways. Medians of interleaved rounds.
 
     python benchmarks/allocation.py [--cells block_0/3x24 ...] [--steps 15] [--rounds 5] [--root runs/allocation]
 """
@@ -15,7 +15,7 @@ from planned_units import prepared
 from unit_steps import measured
 from verdicts import Verdict, tell
 
-from trainables.block_distillation.trainable import BlockSpec
+from nasray.trainables.block_wise.trainable import BlockSpec
 
 
 def main() -> None:

@@ -21,17 +21,17 @@ import numpy as np
 import pandas as pd
 from truth_space import SEEDS, TABLE, TRAINING, truth_space
 
-from analysis.ranking import ARCHITECTURE, top_architectures
-from analysis.ratings import load_ratings
-from nasray.config_file import load_config
-from nasray.plan import unit_inputs
-from nasray.run_folder import RunFolder
+from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.planning.plan import unit_inputs
+from nasray.run.folder import RunFolder
+from nasray.settings.loading import load_config
 from nasray.strategies.build import RANKING, build_strategy
 from nasray.strategies.contest import Outcome, choice, compete
 from nasray.strategies.dna_cost import dna_epochs
 from nasray.strategies.problem import Problem
 from nasray.strategies.strategy import StrategySettings
-from trainables.inputs import SearchInputs
+from nasray.trainables.inputs import SearchInputs
 
 STRATEGIES = ("random", "evolution", "tpe", "nsga2")
 TRAININGS = (10, 20, 40)

@@ -17,9 +17,9 @@ import pandas as pd
 from scipy.stats import kendalltau
 from truth_scores import small_truth
 
-from analysis.block_weights import choose_penalty, fit_weights, normalised
-from analysis.calibration import block_features, calibrate
-from analysis.ratings import load_ratings
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.analysis.trust.block_weights import choose_penalty, fit_weights, normalised
+from nasray.analysis.trust.calibration import block_features, calibrate
 
 SIZES = (15, 20, 30, 60, 120, 240)
 COLUMNS = {"rating": 1, "rating + swap_in": 2}

@@ -23,9 +23,9 @@ from ranking_truth import DNA
 from truth_scores import MEASURES, SCORES, scores, small_truth, standard_error
 from truth_space import DATA, TRAINING
 
-import analysis
 import nasray
-from analysis.agreement import agreement
+from nasray import analysis
+from nasray.analysis.trust.agreement import agreement
 
 TEACHER = "teacher"
 REGRET = "regret of 1"

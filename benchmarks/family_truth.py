@@ -14,15 +14,15 @@ from pathlib import Path
 from rich.console import Console
 from truth_scores import small_truth
 
-from analysis.ranking import ARCHITECTURE
-from nasray.config import ExperimentConfig
+from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.evidence.networks import GROUP, SAMPLE
 from nasray.family.member import Rater, member_rater, trivial_raters
 from nasray.family.table import find_all, with_scores
-from nasray.family.view import print_family
-from nasray.plan import unit_inputs
-from nasray.run_folder import RunFolder
-from search_spaces.space import SearchSpace
+from nasray.planning.plan import unit_inputs
+from nasray.run.folder import RunFolder
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.settings.experiment import ExperimentConfig
+from nasray.views.family import print_family
 
 
 def main() -> None:

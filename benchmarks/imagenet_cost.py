@@ -24,12 +24,12 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from nasray.unit_graph import Unit
-from search_spaces.cost import measure
-from trainables.block_distillation.trainable import BlockSpec, RatingSpec
-from trainables.teacher_unit import TeacherSpec
-from trainables.transforms import augmentation, fitting, normalisation
-from trainables.untrained_teacher import untrained_teacher
+from nasray.scheduling.unit import Unit
+from nasray.search_spaces.costs.cost import measure
+from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec
+from nasray.trainables.data.transforms import augmentation, fitting, normalisation
+from nasray.trainables.teacher.unit import TeacherSpec
+from nasray.trainables.teacher.untrained import untrained_teacher
 
 ASSUMED_TEACHER = 5e12  # sustained multiply-accumulates a second of a GPU: about 1,000 images of the teacher
 NUM_GPUS, NUM_WORKERS, NUM_NETWORKS = (1, 8, 64), (0, 8, 32), 200

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs, retrain_units
-from nasray.plan import plan_search, unit_inputs
-from nasray.run_folder import RunFolder
-from nasray.unit_graph import Unit
-from search_spaces import rating_table
-from search_spaces.architecture import Architecture
-from trainables.block_distillation.trainable import BlockSpec, RatingSpec
-from trainables.feature_choice import prefix_macs
-from trainables.inputs import SearchInputs
-from trainables.retrain.trainable import RetrainSpec
-from trainables.teacher_unit import TeacherSpec
-from trainables.untrained_teacher import untrained_teacher
+from nasray.planning.plan import plan_search, unit_inputs
+from nasray.run.folder import RunFolder
+from nasray.scheduling.unit import Unit
+from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.artefacts import rating_table
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.loading import load_config
+from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec
+from nasray.trainables.features.choice import prefix_macs
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.retrain.trainable import RetrainSpec
+from nasray.trainables.teacher.unit import TeacherSpec
+from nasray.trainables.teacher.untrained import untrained_teacher
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ import pandas as pd
 from scipy.stats import kendalltau
 from verdicts import Verdict, tell
 
-import analysis
 import nasray
-from nasray.cluster import ray_cluster
-from nasray.config import ResourcesConfig
-from nasray.config_file import load_config
+from nasray import analysis
+from nasray.cluster.cluster import ray_cluster
+from nasray.settings.experiment import ResourcesConfig
+from nasray.settings.loading import load_config
 
 SETTINGS = [
     "resources.address=local",

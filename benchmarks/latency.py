@@ -13,10 +13,10 @@ from typing import Any
 
 from verdicts import Verdict, tell
 
-from nasray.latency import latency_table, measure_space
-from search_spaces import mbconv
-from trainables.latency.meter import LatencySettings
-from trainables.training import ComputeConfig
+from nasray.commands.latency import latency_table, measure_space
+from nasray.search_spaces.chain import mbconv
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.latency.meter import LatencySettings
 
 INPUTS = {
     "digits": ((1, 8, 8), 10),

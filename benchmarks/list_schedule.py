@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
-from nasray.unit_graph import Unit
+from nasray.scheduling.unit import Unit
 
 
 def ideal_seconds(

@@ -11,11 +11,11 @@ from functools import partial
 from torch import nn
 from torchvision.ops import Conv2dNormActivation
 
-from search_spaces.architecture import Architecture, Candidate
-from search_spaces.block import BlockSpace, Cell
-from search_spaces.layer import Layer, Shape
-from search_spaces.operations import Operation, Residual, skip
-from search_spaces.space import SearchSpace
+from nasray.search_spaces.architecture import Architecture, Candidate
+from nasray.search_spaces.chain.block import BlockSpace, Cell
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.operations.layer import Layer, Shape
+from nasray.search_spaces.operations.shipped import Operation, Residual, skip
 
 STAGES = ((2, 64), (3, 128), (3, 256))  # layers and channels
 CHOICES = ("skip", "mb3k3_relu", "mb6k5_relu")

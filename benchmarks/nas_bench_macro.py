@@ -24,7 +24,7 @@ from macro_space import NUM_CHOSEN, architecture
 from truth_scores import print_agreement, scores
 
 import nasray
-from trainables.retrain.config import TrainConfig
+from nasray.trainables.settings.training import TrainConfig
 
 DNA: dict[str, Any] = {"method": "dna", "batch_size": 128, "lr": 0.003}
 TRAINING = TrainConfig(epochs=12, batch_size=128, optimizer="adamw", lr=0.003, weight_decay=0.05)

@@ -9,9 +9,9 @@ from typing import Any
 
 from planned_units import forget
 
-from nasray.unit_graph import Unit
-from trainables import trainable
-from trainables.units import parse_spec, run_unit
+from nasray.scheduling.unit import Unit
+from nasray.trainables.core import trainable
+from nasray.trainables.units import parse_spec, run_unit
 
 _RAY_NICENESS = 15  # that of Ray's own processes
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nasray
-from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
-from nasray.plan import RATINGS, plan_search
-from nasray.resolve import resolve
-from nasray.run_folder import RunFolder
-from nasray.unit_graph import Unit
+from nasray.planning.plan import RATINGS, plan_search
+from nasray.planning.resolve import resolve
+from nasray.run.folder import RunFolder
+from nasray.scheduling.unit import Unit
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.loading import load_config
 
 
 def prepared(name: str, root: Path, overrides: Sequence[str]) -> tuple[ExperimentConfig, list[Unit]]:

@@ -23,14 +23,14 @@ from planned_units import prepared
 from torch import Tensor
 from verdicts import Verdict, tell
 
-from trainables.block_distillation.step import parameter_groups, sample_paths
-from trainables.block_distillation.supernet import Path
-from trainables.block_distillation.trainable import BlockSpec, build_data, build_supernet
-from trainables.descent import Descent
-from trainables.losses import feature_loss
-from trainables.seeding import generator
-from trainables.teacher_unit import TeacherResult
-from trainables.trainable import save_checkpoint
+from nasray.trainables.block_wise.step import parameter_groups, sample_paths
+from nasray.trainables.block_wise.supernet import Path
+from nasray.trainables.block_wise.trainable import BlockSpec, build_data, build_supernet
+from nasray.trainables.core.losses import feature_loss
+from nasray.trainables.core.optimizer_step import Descent
+from nasray.trainables.core.seeding import generator
+from nasray.trainables.core.trainable import save_checkpoint
+from nasray.trainables.teacher.unit import TeacherResult
 
 _PARTS = ("features", "forward", "backward", "optimiser", "checkpoint")
 _TOTALS = ("in_all", "unavoidable")

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from verdicts import Verdict, tell
 
-from analysis.counting import count_better
-from analysis.ranking import top_architectures
+from nasray.analysis.counting.counting import count_better
+from nasray.analysis.exact.ranking import top_architectures
 
 ROUNDS = 5
 K = 1000
@@ -92,7 +92,7 @@ def load(folder: Path, chain: str) -> list[pd.DataFrame]:
 def dna_tables() -> list[pd.DataFrame]:
     """The candidates of DNA's full space with synthetic ratings and latencies."""
     # The processes that measure need no torch.
-    from search_spaces.mbconv import dna  # noqa: PLC0415
+    from nasray.search_spaces.chain.mbconv import dna  # noqa: PLC0415
 
     rng = np.random.default_rng(0)
     space = dna((3, 224, 224), 1000)

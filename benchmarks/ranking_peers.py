@@ -26,7 +26,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, vstack
 from verdicts import Verdict, tell
 
-from analysis.ranking import top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 
 CUTS = 10
 Tables = Sequence[pd.DataFrame]

@@ -19,10 +19,10 @@ from truth_space import DATA, TRAINING
 
 import nasray
 from nasray.evidence.plan import stitch_spec
-from nasray.plan import unit_inputs
-from nasray.run_folder import RunFolder
-from trainables.block_distillation.stitch import read_stitched
-from trainables.units import run_unit
+from nasray.planning.plan import unit_inputs
+from nasray.run.folder import RunFolder
+from nasray.trainables.block_wise.stitch import read_stitched
+from nasray.trainables.units import run_unit
 
 DNA: dict[str, Any] = {"method": "dna", "epochs": 10, "batch_size": 64, "lr": 0.01}
 LARGEST: dict[str, Any] = {"source": "largest", "train": TRAINING.model_dump(mode="json")}

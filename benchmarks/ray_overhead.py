@@ -24,8 +24,8 @@ from planned_units import prepared
 from timeline import run_units
 from verdicts import Verdict, tell
 
-from nasray.cluster import ray_cluster
-from trainables import trainable
+from nasray.cluster.cluster import ray_cluster
+from nasray.trainables.core import trainable
 
 _SHORT_RATING = ["searches.0.rating.swap_in_images=0", "searches.0.rating.calibration_images=128"]
 

@@ -19,13 +19,19 @@ import numpy as np
 import pandas as pd
 
 import nasray
-from analysis.batches import comparable
-from analysis.ranking import ARCHITECTURE, top_architectures
-from analysis.ratings import load_ratings
-from nasray.config_file import load_config
-from nasray.refine import NUM_BATCHES, rated_candidates, undecided
-from search_spaces.architecture import Candidate
-from search_spaces.rating_table import CANDIDATE, IN_CHANNELS, RATING, RATING_BATCHES, SWAP_IN
+from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.tables.batches import comparable
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.commands.refine import NUM_BATCHES, rated_candidates, undecided
+from nasray.search_spaces.architecture import Candidate
+from nasray.search_spaces.artefacts.rating_table import (
+    CANDIDATE,
+    IN_CHANNELS,
+    RATING,
+    RATING_BATCHES,
+    SWAP_IN,
+)
+from nasray.settings.loading import load_config
 
 NUM_ALL, IMAGES, CALIBRATION = 16, 480, 128
 FIRST, TOPS = (3, 4, 6, 8), (1, 10, 50)

@@ -27,17 +27,17 @@ from released_code import Pair, ReleasedDna
 from torch import Tensor, nn
 from verdicts import Verdict, tell
 
-from search_spaces.declared import SpaceConfig, build_space
-from search_spaces.space import SearchSpace
-from trainables.block_data import BlockData, CachedSource
-from trainables.block_distillation.config import BlockDistillationConfig, RatingConfig
-from trainables.block_distillation.rate import CandidateRater
-from trainables.block_distillation.step import BlockDistillation
-from trainables.block_distillation.supernet import CellSupernet, Path
-from trainables.data import DataConfig, ImageData, load_data
-from trainables.feature_cache import CachedFeatures, FeatureStore
-from trainables.feature_config import FeatureConfig
-from trainables.training import ComputeConfig
+from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.trainables.block_wise.block_data import BlockData, CachedSource
+from nasray.trainables.block_wise.rate import CandidateRater
+from nasray.trainables.block_wise.step import BlockDistillation
+from nasray.trainables.block_wise.supernet import CellSupernet, Path
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.image_data import DataConfig, ImageData, load_data
+from nasray.trainables.features.cache import CachedFeatures, FeatureStore
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.features import FeatureConfig
 
 SHAPES = ((3, 224, 224), (48, 56, 56), (80, 28, 28), (160, 14, 14), (224, 14, 14), (384, 7, 7), (640, 7, 7))
 NUM_BLOCKS, RATED_BLOCK, EPOCHS = 6, 2, 20

@@ -27,10 +27,10 @@ from imagenet_work import ImageNetSearch
 from list_schedule import bound_seconds, ideal_seconds
 from sleeping_schedule import Clock, run_sleeping
 
-from nasray.unit_graph import Unit
-from trainables.block_distillation.trainable import BlockSpec
-from trainables.retrain.trainable import RetrainSpec
-from trainables.teacher_unit import TeacherSpec
+from nasray.scheduling.unit import Unit
+from nasray.trainables.block_wise.trainable import BlockSpec
+from nasray.trainables.retrain.trainable import RetrainSpec
+from nasray.trainables.teacher.unit import TeacherSpec
 
 NUM_NETWORKS, NUM_STUDIED, NUM_REPORTS = 200, 1000, 21
 _COLUMNS = (

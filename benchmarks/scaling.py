@@ -18,10 +18,10 @@ from planned_units import prepared
 from timeline import Timeline, run_units
 from verdicts import Verdict, tell
 
-from nasray.cluster import ray_cluster
-from nasray.config import ExperimentConfig, ResourcesConfig
-from nasray.unit_graph import Unit
-from trainables.block_distillation.trainable import BlockSpec
+from nasray.cluster.cluster import ray_cluster
+from nasray.scheduling.unit import Unit
+from nasray.settings.experiment import ExperimentConfig, ResourcesConfig
+from nasray.trainables.block_wise.trainable import BlockSpec
 
 BLOCKS, EPOCHS, IMAGES = 6, 4, 1200
 _VARIANTS = {

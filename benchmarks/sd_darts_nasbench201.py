@@ -22,7 +22,7 @@ import pandas as pd
 from cifar10_images import cifar10
 
 import nasray
-from search_spaces.plain_yaml import parse_yaml
+from nasray.search_spaces.files.plain_yaml import parse_yaml
 
 STUDY = Path(__file__).parents[1] / "configs" / "sd_darts_study.yaml"
 _MORE_ARMS: dict[str, Any] = {

@@ -28,13 +28,13 @@ from no_gpu import use_no_gpu
 from torch import Tensor, nn
 from verdicts import Verdict, tell
 
-from search_spaces.cell_space import CellSpace
-from search_spaces.darts import darts_s0
-from search_spaces.nasbench201 import nasbench201
-from trainables.sd_darts.cell_supernet import MixedCellSupernet
-from trainables.sd_darts.config import SdDartsConfig
-from trainables.sd_darts.halves import Batch
-from trainables.sd_darts.step import SdDarts
+from nasray.search_spaces.cells.cell_space import CellSpace
+from nasray.search_spaces.cells.darts import darts_s0
+from nasray.search_spaces.cells.nasbench201 import nasbench201
+from nasray.trainables.sd_darts.halves import Batch
+from nasray.trainables.sd_darts.step import SdDarts
+from nasray.trainables.sd_darts.supernets.cell_supernet import MixedCellSupernet
+from nasray.trainables.settings.sd_darts import SdDartsConfig
 
 Pair = tuple[Batch, Batch]
 CONFIG = SdDartsConfig(self_distillation=None)

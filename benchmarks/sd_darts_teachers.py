@@ -16,14 +16,14 @@ from pathlib import Path
 import torch
 from verdicts import Verdict, tell
 
-from search_spaces.nasbench201 import nasbench201
-from trainables.sd_darts.cell_supernet import MixedCellSupernet
-from trainables.sd_darts.config import SdDartsConfig, SelfDistillationConfig
-from trainables.sd_darts.earlier_selves import EarlierSelves
-from trainables.sd_darts.halves import Batch
-from trainables.sd_darts.self_distillation import SelfDistillation
-from trainables.sd_darts.step import SdDarts
-from trainables.sd_darts.teachers import build_teachers
+from nasray.search_spaces.cells.nasbench201 import nasbench201
+from nasray.trainables.sd_darts.halves import Batch
+from nasray.trainables.sd_darts.step import SdDarts
+from nasray.trainables.sd_darts.supernets.cell_supernet import MixedCellSupernet
+from nasray.trainables.sd_darts.voting.earlier_selves import EarlierSelves
+from nasray.trainables.sd_darts.voting.self_distillation import SelfDistillation
+from nasray.trainables.sd_darts.voting.teachers import build_teachers
+from nasray.trainables.settings.sd_darts import SdDartsConfig, SelfDistillationConfig
 
 SHAPE, NUM_CLASSES = (3, 32, 32), 10
 ARMS = {

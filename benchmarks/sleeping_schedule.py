@@ -15,15 +15,15 @@ from ray import tune
 from rich.console import Console
 from sleeper import MET, sleep
 
-from nasray.cluster import ray_cluster
-from nasray.config import ResourcesConfig
-from nasray.live_view import LiveView
-from nasray.local_ray import local_ray
-from nasray.placement import bundle, chooser
-from nasray.schedule import DriverCallback, LatestFirst, ReadyUnits, run_trials
-from nasray.tracking import Tracker
-from nasray.trial_tracking import TrackTrials
-from nasray.unit_graph import Unit
+from nasray.cluster.cluster import ray_cluster
+from nasray.cluster.local_ray import local_ray
+from nasray.execution.live_view import LiveView
+from nasray.execution.trial_tracking import TrackTrials
+from nasray.scheduling.placement import bundle, chooser
+from nasray.scheduling.schedule import DriverCallback, LatestFirst, ReadyUnits, run_trials
+from nasray.scheduling.unit import Unit
+from nasray.settings.experiment import ResourcesConfig
+from nasray.tracking.tracker import Tracker
 
 
 class Clock(DriverCallback):

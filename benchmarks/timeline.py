@@ -11,15 +11,15 @@ from typing import Any
 from planned_units import forget
 from rich.console import Console
 
-from nasray.cluster import ray_cluster
-from nasray.cluster_check import ClusterCheck
-from nasray.config import ExperimentConfig
-from nasray.live_view import LiveView
-from nasray.run_folder import RunFolder
-from nasray.schedule import DriverCallback, run_schedule
-from nasray.tracking import Tracker
-from nasray.trial_tracking import TrackTrials
-from nasray.unit_graph import Unit
+from nasray.cluster.cluster import ray_cluster
+from nasray.cluster.cluster_check import ClusterCheck
+from nasray.execution.live_view import LiveView
+from nasray.execution.trial_tracking import TrackTrials
+from nasray.run.folder import RunFolder
+from nasray.scheduling.schedule import DriverCallback, run_schedule
+from nasray.scheduling.unit import Unit
+from nasray.settings.experiment import ExperimentConfig
+from nasray.tracking.tracker import Tracker
 
 
 class Timeline(DriverCallback):

@@ -18,12 +18,12 @@ import pandas as pd
 import torch
 from truth_space import COMPUTE, DATA, SEEDS, TABLE, TRAINING, truth_space
 
-from search_spaces.space import SearchSpace
-from trainables.accuracy import accuracy
-from trainables.data import ImageData, load_data
-from trainables.retrain.step import SupervisedTraining
-from trainables.seeding import seed_global_generators
-from trainables.training import train_epoch
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.trainables.core.seeding import seed_global_generators
+from nasray.trainables.core.training import train_epoch
+from nasray.trainables.data.image_data import ImageData, load_data
+from nasray.trainables.supervised.accuracy import accuracy
+from nasray.trainables.supervised.step import SupervisedTraining
 
 COLUMNS = ["architecture", "seed", "accuracy", "num_params", "num_macs"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from truth_space import TABLE
 
-from analysis.agreement import agreement
-from analysis.ratings import load_ratings
-from analysis.rows import architecture_rows
-from search_spaces.architecture import Architecture
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.analysis.tables.rows import architecture_rows
+from nasray.analysis.trust.agreement import agreement
+from nasray.search_spaces.architecture import Architecture
 
 SCORES = {"rating": "score", "swap_in": "swap_in_score"}
 BASELINES = ("num_macs", "num_params", "depth", "random")
@@ -46,7 +46,7 @@ def print_agreement(truth: pd.DataFrame, predictions: Iterable[tuple[str, Sequen
     """Print what each predictor of each arm is worth, means over seeds with standard errors, then the trivial ones.
 
     Args:
-        truth: A row per architecture with what `analysis.agreement.agreement` needs but for the scores.
+        truth: A row per architecture with what `nasray.analysis.trust.agreement.agreement` needs but for the scores.
         predictions: Per arm its name and, per seed, a frame of predictors with the truth's index.
     """
     print(f"{'':<38}{'tau':>14}{'equal depth':>14}{'alike MACs':>14}{'regret of 1':>16}")

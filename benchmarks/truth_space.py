@@ -10,13 +10,13 @@ from pathlib import Path
 
 from torch import nn
 
-from search_spaces.block import BlockSpace, Cell
-from search_spaces.layer import Layer, Shape
-from search_spaces.operations import OPERATIONS
-from search_spaces.space import SearchSpace
-from trainables.data import DataConfig
-from trainables.retrain.config import TrainConfig
-from trainables.training import ComputeConfig
+from nasray.search_spaces.chain.block import BlockSpace, Cell
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.operations.layer import Layer, Shape
+from nasray.search_spaces.operations.shipped import OPERATIONS
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.settings.training import TrainConfig
 
 DATA = DataConfig(source="fashion_mnist", image_size=14, num_train_images=6000, num_held_out_images=2000)
 TRAINING = TrainConfig(epochs=8, batch_size=128, lr=0.15)

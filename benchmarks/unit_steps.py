@@ -15,10 +15,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from trainables import training
-from trainables.block_distillation.step import BlockDistillation
-from trainables.block_distillation.trainable import BlockSpec, build_data, build_supernet
-from trainables.units import parse_spec
+from nasray.trainables.block_wise.step import BlockDistillation
+from nasray.trainables.block_wise.trainable import BlockSpec, build_data, build_supernet
+from nasray.trainables.core import training
+from nasray.trainables.units import parse_spec
 
 _WARM_UP = 5
 
@@ -60,7 +60,7 @@ def measured(spec_file: Path, num_steps: int, *, group: str = "", keep: bool = T
         spec_file: The unit.
         num_steps: How many steps are timed.
         group: Where the process joins a control group, if it shall.
-        keep: Whether it keeps memory that is freed, see `trainables/allocation.py`.
+        keep: Whether it keeps memory that is freed, see `trainables/core/allocation.py`.
     """
     command = [sys.executable, __file__, str(spec_file), str(num_steps), group, str(keep)]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)

@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.console import Console
 
-from nasray.config_file import load_config
 from nasray.family.search import search_family
 from nasray.generations.search import search_generations
-from nasray.search_result import SearchResult
-from nasray.stages import search_in_stages
+from nasray.pipeline.search_result import SearchResult
+from nasray.pipeline.stages import search_in_stages
+from nasray.settings.loading import load_config
 
 
 def search(

@@ -9,18 +9,18 @@ from typing import Any, Self
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from search_spaces.cell_space import CellSpace
-from search_spaces.damage import file_checksum
-from search_spaces.declared import SpaceConfig, build_space
-from search_spaces.source_digests import source_digests
-from search_spaces.space import SearchSpace
-from trainables.data import DataConfig, ImageData, load_data
-from trainables.data_identity import DataIdentity, sample_digest
-from trainables.data_summary import DataSummary, published_summary, summarize
-from trainables.feature_config import FeatureConfig, SplitName
-from trainables.teacher import TeacherConfig, is_checkpoint
-from trainables.trainable import read_done
-from trainables.training import ComputeConfig
+from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.cells.cell_space import CellSpace
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.files.damage import file_checksum
+from nasray.search_spaces.names.source_digests import source_digests
+from nasray.trainables.core.trainable import read_done
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.identity import DataIdentity, sample_digest
+from nasray.trainables.data.image_data import DataConfig, ImageData, load_data
+from nasray.trainables.data.summary import DataSummary, published_summary, summarize
+from nasray.trainables.settings.features import FeatureConfig, SplitName
+from nasray.trainables.teacher.teacher import TeacherConfig, is_checkpoint
 
 CHECKPOINT = "teacher.weights"
 """The name of the teacher's checkpoint among `UnitInputs.sources`."""

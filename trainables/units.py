@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from search_spaces.atomic_file import remove_temporaries
-from trainables.block_distillation.additivity import AdditivitySpec, run_additivity
-from trainables.block_distillation.refinement import RefinementSpec, run_refinement
-from trainables.block_distillation.seeds import SeedTableSpec, run_seed_table
-from trainables.block_distillation.stitch import StitchSpec, run_stitch
-from trainables.block_distillation.trainable import (
+from nasray.search_spaces.files.atomic_file import remove_temporaries
+from nasray.trainables.block_wise.additivity import AdditivitySpec, run_additivity
+from nasray.trainables.block_wise.refinement import RefinementSpec, run_refinement
+from nasray.trainables.block_wise.seeds import SeedTableSpec, run_seed_table
+from nasray.trainables.block_wise.stitch import StitchSpec, run_stitch
+from nasray.trainables.block_wise.trainable import (
     BlockSpec,
     RatingSpec,
     RatingTableSpec,
@@ -20,20 +20,20 @@ from trainables.block_distillation.trainable import (
     run_rating,
     run_rating_table,
 )
-from trainables.data_parallel import leading
-from trainables.device_name import device_name
-from trainables.feature_units import (
+from nasray.trainables.core.device_name import device_name
+from nasray.trainables.core.notes import NOTES, collected_notes
+from nasray.trainables.core.process_group import leading
+from nasray.trainables.core.trainable import DONE, Metrics, mark_done
+from nasray.trainables.features.units import (
     FeatureManifestSpec,
     FeatureShardSpec,
     run_feature_manifest,
     run_feature_shard,
 )
-from trainables.inputs import UnitSpec
-from trainables.notes import NOTES, collected_notes
-from trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec, run_retrain, run_retrain_found
-from trainables.sd_darts.trainable import SdDartsSpec, run_sd_darts
-from trainables.teacher_unit import TeacherSpec, run_teacher
-from trainables.trainable import DONE, Metrics, mark_done
+from nasray.trainables.inputs import UnitSpec
+from nasray.trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec, run_retrain, run_retrain_found
+from nasray.trainables.sd_darts.trainable import SdDartsSpec, run_sd_darts
+from nasray.trainables.teacher.unit import TeacherSpec, run_teacher
 
 Spec = (
     TeacherSpec

@@ -1,5 +1,5 @@
 """A run's results as one page of HTML."""
 
-from analysis.report.page import write_report
+from nasray.analysis.report.page import write_report
 
 __all__ = ["write_report"]

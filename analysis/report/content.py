@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from analysis.report.chart import Chart
+from nasray.analysis.report.drawing.chart import Chart
 
 
 @dataclass(frozen=True, slots=True)

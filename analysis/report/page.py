@@ -7,7 +7,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.report import (
+from nasray.analysis.report.content import Section
+from nasray.analysis.report.drawing.chart import swatch
+from nasray.analysis.report.sections import (
     baselines,
     block_ratings,
     cost_fronts,
@@ -20,11 +22,9 @@ from analysis.report import (
     time_spent,
     training_curves,
 )
-from analysis.report.chart import swatch
-from analysis.report.content import Section
-from analysis.report.head import conclusions, facts
-from analysis.run import Run, load_run
-from search_spaces.atomic_file import write_text
+from nasray.analysis.report.sections.head import conclusions, facts
+from nasray.analysis.runs.run import Run, load_run
+from nasray.search_spaces.files.atomic_file import write_text
 
 REPORT = "report.html"
 _HERE = Path(__file__).parent

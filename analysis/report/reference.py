@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from analysis.ranking import ARCHITECTURE, SCORE
-from analysis.run import Run
-from analysis.sums import sum_columns
-from search_spaces.extremes import extreme_rows
-from search_spaces.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS, RATING
+from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
+from nasray.analysis.runs.run import Run
+from nasray.analysis.tables.sums import sum_columns
+from nasray.search_spaces.artefacts.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS, RATING
+from nasray.search_spaces.chain.extremes import extreme_rows
 
 COSTS = {NUM_MACS: "MACs", NUM_PARAMS: "parameters"}
 

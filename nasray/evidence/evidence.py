@@ -6,23 +6,23 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import calibration
-from analysis.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
-from analysis.coverage import Coverage
-from analysis.criterion import BY_SCORE, BY_SWAP_IN, tables_by
-from analysis.ranking import ARCHITECTURE
-from analysis.ratings import load_ratings
-from nasray.config import ExperimentConfig
+from nasray.analysis.counting.coverage import Coverage
+from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.analysis.tables.criterion import BY_SCORE, BY_SWAP_IN, tables_by
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.analysis.trust import calibration
+from nasray.analysis.trust.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
 from nasray.evidence.table import ACCURACY, evidence_table
-from nasray.execution import Execution
-from nasray.run_folder import RunFolder, read_json
-from nasray.unit_graph import Unit
-from search_spaces.atomic_file import write_json, write_parquet
-from trainables.block_distillation.config import BlockDistillationConfig
-from trainables.block_distillation.stitch import StitchSpec, read_stitched
-from trainables.inputs import SearchInputs, UnitInputs
+from nasray.execution.execution import Execution
+from nasray.run.folder import RunFolder, read_json
+from nasray.scheduling.unit import Unit
+from nasray.search_spaces.files.atomic_file import write_json, write_parquet
+from nasray.settings.experiment import ExperimentConfig
+from nasray.trainables.block_wise.stitch import StitchSpec, read_stitched
+from nasray.trainables.inputs import SearchInputs, UnitInputs
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 
 # What the agreement calls the score that is ranked by.
 _PREDICTORS = {BY_SCORE: SCORE, BY_SWAP_IN: SWAP_IN_SCORE}
@@ -34,8 +34,8 @@ class Evidence:
 
     Attributes:
         networks: See `evidence_table`.
-        agreement: See `analysis.agreement.agreement`, over the best and the sampled ones; None where too few are rated.
-        calibration: See `analysis.calibration.Calibration`, over the same ones; None where they are too few.
+        agreement: See `nasray.analysis.trust.agreement.agreement`, over the best and the sampled ones; None where too few are rated.
+        calibration: See `nasray.analysis.trust.calibration.Calibration`, over the same ones; None where they are too few.
         asked: Those that were asked for by name just now.
         coverage: Of which architectures the ranking speaks, from which the best and the sampled ones are chosen; None
             where there is none.

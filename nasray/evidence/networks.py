@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.ranking import ARCHITECTURE
-from analysis.stratified_sample import sample_by_score
-from nasray.evidence.config import EvidenceConfig
+from nasray.analysis.counting.stratified_sample import sample_by_score
+from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.settings.evidence import EvidenceConfig
 
 GROUP = "group"
 TOP, SAMPLE, FOUND, CHOSEN = "top", "sample", "found", "chosen"

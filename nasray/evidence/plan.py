@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nasray.config import ExperimentConfig
-from nasray.dna_plan import cell_targets
-from nasray.evidence.config import EvidenceConfig
-from nasray.run_folder import RunFolder, retrain_unit
-from nasray.unit_graph import Unit
-from trainables.block_distillation.stitch import StitchSpec
-from trainables.block_distillation.trainable import CellTarget
-from trainables.inputs import SearchInputs, UnitInputs
-from trainables.retrain.trainable import RetrainSpec
+from nasray.planning.dna_plan import cell_targets
+from nasray.run.folder import RunFolder, retrain_unit
+from nasray.scheduling.unit import Unit
+from nasray.settings.evidence import EvidenceConfig
+from nasray.settings.experiment import ExperimentConfig
+from nasray.trainables.block_wise.stitch import StitchSpec
+from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.inputs import SearchInputs, UnitInputs
+from nasray.trainables.retrain.trainable import RetrainSpec
 
 STITCHED = "stitched"
 

@@ -7,14 +7,14 @@ import pandas as pd
 import torch
 from torch import nn
 
-from analysis.ranking import ARCHITECTURE, SCORE
-from analysis.sums import sum_columns
-from search_spaces.rating_table import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
-from search_spaces.space import SearchSpace
-from trainables.block_distillation.stitch import STITCHED_ACCURACY
-from trainables.inputs import UnitInputs
-from trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
-from trainables.retrain.zero_cost import NASWOT, SYNFLOW
+from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
+from nasray.analysis.tables.sums import sum_columns
+from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.trainables.block_wise.stitch import STITCHED_ACCURACY
+from nasray.trainables.inputs import UnitInputs
+from nasray.trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
+from nasray.trainables.retrain.zero_cost import NASWOT, SYNFLOW
 
 SWAP_IN_SCORE = "swap_in_score"
 DEPTH = "depth"

@@ -1,1 +1,1 @@
-"""The family study: several methods search one space, and one set of networks, trained for real, judges them all."""
+"""The family study: several methods search one space, judged by one set of networks trained for real."""

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
-import analysis
-from analysis.family import TRIVIAL
-from nasray.config import ExperimentConfig
-from nasray.family.config import member_settings
-from nasray.nested import nested_config
-from nasray.rank import ranked_tables
-from nasray.run_folder import RunFolder
-from nasray.sd_darts_plan import SD_DARTS
-from search_spaces.rating_table import CANDIDATE, DEPTH, NUM_MACS, NUM_PARAMS, RATING
-from search_spaces.space import SearchSpace
-from trainables.sd_darts.chain_supernet import shortfalls
-from trainables.sd_darts.trainable import Found
-from trainables.trainable import DONE, read_done
+from nasray import analysis
+from nasray.analysis.runs.rank import ranked_tables
+from nasray.analysis.studies.family import TRIVIAL
+from nasray.pipeline.nested import nested_config
+from nasray.planning.sd_darts_plan import SD_DARTS
+from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.rating_table import CANDIDATE, DEPTH, NUM_MACS, NUM_PARAMS, RATING
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.family import member_settings
+from nasray.trainables.core.trainable import DONE, read_done
+from nasray.trainables.sd_darts.supernets.chain_supernet import shortfalls
+from nasray.trainables.sd_darts.trainable import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def trivial_raters(space: SearchSpace) -> list[Rater]:
 
 
 def cpu_seconds(folder: Path) -> float:
-    """CPU time of all units that are done below a folder, see `trainables.units.run_unit`.
+    """CPU time of all units that are done below a folder, see `nasray.trainables.units.run_unit`.
 
     Features that another run left in the cache took nothing here.
     """

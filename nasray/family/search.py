@@ -7,31 +7,31 @@ from itertools import islice
 import pandas as pd
 from rich.console import Console
 
-from analysis.family import family_summary
-from analysis.ranking import ARCHITECTURE
-from nasray.cluster import ray_cluster
-from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
+from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.analysis.studies.family import family_summary
+from nasray.cluster.cluster import ray_cluster
 from nasray.evidence.networks import FOUND, GROUP, SAMPLE
 from nasray.evidence.plan import retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
-from nasray.execution import Execution
+from nasray.execution.execution import Execution
 from nasray.family.member import Rater, member_config, member_rater, trivial_raters
 from nasray.family.table import find_all, finds_table, with_scores
 from nasray.generations.search import search_generations
-from nasray.plan import unit_inputs
-from nasray.report_page import leave_report
-from nasray.resolve import check_budgets
-from nasray.run_folder import RunFolder
-from nasray.search_result import SearchResult
-from nasray.several_searches import FAMILY, FAMILY_NETWORKS
-from nasray.stages import search_in_stages
+from nasray.pipeline.search_result import SearchResult
+from nasray.pipeline.stages import search_in_stages
+from nasray.planning.plan import unit_inputs
+from nasray.planning.resolve import check_budgets
+from nasray.run.folder import RunFolder
+from nasray.run.report_page import leave_report
+from nasray.run.several_searches import FAMILY, FAMILY_NETWORKS
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.costs.uncounted import check_counted
+from nasray.search_spaces.files.atomic_file import write_parquet
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.loading import load_config
 from nasray.strategies.problem import Problem
-from nasray.tracking import Tracker
-from search_spaces.atomic_file import write_parquet
-from search_spaces.space import SearchSpace
-from search_spaces.uncounted import check_counted
-from trainables.inputs import UnitInputs
+from nasray.tracking.tracker import Tracker
+from nasray.trainables.inputs import UnitInputs
 
 
 def search_family(config: ExperimentConfig, stages: Sequence[str] | None, console: Console) -> SearchResult:

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.family import COLUMN, METHOD, NUM_UNRATED, RANDOM
-from analysis.ranking import ARCHITECTURE, top_architectures
-from analysis.sums import sum_columns
-from analysis.unrated import UNRATED
+from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.unrated import UNRATED
+from nasray.analysis.studies.family import COLUMN, METHOD, NUM_UNRATED, RANDOM
+from nasray.analysis.tables.sums import sum_columns
 from nasray.evidence.table import ACCURACIES, ACCURACY, STITCHED_ACCURACY, SWAP_IN_SCORE
 from nasray.family.member import Rater
-from search_spaces.rating_table import NUM_MACS, NUM_PARAMS, RATING
-from trainables.seeding import generator
+from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS, RATING
+from nasray.trainables.core.seeding import generator
 
 _OF_ONE_SEARCH = ["score", SWAP_IN_SCORE, STITCHED_ACCURACY]
 

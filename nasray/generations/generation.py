@@ -1,9 +1,9 @@
 """A generation as a search of its own: its config and its folder."""
 
-from nasray.config import ExperimentConfig
-from nasray.generations.config import OWN_FIELDS
-from nasray.nested import nested_config
-from trainables.teacher import TeacherConfig
+from nasray.pipeline.nested import nested_config
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.generations import OWN_FIELDS
+from nasray.trainables.teacher.teacher import TeacherConfig
 
 
 def generation_config(config: ExperimentConfig, number: int, parent: str | None = None) -> ExperimentConfig:

@@ -8,9 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from analysis.ranking import ARCHITECTURE
-from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
+from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.generations.generation import generation_config
 from nasray.generations.table import (
     best_generation,
@@ -19,18 +17,20 @@ from nasray.generations.table import (
     generations_table,
     leave_generations,
 )
-from nasray.plan import planned_inputs, unit_inputs
-from nasray.report_page import leave_report
-from nasray.resolve import check_shapes
-from nasray.run_folder import RunFolder
-from nasray.search_result import SearchResult
-from nasray.several_searches import GENERATIONS, GENERATIONS_FIGURES
-from nasray.stages import search_in_stages
-from nasray.tracking import Tracker
-from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
-from trainables.inputs import SearchInputs, UnitInputs
-from trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY
-from trainables.untrained_teacher import untrained_teacher
+from nasray.pipeline.search_result import SearchResult
+from nasray.pipeline.stages import search_in_stages
+from nasray.planning.plan import planned_inputs, unit_inputs
+from nasray.planning.resolve import check_shapes
+from nasray.run.folder import RunFolder
+from nasray.run.report_page import leave_report
+from nasray.run.several_searches import GENERATIONS, GENERATIONS_FIGURES
+from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.loading import load_config
+from nasray.tracking.tracker import Tracker
+from nasray.trainables.inputs import SearchInputs, UnitInputs
+from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY
+from nasray.trainables.teacher.untrained import untrained_teacher
 
 
 def search_generations(

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import analysis
-from analysis.coverage import NUM_LEFT_OUT
-from analysis.generations import compare_rankings
-from analysis.ranking import ARCHITECTURE, SCORE
-from nasray.config import ExperimentConfig
-from nasray.generations.config import DnaPlusConfig
-from nasray.run_folder import RunFolder, retrain_unit
-from nasray.several_searches import GENERATIONS, GENERATIONS_FIGURES
-from search_spaces.atomic_file import write_json, write_parquet
-from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
-from trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY, read_retrained
+from nasray import analysis
+from nasray.analysis.counting.coverage import NUM_LEFT_OUT
+from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
+from nasray.analysis.studies.generations import compare_rankings
+from nasray.run.folder import RunFolder, retrain_unit
+from nasray.run.several_searches import GENERATIONS, GENERATIONS_FIGURES
+from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.files.atomic_file import write_json, write_parquet
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.generations import DnaPlusConfig
+from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY, read_retrained
 
 MARGIN, COUNT = "margin", "count"
 
@@ -31,7 +31,7 @@ def generation_row(config: ExperimentConfig, folder: RunFolder, before: RunFolde
       no rating;
     - `architecture`, the best of the others, with `score`, `num_params`, `num_macs`, and the means over training
       seeds of `held_out_accuracy` and `test_accuracy`, 0 to 1;
-    - `ranking_tau`, `num_compared`, `num_shared`: see `analysis.generations.Change`, from the ranking before to this
+    - `ranking_tau`, `num_compared`, `num_shared`: see `nasray.analysis.studies.generations.Change`, from the ranking before to this
       one; NaN in the first generation.
 
     Args:

@@ -1,1 +1,1 @@
-"""Runs on an object store: mirrored into a local folder, where all work is done."""
+"""Where runs lie: folders and object stores, mirrors, locks."""

@@ -24,9 +24,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from nasray.search_spaces.files.atomic_file import write_json
 from nasray.storage.removals import removals_below
 from nasray.storage.store import Entry, Store
-from search_spaces.atomic_file import write_json
 
 _MARKER = ".store.json"  # in the staging folder: which store's it is
 _TUNE = "tune"  # Ray Tune's own files mean something to one launch on one machine alone

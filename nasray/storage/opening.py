@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nasray.run_lock import held
 from nasray.storage.mirror import Mirror
+from nasray.storage.run_lock import held
 from nasray.storage.store import Store, is_url, names_place, split_url, staging_folder
 from nasray.storage.store_lock import StoreLock
 

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from nasray.storage.mirror import Mirror, Unpushed, Wanted
-from trainables.block_distillation.refinement import RefinementSpec
-from trainables.block_distillation.trainable import BlockSpec, RatingSpec
-from trainables.feature_config import SplitName
-from trainables.feature_units import (
+from nasray.trainables.block_wise.refinement import RefinementSpec
+from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec
+from nasray.trainables.core.trainable import CHECKPOINT, CHECKPOINT_PARTS
+from nasray.trainables.features.units import (
     FeatureManifestSpec,
     FeatureShardSpec,
     feature_store,
 )
-from trainables.inputs import SearchInputs
-from trainables.teacher_unit import TeacherResult
-from trainables.trainable import CHECKPOINT, CHECKPOINT_PARTS
-from trainables.units import Spec
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.features import SplitName
+from nasray.trainables.teacher.unit import TeacherResult
+from nasray.trainables.units import Spec
 
 MANIFEST = "manifest.json"  # of features
 _BOUNDARY = "boundary_"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from search_spaces.atomic_file import replacing
+from nasray.search_spaces.files.atomic_file import replacing
 
 _CHUNK_BYTES = 32 << 20  # a request each, where the store is far
 # The options of pyarrow's filesystems, as their URLs' queries have them, but for tenant_id, client_secret and the parts

@@ -1,7 +1,7 @@
 """The lock of a run in an object store."""
 
-from nasray.claim import Claim
-from nasray.run_lock import STALE_SECONDS, refuse_unless_gone
+from nasray.storage.claim import Claim
+from nasray.storage.run_lock import STALE_SECONDS, refuse_unless_gone
 from nasray.storage.store import Store
 
 _FOLDER = ".claims"

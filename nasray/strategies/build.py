@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.strategies.evolution import Evolution
 from nasray.strategies.halving import Halving
 from nasray.strategies.listed import Listed
 from nasray.strategies.problem import Problem
 from nasray.strategies.samplers import nsga2, tpe
 from nasray.strategies.strategy import Strategy, StrategySettings
-from search_spaces.suggestion import did_you_mean
-from trainables.seeding import derive_seed
+from nasray.trainables.core.seeding import derive_seed
 
 RANKING = "ranking"
 STRATEGIES = ("random", "evolution", "tpe", "nsga2", "halving", RANKING)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from search_spaces.architecture import Architecture, Candidate
-from search_spaces.block import BlockSpace
-from search_spaces.cell_space import CellSpace
-from search_spaces.cell_type import CellEdge, CellType
-from search_spaces.genotype import CellGenotype, ChosenEdge, Genotype
-from search_spaces.space import SearchSpace
+from nasray.search_spaces.architecture import Architecture, Candidate
+from nasray.search_spaces.cells.cell_space import CellSpace
+from nasray.search_spaces.cells.cell_type import CellEdge, CellType
+from nasray.search_spaces.cells.genotype import CellGenotype, ChosenEdge, Genotype
+from nasray.search_spaces.chain.block import BlockSpace
+from nasray.search_spaces.chain.space import SearchSpace
 
 Choose = Callable[[str, tuple[str, ...]], str]
 """Takes one of a decision's options, given the decision's name and the options."""

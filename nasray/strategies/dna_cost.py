@@ -1,21 +1,21 @@
 """What a DNA search costs, in the measure of the strategies beside it: epochs of training a network.
 
 Source: ours. Counted in multiply-accumulates, since units of a search are unlike in all else; a training step counts
-as three forward passes. What is estimated for the schedule (a cell's training and rating, see `nasray.dna_plan`) is
+as three forward passes. What is estimated for the schedule (a cell's training and rating, see `nasray.planning.dna_plan`) is
 taken from there; added are the teacher's training, its features and the swap-in ratings.
 """
 
 from itertools import islice
 from statistics import fmean
 
-from nasray.config import ExperimentConfig
-from nasray.dna_plan import rating_units
-from nasray.run_folder import RunFolder
+from nasray.planning.dna_plan import rating_units
+from nasray.run.folder import RunFolder
+from nasray.search_spaces.costs.cost import measure
+from nasray.settings.experiment import ExperimentConfig
 from nasray.strategies.problem import Problem
-from search_spaces.cost import measure
-from trainables.feature_choice import prefix_macs
-from trainables.inputs import SearchInputs
-from trainables.teacher_unit import TeacherResult
+from nasray.trainables.features.choice import prefix_macs
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.teacher.unit import TeacherResult
 
 _NUM_NETWORKS = 256
 

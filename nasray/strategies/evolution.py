@@ -9,7 +9,7 @@ from collections import deque
 
 from nasray.strategies.problem import Problem
 from nasray.strategies.strategy import OneByOne, StrategySettings, Training
-from trainables.seeding import generator
+from nasray.trainables.core.seeding import generator
 
 _MOST_TRIES = 1000
 

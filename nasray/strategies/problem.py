@@ -7,15 +7,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis.chain import SEPARATOR, link
-from analysis.stratified_sample import ChainSampler
-from analysis.sums import exact_sums
+from nasray.analysis.counting.stratified_sample import ChainSampler
+from nasray.analysis.exact.chain import SEPARATOR, link
+from nasray.analysis.tables.sums import exact_sums
+from nasray.search_spaces.artefacts.rating_table import CANDIDATE, RATING
+from nasray.search_spaces.cells.cell_space import CellSpace
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.costs.cost import Cost
 from nasray.strategies.choices import Choices, choices_of
-from search_spaces.cell_space import CellSpace
-from search_spaces.cost import Cost
-from search_spaces.rating_table import CANDIDATE, RATING
-from search_spaces.space import SearchSpace
-from trainables.seeding import generator
+from nasray.trainables.core.seeding import generator
 
 _CELLS = 4096  # of the grid of costs; a finer one only has fewer draws that exceed the budgets
 _DRAWS = 256  # at a time
@@ -75,7 +75,7 @@ class Problem:
         """Architectures within the budgets, uniform and without end.
 
         Source: ours. Drawn uniformly from those whose costs, each as a share of its budget, sum up to no more than the
-        number of budgets, see `analysis.stratified_sample`; those that exceed one of the budgets are drawn again.
+        number of budgets, see `nasray.analysis.counting.stratified_sample`; those that exceed one of the budgets are drawn again.
         """
         chain = link([table.assign(**{RATING: 0.0}) for table in self.tables], self.budgets)
         limits = chain.limits[:, np.newaxis]

@@ -16,10 +16,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import Trial, TrialState
 
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.costs.uncounted import check_counted
 from nasray.strategies.problem import Problem
 from nasray.strategies.strategy import OneByOne, StrategySettings, Training
-from search_spaces.space import SearchSpace
-from search_spaces.uncounted import check_counted
 
 _MOST_TRIES = 50
 

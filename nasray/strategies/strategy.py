@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nasray.mistakes import described
+from nasray.settings.mistakes import described
 from nasray.strategies.problem import Problem
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from nasray.config import ExperimentConfig
+from nasray.settings.experiment import ExperimentConfig
 from nasray.strategies.contest import Step
 from nasray.strategies.strategy import StrategySettings
-from nasray.tracking import Tracker
+from nasray.tracking.tracker import Tracker
 
 
 class TrackStrategies:

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nasray.config import ExperimentConfig
-from nasray.evidence.config import EvidenceConfig
 from nasray.evidence.plan import retrain_specs, retrain_units
-from nasray.execution import Execution
-from nasray.run_folder import RunFolder
+from nasray.execution.execution import Execution
+from nasray.run.folder import RunFolder
+from nasray.settings.evidence import EvidenceConfig
+from nasray.settings.experiment import ExperimentConfig
 from nasray.strategies.contest import Outcome
 from nasray.strategies.strategy import Training
-from trainables.inputs import UnitInputs
-from trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY, RetrainSpec, read_retrained
-from trainables.trainable import read_done
+from nasray.trainables.core.trainable import read_done
+from nasray.trainables.inputs import UnitInputs
+from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY, RetrainSpec, read_retrained
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import pandas as pd
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
-from nasray.schedule import FAILURE
-from nasray.sweeps.config import SweepConfig
+from nasray.scheduling.schedule import FAILURE
+from nasray.search_spaces.files.atomic_file import write_parquet, write_text
+from nasray.settings.sweeps import SweepConfig
 from nasray.sweeps.unit import SweepFolder, override
-from search_spaces.atomic_file import write_parquet, write_text
 
 
 @dataclass(frozen=True, slots=True)

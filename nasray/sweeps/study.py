@@ -15,9 +15,9 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nasray.config import flatten
-from nasray.schedule import FAILURE
-from nasray.sweeps.config import Domain, SweepConfig
+from nasray.scheduling.schedule import FAILURE
+from nasray.settings.experiment import flatten
+from nasray.settings.sweeps import Domain, SweepConfig
 from nasray.sweeps.unit import SweepFolder
 
 STUDY = "sweep"

@@ -10,29 +10,29 @@ from ray.tune import TuneError
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from rich.console import Console
 
-from nasray.cluster import ray_cluster
-from nasray.cluster_check import ClusterCheck, NodeCheck
-from nasray.config_file import load_config
-from nasray.execution import Execution, SearchFailedError
-from nasray.placement import check_resources, num_slots
-from nasray.plan import plan_search, rating_tables
-from nasray.resolve import resolve
-from nasray.run_folder import RunFolder
-from nasray.schedule import (
+from nasray.cluster.cluster import ray_cluster
+from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
+from nasray.execution.execution import Execution, SearchFailedError
+from nasray.execution.waiting import TellWaiting
+from nasray.planning.plan import plan_search, rating_tables
+from nasray.planning.resolve import resolve
+from nasray.run.folder import RunFolder
+from nasray.scheduling.placement import check_resources, num_slots
+from nasray.scheduling.schedule import (
     DriverCallback,
     LatestFirst,
     run_trials,
     units_on_nodes,
 )
-from nasray.sweeps.config import SweepConfig
+from nasray.settings.loading import load_config
+from nasray.settings.sweeps import SweepConfig
 from nasray.sweeps.results import SweepResult, best_trials, trials_table, write_results
 from nasray.sweeps.study import fail_interrupted, num_ended, open_study
 from nasray.sweeps.tracking import TrackSweep, close_interrupted
 from nasray.sweeps.trials import SweepTrials
 from nasray.sweeps.unit import SweepFolder, SweptUnit
 from nasray.sweeps.view import SweepView
-from nasray.tracking import Tracker
-from nasray.waiting import TellWaiting
+from nasray.tracking.tracker import Tracker
 
 _MAX_EPOCHS = 10**6  # where ASHA's rungs end, beyond any trial
 

@@ -7,8 +7,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from nasray.schedule import FAILURE, DriverCallback
-from nasray.tracking import Tracker, own_metrics
+from nasray.scheduling.schedule import FAILURE, DriverCallback
+from nasray.tracking.tracker import Tracker, own_metrics
 
 RUN_NAME = "run"
 

@@ -8,18 +8,18 @@ from ray.tune.result import TRAINING_ITERATION
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from nasray.schedule import FAILURE
+from nasray.scheduling.schedule import FAILURE
+from nasray.search_spaces.names.suggestion import did_you_mean
+from nasray.settings.sweeps import SweepConfig
 from nasray.storage.staged import pull_results
-from nasray.sweeps.config import SweepConfig
 from nasray.sweeps.study import STUDY, distribution, num_begun, sampler, storage_of
 from nasray.sweeps.tracking import RUN_NAME
 from nasray.sweeps.unit import SweepFolder, SweptUnit, override
-from nasray.tracking import own_metrics
-from search_spaces.suggestion import did_you_mean
-from trainables.sd_darts.trainable import Found, SdDartsSpec
-from trainables.seeding import derive_seed
-from trainables.trainable import read_done
-from trainables.units import Spec
+from nasray.tracking.tracker import own_metrics
+from nasray.trainables.core.seeding import derive_seed
+from nasray.trainables.core.trainable import read_done
+from nasray.trainables.sd_darts.trainable import Found, SdDartsSpec
+from nasray.trainables.units import Spec
 
 
 class SweepTrials(OptunaSearch):

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nasray.config import ExperimentConfig
-from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs
-from nasray.plan import TEACHER, plan_search, planned_inputs, unit_inputs
-from nasray.run_folder import RunFolder
-from nasray.sweeps.config import Domain, Value
-from nasray.tracking import Training
-from nasray.unit_graph import Unit
-from search_spaces.architecture import Architecture
-from search_spaces.suggestion import did_you_mean
-from trainables.inputs import UnitInputs
-from trainables.units import Spec, parse_spec
+from nasray.planning.plan import TEACHER, plan_search, planned_inputs, unit_inputs
+from nasray.run.folder import RunFolder
+from nasray.scheduling.unit import Unit
+from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.names.suggestion import did_you_mean
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.loading import load_config
+from nasray.settings.sweeps import Domain, Value
+from nasray.tracking.tracker import Training
+from nasray.trainables.inputs import UnitInputs
+from nasray.trainables.units import Spec, parse_spec
 
 _RETRAIN = "retrain/"
 

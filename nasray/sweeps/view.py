@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
 
-from nasray.schedule import FAILURE, DriverCallback
+from nasray.scheduling.schedule import FAILURE, DriverCallback
 from nasray.sweeps.results import SweepResult, overrides_of
 
 _SHOWN = 10

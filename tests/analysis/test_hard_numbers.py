@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.counting import Count, count_better, count_feasible
-from analysis.distribution import score_distribution
-from analysis.place import place_of
-from analysis.ranking import top_architectures
-from analysis.stratified_sample import sample_by_score
+from nasray.analysis.counting.counting import Count, count_better, count_feasible
+from nasray.analysis.counting.distribution import score_distribution
+from nasray.analysis.counting.place import place_of
+from nasray.analysis.counting.stratified_sample import sample_by_score
+from nasray.analysis.exact.ranking import top_architectures
 
 COSTS = ("num_params", "latency_ms")
 NAMES = ("1x8:a", "1x8:a.", "1x8:ab", "1x8:b")

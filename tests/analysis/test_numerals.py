@@ -1,6 +1,6 @@
 import math
 
-from analysis.numerals import count, decimal, duration, power_of_ten, quantity, with_error
+from nasray.analysis.numerals import count, decimal, duration, power_of_ten, quantity, with_error
 
 
 def test_quantities_have_three_digits():

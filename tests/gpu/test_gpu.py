@@ -10,20 +10,20 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from trainables.block_distillation.config import BlockDistillationConfig, RatingConfig
-from trainables.block_distillation.trainable import BlockSpec, CellTarget
-from trainables.data import DataConfig
-from trainables.feature_config import FeatureConfig
-from trainables.inputs import SearchInputs
-from trainables.retrain.config import TrainConfig
-from trainables.teacher import TeacherConfig
-from trainables.teacher_unit import TeacherSpec
-from trainables.training import ComputeConfig
-from trainables.units import run_unit
+from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.features import FeatureConfig
+from nasray.trainables.settings.training import TrainConfig
+from nasray.trainables.teacher.teacher import TeacherConfig
+from nasray.trainables.teacher.unit import TeacherSpec
+from nasray.trainables.units import run_unit
 
 _UNIT = """
 import json, sys
-from trainables.units import parse_spec, run_unit
+from nasray.trainables.units import parse_spec, run_unit
 
 for _ in run_unit(parse_spec(json.loads(sys.argv[1]))):
     pass

@@ -5,8 +5,8 @@ import pytest
 import ray
 
 from nasray.experiment import search
-from search_spaces import rating_table
-from search_spaces.atomic_file import write_json
+from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.files.atomic_file import write_json
 
 TINY_SPACE = {
     "source": "declared",

@@ -10,21 +10,21 @@ import ray
 from ray import tune
 from ray.cluster_utils import Cluster
 
-from nasray.cluster import ray_cluster
-from nasray.local_ray import local_ray
-from nasray.placement import bundle, check_resources, chooser, num_slots
-from nasray.resources import ResourcesConfig
-from nasray.schedule import LatestFirst, ReadyUnits, run_trials
-from nasray.unit_graph import Unit
-from search_spaces.declared import SpaceConfig
-from trainables.data import DataConfig
-from trainables.feature_config import FeatureConfig
-from trainables.feature_units import FeatureManifestSpec
-from trainables.inputs import SearchInputs
-from trainables.retrain.config import TrainConfig
-from trainables.teacher import TeacherConfig
-from trainables.teacher_unit import TeacherSpec
-from trainables.training import ComputeConfig
+from nasray.cluster.cluster import ray_cluster
+from nasray.cluster.local_ray import local_ray
+from nasray.scheduling.placement import bundle, check_resources, chooser, num_slots
+from nasray.scheduling.schedule import LatestFirst, ReadyUnits, run_trials
+from nasray.scheduling.unit import Unit
+from nasray.search_spaces.build import SpaceConfig
+from nasray.settings.resources import ResourcesConfig
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.features.units import FeatureManifestSpec
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.features import FeatureConfig
+from nasray.trainables.settings.training import TrainConfig
+from nasray.trainables.teacher.teacher import TeacherConfig
+from nasray.trainables.teacher.unit import TeacherSpec
 
 FOLDER = Path(sys.argv[2])
 INPUTS = SearchInputs(

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from nasray.additivity import measure_additivity
+from nasray.commands.additivity import measure_additivity
 from nasray.experiment import search
-from nasray.run_folder import RunFolder
+from nasray.run.folder import RunFolder
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 

@@ -17,10 +17,10 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nasray.cli import main
-from nasray.config_file import dump_config, load_config, shipped_configs
-from search_spaces import rating_table
-from search_spaces.mbconv import digits
+from nasray.cli.entry import main
+from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.chain.mbconv import digits
+from nasray.settings.loading import dump_config, load_config, shipped_configs
 
 pytestmark = pytest.mark.timeout(600)
 

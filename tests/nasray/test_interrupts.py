@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from nasray.backlog import Backlog
 from nasray.interrupts import ended_by_sigterm, interrupts_delayed
+from nasray.tracking.backlog import Backlog
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
-import analysis
+from nasray import analysis
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -57,7 +57,7 @@ def searched(tiny_in, tmp_path_factory):
 
     def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "nasray.cli", *arguments],
+            [sys.executable, "-m", "nasray.cli.entry", *arguments],
             cwd=place,
             env=environment | {"RAY_ADDRESS": "local", "COLUMNS": "120"},
             capture_output=True,

@@ -4,17 +4,17 @@ import time
 import psutil
 import pytest
 
-from nasray.cluster_check import ClusterCheck
-from nasray.config_file import load_config
-from nasray.placement import bundle
-from nasray.plan import plan_search
-from nasray.resolve import resolve
-from nasray.resources import ResourcesConfig
-from nasray.run_folder import RunFolder
-from nasray.schedule import run_schedule
-from nasray.unit_graph import Unit
-from trainables.teacher_unit import TeacherSpec
-from trainables.units import run_unit
+from nasray.cluster.cluster_check import ClusterCheck
+from nasray.planning.plan import plan_search
+from nasray.planning.resolve import resolve
+from nasray.run.folder import RunFolder
+from nasray.scheduling.placement import bundle
+from nasray.scheduling.schedule import run_schedule
+from nasray.scheduling.unit import Unit
+from nasray.settings.loading import load_config
+from nasray.settings.resources import ResourcesConfig
+from nasray.trainables.teacher.unit import TeacherSpec
+from nasray.trainables.units import run_unit
 
 TEACHER = {
     "source": "largest",

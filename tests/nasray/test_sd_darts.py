@@ -9,14 +9,14 @@ import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from analysis.ratings import load_ratings
-from nasray.config_file import load_config
-from nasray.execution import SearchFailedError
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.execution.execution import SearchFailedError
 from nasray.experiment import search
-from nasray.run_folder import RunFolder
-from nasray.summary import print_dry_run, print_result
-from nasray.tracking import tracking_uri
-from search_spaces.genotype import Genotype
+from nasray.run.folder import RunFolder
+from nasray.search_spaces.cells.genotype import Genotype
+from nasray.settings.loading import load_config
+from nasray.tracking.tracker import tracking_uri
+from nasray.views.summary import print_dry_run, print_result
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 

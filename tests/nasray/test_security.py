@@ -19,10 +19,10 @@ import pytest
 import torch
 import yaml
 
-from nasray.config_file import load_config
-from nasray.environment import describe_environment
-from nasray.rank import rank_run
-from search_spaces.mbconv import digits
+from nasray.analysis.runs.rank import rank_run
+from nasray.run.environment import describe_environment
+from nasray.search_spaces.chain.mbconv import digits
+from nasray.settings.loading import load_config
 
 # A search in a process of its own, since it starts a Ray of its own; prints where its processes listen meanwhile.
 SEARCH = """

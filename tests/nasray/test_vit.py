@@ -24,7 +24,7 @@ SPACE = {
 
 def teacher(*layers):
     return {
-        "source": "trainables.small_vit:small_vit",
+        "source": "nasray.trainables.teacher.small_vit:small_vit",
         "cuts": [f"encoder.layers.encoder_layer_{layer}" for layer in layers],
         "train": {"epochs": 2, "batch_size": 64, "optimizer": "adamw", "lr": 0.002},
     }

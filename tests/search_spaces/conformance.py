@@ -7,10 +7,10 @@ import pytest
 import torch
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from search_spaces import rating_table
-from search_spaces.architecture import Architecture, Candidate
-from search_spaces.cost import Cost, measure
-from search_spaces.space import SearchSpace
+from nasray.search_spaces.architecture import Architecture, Candidate
+from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.costs.cost import Cost, measure
 
 _ENUMERABLE = 2_000
 

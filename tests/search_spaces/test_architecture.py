@@ -1,6 +1,6 @@
 import pytest
 
-from search_spaces.architecture import Architecture, Candidate
+from nasray.search_spaces.architecture import Architecture, Candidate
 
 
 def test_a_candidate_reads_back_from_its_text():

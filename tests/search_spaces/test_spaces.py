@@ -1,7 +1,7 @@
 import pytest
 from conformance import PROMISES
 
-from search_spaces.declared import SHIPPED_SPACES, SpaceConfig, build_space
+from nasray.search_spaces.build import SHIPPED_SPACES, SpaceConfig, build_space
 
 IMAGES = {
     "dna": ((3, 224, 224), 1000),
@@ -14,7 +14,7 @@ IMAGES = {
 DECLARED = {
     "source": "declared",
     "head_width": 20,
-    "operations": {"own_skip": "search_spaces.operations:skip"},
+    "operations": {"own_skip": "nasray.search_spaces.operations.shipped:skip"},
     "blocks": [
         {"stride": 1, "operations": ["conv3", "sep3"], "cells": [{"depth": 1, "width": 6}]},
         {

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from search_spaces.mbconv import digits
-from trainables.cutting import cut
+from nasray.search_spaces.chain.mbconv import digits
+from nasray.trainables.cutting.cutting import cut
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from search_spaces.mbconv import digits
-from search_spaces.scaling import ScalingConfig
-from trainables.cutting import cut, resolve_cuts
-from trainables.teacher import TeacherConfig, build_teacher, fingerprint
+from nasray.search_spaces.chain.mbconv import digits
+from nasray.search_spaces.chain.scaling import ScalingConfig
+from nasray.trainables.cutting.cutting import cut, resolve_cuts
+from nasray.trainables.teacher.teacher import TeacherConfig, build_teacher, fingerprint
 
 DIGITS = digits((1, 8, 8), 10)
 ARCHITECTURE = "2x16:mb3k3,mb3k3/2x24:mb3k5,mb3k3/2x40:mb6k3,mb3k5"

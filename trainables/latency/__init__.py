@@ -1,1 +1,1 @@
-"""How long networks of a space take on a device."""
+"""The latency of candidates on this machine, measured step by step."""

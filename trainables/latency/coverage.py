@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from search_spaces.architecture import Architecture, Candidate
-from search_spaces.block import Cell
-from search_spaces.space import SearchSpace
-from trainables.latency.steps import Step, all_steps, architecture_steps, candidate_steps
+from nasray.search_spaces.architecture import Architecture, Candidate
+from nasray.search_spaces.chain.block import Cell
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.trainables.latency.steps import Step, all_steps, architecture_steps, candidate_steps
 
 _TRIES = 50  # draws per network that is wanted, before a small space is taken to hold no more
 

@@ -17,15 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from search_spaces.architecture import Architecture
-from search_spaces.network import Network
-from search_spaces.space import SearchSpace
-from trainables.batch_norm import calibrate
-from trainables.latency.coverage import covering_networks, varied_networks
-from trainables.latency.steps import Step, architecture_steps, block_steps, build_step
-from trainables.latency.stopwatch import Stopwatch, stopwatch_for, time_stages
-from trainables.seeding import generator, seed_global_generators
-from trainables.training import ComputeConfig
+from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.chain.network import Network
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.trainables.core.batch_norm import calibrate
+from nasray.trainables.core.seeding import generator, seed_global_generators
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.latency.coverage import covering_networks, varied_networks
+from nasray.trainables.latency.steps import Step, architecture_steps, block_steps, build_step
+from nasray.trainables.latency.stopwatch import Stopwatch, stopwatch_for, time_stages
 
 # What else a machine does only adds to a time: the lower decile is near to what the device does when it is left alone.
 QUANTILE = 0.1

@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
-from search_spaces.architecture import Architecture, Candidate
-from search_spaces.space import SearchSpace
+from nasray.search_spaces.architecture import Architecture, Candidate
+from nasray.search_spaces.chain.space import SearchSpace
 
 
 class Step(NamedTuple):

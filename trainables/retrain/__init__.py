@@ -1,1 +1,1 @@
-"""Training a classifier for real, from its labels."""
+"""Training of found architectures, from scratch or from their blocks, with or without the teacher."""

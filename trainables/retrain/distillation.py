@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search_spaces.network import Network
-from trainables.adapters import MapShape, exit_adapter
-from trainables.cutting import CutTeacher
-from trainables.losses import feature_loss, logit_loss
-from trainables.retrain.config import DistillationConfig
-from trainables.retrain.guide import Taught
+from nasray.search_spaces.chain.network import Network
+from nasray.trainables.core.losses import feature_loss, logit_loss
+from nasray.trainables.cutting.adapters import MapShape, exit_adapter
+from nasray.trainables.cutting.cutting import CutTeacher
+from nasray.trainables.settings.training import DistillationConfig
+from nasray.trainables.supervised.guide import Taught
 
 TeacherOfEpoch = Callable[[int], CutTeacher]
 """Gives the teacher of the student's epoch, from 0, on the student's device."""

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from search_spaces.architecture import Architecture
-from search_spaces.network import Network
-from search_spaces.space import SearchSpace
-from trainables.block_distillation.trainable import CellTarget
-from trainables.trainable import check_unchanged
+from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.chain.network import Network
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.core.trainable import check_unchanged
 
 
 def inherit(

@@ -1,11 +1,11 @@
 """The teacher of a retraining: the trained one of the search, or what it was after each of its epochs."""
 
-from search_spaces.architecture import Architecture
-from trainables.cutting import CutTeacher
-from trainables.inputs import SearchInputs
-from trainables.retrain.config import DistillationConfig
-from trainables.retrain.distillation import Distillation, TeacherOfEpoch, build_adapters, teacher_epoch
-from trainables.teacher_unit import TeacherResult
+from nasray.search_spaces.architecture import Architecture
+from nasray.trainables.cutting.cutting import CutTeacher
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.retrain.distillation import Distillation, TeacherOfEpoch, build_adapters, teacher_epoch
+from nasray.trainables.settings.training import DistillationConfig
+from nasray.trainables.teacher.unit import TeacherResult
 
 
 def build_distillation(

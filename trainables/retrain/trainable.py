@@ -8,22 +8,22 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import nn
 
-from search_spaces.architecture import Architecture
-from search_spaces.atomic_file import write_json
-from search_spaces.network import Network
-from trainables.accuracy import accuracy
-from trainables.block_distillation.trainable import CellTarget
-from trainables.inputs import SearchInputs, UnitInputs, UnitSpec
-from trainables.notes import LOGGER
-from trainables.retrain.config import RetrainConfig, TrainConfig
-from trainables.retrain.inheritance import inherit
-from trainables.retrain.step import SupervisedTraining
-from trainables.retrain.teaching import build_distillation
-from trainables.retrain.zero_cost import NUM_IMAGES, zero_cost_proxies
-from trainables.sd_darts.trainable import Found, SdDartsSpec
-from trainables.seeding import generator, seed_global_generators
-from trainables.trainable import Metrics, train
-from trainables.weights import save_weights
+from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.chain.network import Network
+from nasray.search_spaces.files.atomic_file import write_json
+from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.seeding import generator, seed_global_generators
+from nasray.trainables.core.trainable import Metrics, train
+from nasray.trainables.core.weights import save_weights
+from nasray.trainables.inputs import SearchInputs, UnitInputs, UnitSpec
+from nasray.trainables.retrain.inheritance import inherit
+from nasray.trainables.retrain.teaching import build_distillation
+from nasray.trainables.retrain.zero_cost import NUM_IMAGES, zero_cost_proxies
+from nasray.trainables.sd_darts.trainable import Found, SdDartsSpec
+from nasray.trainables.settings.training import RetrainConfig, TrainConfig
+from nasray.trainables.supervised.accuracy import accuracy
+from nasray.trainables.supervised.step import SupervisedTraining
 
 NETWORK = "network.safetensors"
 RETRAINED = "retrained.json"

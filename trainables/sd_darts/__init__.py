@@ -1,1 +1,1 @@
-"""SD-DARTS: differentiable search whose supernet learns from its own earlier self."""
+"""SD-DARTS: a supernet trained with its architecture parameters, taught by its own earlier selves."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
-from trainables.sd_darts.preserved import preserved
+from nasray.trainables.sd_darts.sharpness.preserved import preserved
 
 Loss = Callable[[], Tensor]
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data import ImageData
-from trainables.loading import loaded
-from trainables.seeding import generator
-from trainables.training import ComputeConfig
+from nasray.trainables.core.loading import loaded
+from nasray.trainables.core.seeding import generator
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.image_data import ImageData
 
 
 class Batch(NamedTuple):

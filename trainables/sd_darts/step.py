@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.sd_darts import architect, votes
-from trainables.sd_darts.config import SdDartsConfig
-from trainables.sd_darts.early_stopping import stop_epoch
-from trainables.sd_darts.halves import Batch, Halves
-from trainables.sd_darts.measurement import EIGENVALUE, Measurement
-from trainables.sd_darts.self_distillation import SelfDistillation
-from trainables.sd_darts.supernet import Supernet, mean_entropy
+from nasray.trainables.sd_darts import architect
+from nasray.trainables.sd_darts.early_stopping import stop_epoch
+from nasray.trainables.sd_darts.halves import Batch, Halves
+from nasray.trainables.sd_darts.sharpness.measurement import EIGENVALUE, Measurement
+from nasray.trainables.sd_darts.supernets.supernet import Supernet, mean_entropy
+from nasray.trainables.sd_darts.voting import votes
+from nasray.trainables.sd_darts.voting.self_distillation import SelfDistillation
+from nasray.trainables.settings.sd_darts import SdDartsConfig
 
 Pair = tuple[Batch, Batch]
 Values = dict[str, Tensor]

@@ -6,21 +6,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from search_spaces.atomic_file import write_json
-from search_spaces.cell_space import CellSpace
-from search_spaces.space import SearchSpace
-from trainables.inputs import UnitInputs, UnitSpec
-from trainables.sd_darts.cell_supernet import MixedCellSupernet
-from trainables.sd_darts.chain_supernet import ChainSupernet
-from trainables.sd_darts.config import SdDartsConfig
-from trainables.sd_darts.halves import Halves
-from trainables.sd_darts.measurement import Measurement
-from trainables.sd_darts.self_distillation import SelfDistillation
-from trainables.sd_darts.step import SdDarts
-from trainables.sd_darts.supernet import Supernet
-from trainables.sd_darts.teachers import build_teachers
-from trainables.seeding import seed_global_generators
-from trainables.trainable import CHECKPOINT_PARTS, Metrics, train
+from nasray.search_spaces.cells.cell_space import CellSpace
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.files.atomic_file import write_json
+from nasray.trainables.core.seeding import seed_global_generators
+from nasray.trainables.core.trainable import CHECKPOINT_PARTS, Metrics, train
+from nasray.trainables.inputs import UnitInputs, UnitSpec
+from nasray.trainables.sd_darts.halves import Halves
+from nasray.trainables.sd_darts.sharpness.measurement import Measurement
+from nasray.trainables.sd_darts.step import SdDarts
+from nasray.trainables.sd_darts.supernets.cell_supernet import MixedCellSupernet
+from nasray.trainables.sd_darts.supernets.chain_supernet import ChainSupernet
+from nasray.trainables.sd_darts.supernets.supernet import Supernet
+from nasray.trainables.sd_darts.voting.self_distillation import SelfDistillation
+from nasray.trainables.sd_darts.voting.teachers import build_teachers
+from nasray.trainables.settings.sd_darts import SdDartsConfig
 
 FOUND = "found.json"
 # What is drawn at random does not depend on the unit's name, so that arms of a study with one seed start alike.

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.agreement import agreement
-from analysis.coverage import cover
-from analysis.ranking import top_architectures
-from analysis.ratings import load_ratings
-from analysis.sums import sum_columns
-from search_spaces import rating_table
-from search_spaces.atomic_file import write_json
+from nasray.analysis.counting.coverage import cover
+from nasray.analysis.exact.ranking import top_architectures
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.analysis.tables.sums import sum_columns
+from nasray.analysis.trust.agreement import agreement
+from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.files.atomic_file import write_json
 
 OPERATIONS = ("skip", "mb3k3", "mb6k5")
 CELLS = (("2x8", "3x8"), ("2x16", "2x24"))

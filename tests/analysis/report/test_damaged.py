@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from analysis.calibration import calibrate
-from nasray.cli import main
-from search_spaces.rating_table import CANDIDATE, CELL, IN_CHANNELS
+from nasray.analysis.trust.calibration import calibrate
+from nasray.cli.entry import main
+from nasray.search_spaces.artefacts.rating_table import CANDIDATE, CELL, IN_CHANNELS
 
 # Which shapes are refused is tested where files are read: here, that the commands say so, of one of them.
 COMMANDS = [

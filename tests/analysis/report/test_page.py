@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from analysis.report import write_report
+from nasray.analysis.report import write_report
 
 VOID = {"meta", "wbr", "br"}
 

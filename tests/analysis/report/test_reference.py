@@ -1,8 +1,8 @@
 import pytest
 
-from analysis.ranking import top_architectures
-from analysis.report.reference import extremes, found, trained
-from analysis.run import load_run
+from nasray.analysis.exact.ranking import top_architectures
+from nasray.analysis.report.reference import extremes, found, trained
+from nasray.analysis.runs.run import load_run
 
 
 def test_the_extremes_cost_most_and_least(full_run):

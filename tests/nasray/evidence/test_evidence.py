@@ -6,13 +6,13 @@ import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from nasray.config_file import load_config
-from nasray.evidence.retrain import retrain
-from nasray.evidence.view import print_evidence
+from nasray.commands.retrain import retrain
 from nasray.experiment import search
-from nasray.run_folder import RunFolder, retrain_unit
-from nasray.tracking import tracking_uri
-from trainables.trainable import read_done
+from nasray.run.folder import RunFolder, retrain_unit
+from nasray.settings.loading import load_config
+from nasray.tracking.tracker import tracking_uri
+from nasray.trainables.core.trainable import read_done
+from nasray.views.evidence import print_evidence
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
 

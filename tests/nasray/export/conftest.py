@@ -2,11 +2,11 @@ from functools import cache
 
 import pytest
 
-from nasray.config_file import dump_config, load_config
 from nasray.evidence.plan import retrain_specs
-from nasray.plan import unit_inputs
-from nasray.run_folder import RunFolder
-from trainables.units import run_unit
+from nasray.planning.plan import unit_inputs
+from nasray.run.folder import RunFolder
+from nasray.settings.loading import dump_config, load_config
+from nasray.trainables.units import run_unit
 
 CHAIN = {
     "source": "declared",

@@ -7,15 +7,15 @@ import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-import analysis
-from analysis.ranking import top_architectures
-from nasray.cli import main
-from nasray.config_file import load_config
+from nasray import analysis
+from nasray.analysis.exact.ranking import top_architectures
+from nasray.cli.entry import main
 from nasray.experiment import search
 from nasray.family.member import trivial_raters
-from nasray.plan import unit_inputs
-from nasray.run_folder import RunFolder
-from nasray.summary import print_dry_run, print_result
+from nasray.planning.plan import unit_inputs
+from nasray.run.folder import RunFolder
+from nasray.settings.loading import load_config
+from nasray.views.summary import print_dry_run, print_result
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 import pytest
 
-from nasray.config_file import load_config
 from nasray.generations.generation import generation_config
-from nasray.generations.view import describe_next
-from nasray.run_folder import RunFolder
+from nasray.run.folder import RunFolder
+from nasray.settings.loading import load_config
+from nasray.views.generations import describe_next
 
 PARENT = "1x12:mb3k3/2x16:sep3,mb3k3"
 

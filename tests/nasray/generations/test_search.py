@@ -14,10 +14,10 @@ import yaml
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-import analysis
-from nasray.cli import main
+from nasray import analysis
+from nasray.cli.entry import main
 from nasray.experiment import search
-from nasray.summary import print_dry_run, print_result
+from nasray.views.summary import print_dry_run, print_result
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(900)]
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from nasray.config_file import load_config
 from nasray.generations.table import best_generation, ended_by, generations_table
+from nasray.settings.loading import load_config
 
 
 def table(*accuracies):

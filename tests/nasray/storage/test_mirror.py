@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from nasray.search_spaces.files.damage import set_aside
 from nasray.storage.mirror import Mirror
 from nasray.storage.store import Store
-from search_spaces.damage import set_aside
 
 
 @pytest.fixture

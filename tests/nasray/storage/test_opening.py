@@ -1,6 +1,6 @@
 import pytest
 
-from nasray.storage.config import StorageConfig
+from nasray.settings.storage import StorageConfig
 from nasray.storage.mirror import Mirror
 from nasray.storage.opening import EXPORTS, REPORT, opened_to_read, opened_to_work
 from nasray.storage.staged import begin_launch

@@ -2,9 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from nasray import run_lock
-from nasray.claim import Claim
-from nasray.storage import store_lock
+from nasray.storage import run_lock, store_lock
+from nasray.storage.claim import Claim
 from nasray.storage.store import Store
 from nasray.storage.store_lock import StoreLock
 

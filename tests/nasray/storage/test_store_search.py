@@ -13,12 +13,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from nasray.cli import main
-from nasray.config_file import load_config
+from nasray.cli.entry import main
 from nasray.experiment import search
-from nasray.plan import plan_search
-from nasray.resolve import resolve
-from nasray.run_folder import RunFolder
+from nasray.planning.plan import plan_search
+from nasray.planning.resolve import resolve
+from nasray.run.folder import RunFolder
+from nasray.settings.loading import load_config
 from nasray.storage.mirror import Mirror
 from nasray.storage.staged import staged
 from nasray.storage.store import Store
@@ -203,7 +203,7 @@ def command(tiny, s3_url, tmp_path):
     """A search in S3, as a process of its own."""
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny(storage={"root": s3_url})))
     config = [str(tmp_path / "tiny.yaml"), "resources.address=local"]
-    return [sys.executable, "-m", "nasray.cli", "search", *config]
+    return [sys.executable, "-m", "nasray.cli.entry", "search", *config]
 
 
 def test_an_s3_gives_the_ranking_of_a_folder(command, s3_url, ranking):

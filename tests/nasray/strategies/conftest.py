@@ -1,8 +1,8 @@
 import pytest
 
+from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.build import SpaceConfig, build_space
 from nasray.strategies.problem import Problem
-from search_spaces.declared import SpaceConfig, build_space
-from search_spaces.rating_table import NUM_MACS, NUM_PARAMS
 
 # Two cells of unlike operations in the first block, of unlike widths in the second.
 SPACE = {

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from nasray.search_spaces.build import SpaceConfig, build_space
 from nasray.strategies.choices import choices_of
-from search_spaces.declared import SpaceConfig, build_space
 
 
 @pytest.fixture(params=["chain", "nasbench201", "darts_s1"])

@@ -4,9 +4,9 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 
-from nasray.config_file import load_config
-from nasray.schedule import FAILURE
-from nasray.sweeps.config import SweepConfig
+from nasray.scheduling.schedule import FAILURE
+from nasray.settings.loading import load_config
+from nasray.settings.sweeps import SweepConfig
 from nasray.sweeps.results import best_trials, overrides_of, trials_table, write_results
 from nasray.sweeps.study import distribution
 from nasray.sweeps.unit import SweepFolder

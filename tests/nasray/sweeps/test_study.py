@@ -5,8 +5,8 @@ from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from nasray.schedule import FAILURE
-from nasray.sweeps.config import Domain, SweepConfig
+from nasray.scheduling.schedule import FAILURE
+from nasray.settings.sweeps import Domain, SweepConfig
 from nasray.sweeps.study import distribution, fail_interrupted, num_ended, open_study, sampler
 from nasray.sweeps.unit import SweepFolder
 

@@ -7,12 +7,12 @@ import yaml
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from nasray.cli import main
-from nasray.config_file import load_config
-from nasray.execution import SearchFailedError
+from nasray.cli.entry import main
+from nasray.execution.execution import SearchFailedError
+from nasray.settings.loading import load_config
 from nasray.sweeps.sweep import sweep
 from nasray.sweeps.view import print_sweep
-from nasray.tracking import tracking_uri
+from nasray.tracking.tracker import tracking_uri
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("ray_of_two")]
 

@@ -4,11 +4,11 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from nasray.config_file import load_config
-from nasray.run_folder import RunFolder
-from nasray.schedule import FAILURE
+from nasray.run.folder import RunFolder
+from nasray.scheduling.schedule import FAILURE
+from nasray.settings.loading import load_config
 from nasray.sweeps.tracking import RUN_NAME, TrackSweep, close_interrupted
-from nasray.tracking import Tracker, tracking_uri
+from nasray.tracking.tracker import Tracker, tracking_uri
 
 
 @pytest.fixture

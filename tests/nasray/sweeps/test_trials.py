@@ -4,15 +4,15 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from nasray.config_file import load_config
-from nasray.resolve import resolve
-from nasray.run_folder import RunFolder
-from nasray.schedule import FAILURE
+from nasray.planning.resolve import resolve
+from nasray.run.folder import RunFolder
+from nasray.scheduling.schedule import FAILURE
+from nasray.settings.loading import load_config
 from nasray.sweeps.study import fail_interrupted, num_ended, open_study
 from nasray.sweeps.trials import SweepTrials
 from nasray.sweeps.unit import SweepFolder, SweptUnit
-from trainables.trainable import mark_done
-from trainables.units import parse_spec
+from nasray.trainables.core.trainable import mark_done
+from nasray.trainables.units import parse_spec
 
 SWEEP = {
     "unit": "block_1/2x16",

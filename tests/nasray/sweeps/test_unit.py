@@ -1,11 +1,11 @@
 import pytest
 
-from nasray.config_file import load_config
 from nasray.evidence.plan import retrain_specs
-from nasray.plan import plan_search, unit_inputs
-from nasray.resolve import resolve
-from nasray.run_folder import RunFolder
-from nasray.sweeps.config import Domain
+from nasray.planning.plan import plan_search, unit_inputs
+from nasray.planning.resolve import resolve
+from nasray.run.folder import RunFolder
+from nasray.settings.loading import load_config
+from nasray.settings.sweeps import Domain
 from nasray.sweeps.unit import SweepFolder, SweptUnit
 
 BLOCK = "block_1/2x16"

@@ -9,8 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from rich.console import Console
 
-from nasray.schedule import FAILURE
-from nasray.sweeps.config import SweepConfig
+from nasray.scheduling.schedule import FAILURE
+from nasray.settings.sweeps import SweepConfig
 from nasray.sweeps.results import SweepResult, best_trials, overrides_of, trials_table
 from nasray.sweeps.view import SweepView, print_sweep
 

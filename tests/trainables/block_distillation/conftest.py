@@ -3,19 +3,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from search_spaces.block import BlockSpace, Cell
-from search_spaces.layer import Layer
-from search_spaces.operations import OPERATIONS
-from search_spaces.space import SearchSpace
-from trainables.block_data import BlockData
-from trainables.block_distillation.config import BlockDistillationConfig
-from trainables.block_distillation.supernet import CellSupernet
-from trainables.block_distillation.trainable import CellTarget
-from trainables.data import DataConfig, load_data
-from trainables.inputs import SearchInputs
-from trainables.teacher_unit import TeacherResult, TeacherSpec
-from trainables.training import ComputeConfig
-from trainables.units import run_unit
+from nasray.search_spaces.chain.block import BlockSpace, Cell
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.operations.layer import Layer
+from nasray.search_spaces.operations.shipped import OPERATIONS
+from nasray.trainables.block_wise.block_data import BlockData
+from nasray.trainables.block_wise.supernet import CellSupernet
+from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.image_data import DataConfig, load_data
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.teacher.unit import TeacherResult, TeacherSpec
+from nasray.trainables.units import run_unit
 
 CHOICES = ("skip", "mb3k3", "sep3")
 

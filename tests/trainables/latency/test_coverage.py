@@ -3,12 +3,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from search_spaces.block import BlockSpace, Cell
-from search_spaces.mbconv import digits, dna
-from search_spaces.operations import OPERATIONS
-from search_spaces.space import SearchSpace
-from trainables.latency.coverage import covering_networks, varied_networks
-from trainables.latency.steps import all_steps, architecture_steps
+from nasray.search_spaces.chain.block import BlockSpace, Cell
+from nasray.search_spaces.chain.mbconv import digits, dna
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.operations.shipped import OPERATIONS
+from nasray.trainables.latency.coverage import covering_networks, varied_networks
+from nasray.trainables.latency.steps import all_steps, architecture_steps
 
 
 @pytest.mark.parametrize("space", [digits((1, 8, 8), 10), dna((3, 224, 224), 1000)], ids=lambda s: s.name)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.mbconv import digits
-from trainables.latency.meter import LatencyMeter, LatencySettings
-from trainables.latency.steps import Step, all_steps, architecture_steps
-from trainables.training import ComputeConfig
+from nasray.search_spaces.chain.mbconv import digits
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.latency.meter import LatencyMeter, LatencySettings
+from nasray.trainables.latency.steps import Step, all_steps, architecture_steps
 
 SPACE = digits((1, 8, 8), 10)
 CPU = torch.device("cpu")

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from search_spaces.architecture import Architecture
-from search_spaces.mbconv import digits
-from trainables.latency.steps import Step, all_steps, architecture_steps, build_step, candidate_steps
+from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.chain.mbconv import digits
+from nasray.trainables.latency.steps import Step, all_steps, architecture_steps, build_step, candidate_steps
 
 SPACE = digits((1, 8, 8), 10)
 NETWORK = Architecture.parse("2x16:mb3k3,skip/3x24:mb3k3,mb3k5,mb6k3/2x32:mb6k3,skip")

@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from trainables.latency.stopwatch import stopwatch_for, time_stages
+from nasray.trainables.latency.stopwatch import stopwatch_for, time_stages
 
 CPU = torch.device("cpu")
 

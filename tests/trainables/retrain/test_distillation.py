@@ -5,13 +5,13 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from search_spaces.mbconv import digits
-from trainables.cutting import cut
-from trainables.data import DataConfig, load_data
-from trainables.retrain.config import DistillationConfig, TrainConfig
-from trainables.retrain.distillation import Distillation, build_adapters, teacher_epoch
-from trainables.retrain.step import SupervisedTraining
-from trainables.training import ComputeConfig, train_epoch
+from nasray.search_spaces.chain.mbconv import digits
+from nasray.trainables.core.training import ComputeConfig, train_epoch
+from nasray.trainables.cutting.cutting import cut
+from nasray.trainables.data.image_data import DataConfig, load_data
+from nasray.trainables.retrain.distillation import Distillation, build_adapters, teacher_epoch
+from nasray.trainables.settings.training import DistillationConfig, TrainConfig
+from nasray.trainables.supervised.step import SupervisedTraining
 
 COMPUTE = ComputeConfig(device="cpu")
 CUTS = ["blocks.0", "blocks.1", "blocks.2"]

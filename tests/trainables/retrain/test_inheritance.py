@@ -3,15 +3,15 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from search_spaces.architecture import Architecture
-from search_spaces.block import BlockSpace, Cell
-from search_spaces.layer import Layer
-from search_spaces.operations import OPERATIONS
-from search_spaces.space import SearchSpace
-from trainables.block_distillation.config import BlockDistillationConfig
-from trainables.block_distillation.supernet import CellSupernet
-from trainables.block_distillation.trainable import CellTarget
-from trainables.retrain.inheritance import inherit
+from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.chain.block import BlockSpace, Cell
+from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.operations.layer import Layer
+from nasray.search_spaces.operations.shipped import OPERATIONS
+from nasray.trainables.block_wise.supernet import CellSupernet
+from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.retrain.inheritance import inherit
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 
 CHOICES = ("skip", "mb3k3se", "sep3")
 TEACHER_WIDTHS = (1, 12, 16)

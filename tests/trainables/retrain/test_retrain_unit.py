@@ -7,16 +7,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainables.block_distillation.config import BlockDistillationConfig
-from trainables.block_distillation.trainable import BlockSpec, CellTarget
-from trainables.data import DataConfig
-from trainables.inputs import SearchInputs, UnitInputs
-from trainables.retrain import trainable
-from trainables.retrain.config import RetrainConfig
-from trainables.retrain.trainable import RetrainSpec, read_retrained
-from trainables.teacher_unit import TeacherSpec
-from trainables.trainable import read_done
-from trainables.units import parse_spec, run_unit
+from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget
+from nasray.trainables.core.trainable import read_done
+from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.inputs import SearchInputs, UnitInputs
+from nasray.trainables.retrain import trainable
+from nasray.trainables.retrain.trainable import RetrainSpec, read_retrained
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.settings.training import RetrainConfig
+from nasray.trainables.teacher.unit import TeacherSpec
+from nasray.trainables.units import parse_spec, run_unit
 
 ARCHITECTURE = "1x8:mb3k3/1x12:sep3"
 SPACE = {

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from search_spaces.architecture import Architecture
-from trainables.inputs import SearchInputs
-from trainables.retrain.config import DistillationConfig
-from trainables.retrain.teaching import build_distillation
-from trainables.teacher_unit import TeacherResult, TeacherSpec
-from trainables.units import run_unit
+from nasray.search_spaces.architecture import Architecture
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.retrain.teaching import build_distillation
+from nasray.trainables.settings.training import DistillationConfig
+from nasray.trainables.teacher.unit import TeacherResult, TeacherSpec
+from nasray.trainables.units import run_unit
 
 ARCHITECTURE = Architecture.parse("2x16:mb3k3,mb3k3/2x24:mb3k3,mb3k3/2x32:mb3k3,mb3k3")
 

@@ -4,18 +4,18 @@ import json
 import pytest
 import torch
 
-from search_spaces.declared import SpaceConfig
-from trainables.data import DataConfig
-from trainables.inputs import UnitInputs
-from trainables.retrain.config import RetrainConfig, TrainConfig
-from trainables.retrain.step import SupervisedTraining
-from trainables.retrain.trainable import RetrainFoundSpec, read_retrained
-from trainables.sd_darts.config import SdDartsConfig
-from trainables.sd_darts.trainable import SdDartsSpec
-from trainables.seeding import seed_global_generators
-from trainables.trainable import load_checkpoint, mark_done, read_done
-from trainables.training import ComputeConfig, train_epoch
-from trainables.units import parse_spec, run_unit
+from nasray.search_spaces.build import SpaceConfig
+from nasray.trainables.core.seeding import seed_global_generators
+from nasray.trainables.core.trainable import load_checkpoint, mark_done, read_done
+from nasray.trainables.core.training import ComputeConfig, train_epoch
+from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.inputs import UnitInputs
+from nasray.trainables.retrain.trainable import RetrainFoundSpec, read_retrained
+from nasray.trainables.sd_darts.trainable import SdDartsSpec
+from nasray.trainables.settings.sd_darts import SdDartsConfig
+from nasray.trainables.settings.training import RetrainConfig, TrainConfig
+from nasray.trainables.supervised.step import SupervisedTraining
+from nasray.trainables.units import parse_spec, run_unit
 
 GENOTYPE = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
 FILES = ["done.json", "network.safetensors", "retrained.json"]

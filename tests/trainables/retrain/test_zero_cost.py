@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from search_spaces.declared import SpaceConfig, build_space
-from trainables.retrain.zero_cost import naswot, synflow, zero_cost_proxies
+from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.trainables.retrain.zero_cost import naswot, synflow, zero_cost_proxies
 
 
 @pytest.fixture(autouse=True)

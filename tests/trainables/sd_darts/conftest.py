@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from search_spaces.declared import SpaceConfig
-from trainables.data import DataConfig
-from trainables.inputs import UnitInputs
-from trainables.sd_darts.config import SdDartsConfig
-from trainables.sd_darts.halves import Halves
-from trainables.sd_darts.trainable import build_method, build_supernet
-from trainables.training import ComputeConfig
+from nasray.search_spaces.build import SpaceConfig
+from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.inputs import UnitInputs
+from nasray.trainables.sd_darts.halves import Halves
+from nasray.trainables.sd_darts.trainable import build_method, build_supernet
+from nasray.trainables.settings.sd_darts import SdDartsConfig
 
 CHOICES = ["skip", "mb1k3", "sep3"]
 # Two blocks; the first one has three cells of two widths, and two of its cells have the same depth.

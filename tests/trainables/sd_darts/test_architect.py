@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from trainables.sd_darts.architect import first_order, second_order
+from nasray.trainables.sd_darts.architect import first_order, second_order
 
 
 class TinySupernet(nn.Module):

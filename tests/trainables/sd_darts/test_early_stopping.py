@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from trainables.sd_darts.early_stopping import stop_epoch
+from nasray.trainables.sd_darts.early_stopping import stop_epoch
 
 
 def brute_force(eigenvalues, window, lag, factor, earliest):

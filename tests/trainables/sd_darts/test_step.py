@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from trainables.sd_darts import architect
-from trainables.sd_darts.config import EarlyStoppingConfig, SdDartsConfig
-from trainables.sd_darts.step import SdDarts
-from trainables.training import train_epoch
+from nasray.trainables.core.training import train_epoch
+from nasray.trainables.sd_darts import architect
+from nasray.trainables.sd_darts.step import SdDarts
+from nasray.trainables.settings.sd_darts import EarlyStoppingConfig, SdDartsConfig
 
 NOT_COMPARED = {"seconds", "samples_per_second", "data_wait_share", "resident_bytes"}
 EVERY_EPOCH = {"num_snapshots": 2, "start_epoch": 1, "mode": "forward"}

@@ -3,13 +3,13 @@ import json
 import pytest
 import torch
 
-from trainables.sd_darts.cell_supernet import MixedCellSupernet
-from trainables.sd_darts.chain_supernet import ChainSupernet
-from trainables.sd_darts.config import SdDartsConfig
-from trainables.sd_darts.supernet import mean_entropy
-from trainables.sd_darts.trainable import Found, SdDartsSpec, build_supernet
-from trainables.trainable import load_checkpoint, read_done
-from trainables.units import parse_spec, run_unit
+from nasray.trainables.core.trainable import load_checkpoint, read_done
+from nasray.trainables.sd_darts.supernets.cell_supernet import MixedCellSupernet
+from nasray.trainables.sd_darts.supernets.chain_supernet import ChainSupernet
+from nasray.trainables.sd_darts.supernets.supernet import mean_entropy
+from nasray.trainables.sd_darts.trainable import Found, SdDartsSpec, build_supernet
+from nasray.trainables.settings.sd_darts import SdDartsConfig
+from nasray.trainables.units import parse_spec, run_unit
 
 NOT_COMPARED = {"seconds", "samples_per_second", "data_wait_share", "resident_bytes", "replayed"}
 EPOCHS = 4
@@ -134,8 +134,8 @@ def test_an_interrupted_search_ends_like_one_that_was_not(request, spec, kind, s
 def test_a_process_that_dies_anywhere_leaves_what_can_be_gone_on_from(spec, monkeypatch, kind, dies_at):
     unit, whole = (spec(name, self_distillation=KINDS[kind]) for name in ("search", "whole"))
     interrupt(unit, 3)
-    name = {"a step": "trainables.sd_darts.step.SdDarts._weight_step"}.get(
-        dies_at, "trainables.trainable.save_checkpoint"
+    name = {"a step": "nasray.trainables.sd_darts.step.SdDarts._weight_step"}.get(
+        dies_at, "nasray.trainables.core.trainable.save_checkpoint"
     )
     with monkeypatch.context() as patch:
         patch.setattr(name, lambda *_: 1 / 0)
@@ -208,7 +208,8 @@ def test_snapshots_of_other_settings_are_not_taken_for_ones_own(spec):
 def test_a_search_that_stops_early_is_told_so_and_can_be_replayed(spec, monkeypatch):
     eigenvalues = iter([0.1, 0.1, 0.9])
     monkeypatch.setattr(
-        "trainables.sd_darts.measurement.dominant_eigenvalue", lambda *_, **__: next(eigenvalues)
+        "nasray.trainables.sd_darts.sharpness.measurement.dominant_eigenvalue",
+        lambda *_, **__: next(eigenvalues),
     )
     measure = {"num_images": 8, "calibration_images": 8, "noise_sigmas": (0.1,)}
     unit = spec(

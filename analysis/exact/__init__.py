@@ -1,0 +1,1 @@
+"""The exact ranking: chains of tables, enumeration, proof."""

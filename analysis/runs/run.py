@@ -1,0 +1,312 @@
+"""A run's folder as pandas frames, read when they are asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nasray.analysis.trust.calibration import read_calibration
+from nasray.analysis.runs.complete_tables import complete_tables
+from nasray.analysis.counting.coverage import NUM_LEFT_OUT, Coverage, cover
+from nasray.analysis.tables.criterion import BY_SCORE, tables_by
+from nasray.search_spaces.files.json_file import damaged, read_object
+from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.files.plain_yaml import parse_yaml
+
+CURVE_COLUMNS = ("unit", "kind", "epoch", "metric", "value")
+_RETRAINED = "retrain"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left in its folder; a part that it has not, or not yet, is None.
+
+    Attributes:
+        path: The run's folder.
+    """
+
+    path: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        path = self.path / "config.yaml"
+        try:
+            return parse_yaml(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise damaged(path, str(error)) from error
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return str(self.config["name"])
+
+    @property
+    def space(self) -> str:
+        """Name of the search space; of a study all of them, joined by commas."""
+        study = self.config.get("study") or {}
+        return ", ".join(study.get("spaces") or {}) or str(self.config["search_space"]["source"])
+
+    @property
+    def data(self) -> str:
+        """Name of the data."""
+        return str(self.config["data"]["source"])
+
+    @cached_property
+    def environment(self) -> dict[str, Any] | None:
+        """Commit, seed, versions and machine of the last launch that made results."""
+        return read_object(self.path / "environment.json")
+
+    @cached_property
+    def teacher(self) -> dict[str, Any] | None:
+        """The teacher's cuts, feature shapes, held-out accuracy (0 to 1) and number of parameters."""
+        return read_object(self.path / "teacher" / "teacher.json")
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame | None:
+        """The best architectures, best first: rank, architecture, score (lower is better), costs, and so on."""
+        return _read_parquet(self.path / "ranking.parquet")
+
+    @cached_property
+    def certificate(self) -> dict[str, Any] | None:
+        """What is proved of the ranking, with numbers of architectures as texts, since they may be of any size."""
+        return read_object(self.path / "ranking.json", "proved", "gap", "num_feasible")
+
+    @cached_property
+    def tables(self) -> list[pd.DataFrame] | None:
+        """A table per block, its ratings those that the run is ranked by; None until all cells are rated."""
+        expected = read_object(self.path / "ratings" / "tables.json")
+        if not expected or not all((self.path / name).is_file() for name in expected):
+            return None
+        return tables_by(self.config.get("ranking", {}).get("by", BY_SCORE), complete_tables(self.path))
+
+    @cached_property
+    def coverage(self) -> Coverage | None:
+        """Of which architectures within the budgets the ranking speaks; None where that is not known."""
+        if self.certificate is not None and NUM_LEFT_OUT in self.certificate:
+            return Coverage.read(self.certificate)
+        # Rankings of earlier versions do not say what they leave out.
+        tables = None if self.ranking is None else self.tables
+        return None if tables is None else cover(tables, self.config["budgets"])
+
+    @cached_property
+    def space_coverage(self) -> Coverage | None:
+        """Which of all architectures have a score, whatever the budgets; None without all ratings."""
+        return None if self.tables is None else cover(self.tables)
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame | None:
+        """All ratings that are there, one frame with the column `block` before those of a table of ratings."""
+        found = [
+            rating_table.read(path).assign(block=int(path.parent.name.removeprefix("block_")))
+            for path in sorted((self.path / "ratings").glob("block_*/*.parquet"))
+        ]
+        if not found:
+            return None
+        frame = pd.concat(found).sort_values("block", kind="stable", ignore_index=True)
+        return frame[["block", *frame.columns.drop("block")]]
+
+    @cached_property
+    def num_architectures(self) -> int | None:
+        """How many architectures the space has, whatever the budgets; None without all ratings."""
+        for part in (*self.generation_runs, *self.family_runs):
+            if part.num_architectures is not None:
+                return part.num_architectures
+        covered = self.space_coverage
+        return (
+            None if covered is None else covered.ranked.lower + covered.left_out.lower
+        )  # exact without budgets
+
+    @cached_property
+    def found(self) -> pd.DataFrame | None:
+        """What the differentiable search found; with its score and place, where all are ranked."""
+        return _read_parquet(self.path / "found.parquet")
+
+    @cached_property
+    def study(self) -> pd.DataFrame | None:
+        """A row per run of a study: space, arm, seed, what was found, what was measured."""
+        return _read_parquet(self.path / "study.parquet")
+
+    @cached_property
+    def retrained(self) -> pd.DataFrame | None:
+        """A row per training of a network for real: unit, architecture, test_accuracy (0 to 1), and so on.
+
+        `way` is the same where networks were trained in the same way, but for the training seed.
+        """
+        paths = sorted((self.path / "units" / _RETRAINED).rglob("retrained.json"))
+        rows = [
+            {
+                "unit": _unit_name(self.path, path),
+                "way": _way(path.parent),
+                **(read_object(path, "architecture") or {}),
+            }
+            for path in paths
+        ]
+        return pd.DataFrame(rows) if rows else None
+
+    @cached_property
+    def retrained_alike(self) -> pd.DataFrame | None:
+        """Those trainings whose accuracies may be compared: in the evidence's way, else in that of most."""
+        if self.retrained is None:
+            return None
+        rows = self.retrained
+        if self.agreement is not None and rows["architecture"].isin(self.agreement["architecture"]).any():
+            rows = rows[rows["architecture"].isin(self.agreement["architecture"])]
+        return self.retrained[self.retrained["way"] == rows["way"].mode().iloc[0]]
+
+    @cached_property
+    def agreement(self) -> pd.DataFrame | None:
+        """A row per network that was trained for real: its scores, costs and accuracies (0 to 1)."""
+        return _read_parquet(self.path / "agreement.parquet")
+
+    @cached_property
+    def agreement_figures(self) -> dict[str, Any] | None:
+        """How far each predictor agrees with the accuracies: what `nasray.analysis.trust.agreement.agreement` gives."""
+        return read_object(
+            self.path / "agreement.json",
+            "num_networks",
+            "predictors",
+            "noise_ceiling",
+            "verdict",
+            or_null=True,
+        )
+
+    @cached_property
+    def calibration(self) -> dict[str, Any] | None:
+        """The weights of blocks that these networks give, and whether they help; see `nasray.analysis.trust.calibration`."""
+        return read_calibration(self.path)
+
+    @cached_property
+    def baselines(self) -> pd.DataFrame | None:
+        """What other strategies chose at equal cost, a row per strategy."""
+        return _read_parquet(self.path / "baselines.parquet")
+
+    @cached_property
+    def baseline_trainings(self) -> pd.DataFrame | None:
+        """The trainings of these strategies in the order in which they asked for them, with the best so far."""
+        return _read_parquet(self.path / "baselines_trainings.parquet")
+
+    @cached_property
+    def additivity(self) -> pd.DataFrame | None:
+        """A row per set of blocks swapped into the teacher: what they do `together`, `alone`, and the `alone_sum`."""
+        return _read_parquet(self.path / "additivity.parquet")
+
+    @cached_property
+    def additivity_figures(self) -> dict[str, Any] | None:
+        """How far sum and together agree, by blocks such as "0+2": what `nasray.analysis.trust.additivity.additivity` gives."""
+        return read_object(self.path / "additivity.json", again="run `nasray additivity` again") or None
+
+    @cached_property
+    def generations(self) -> pd.DataFrame | None:
+        """A row per generation of a search by DNA+: its teacher, agreement, best architecture, and what changed."""
+        return _read_parquet(self.path / "generations.parquet")
+
+    @cached_property
+    def generations_figures(self) -> dict[str, Any] | None:
+        """Which generation is the best, and why there was none after the last."""
+        return read_object(self.path / "generations.json", "best_generation", "ended_by")
+
+    @cached_property
+    def generation_runs(self) -> "list[Run]":
+        """The runs of these generations, as far as they lie below this one's folder."""
+        numbers = () if self.generations is None else self.generations["generation"]
+        folders = (self.path / f"generation_{number}" for number in numbers)
+        return [Run(folder) for folder in folders if (folder / "config.yaml").is_file()]
+
+    @cached_property
+    def family(self) -> pd.DataFrame | None:
+        """A row per method and seed of a family study: what it found, what that is worth, what the search took."""
+        return _read_parquet(self.path / "family.parquet")
+
+    @cached_property
+    def family_networks(self) -> pd.DataFrame | None:
+        """The networks that judge a family study: accuracies (0 to 1), and each method's scores with each seed."""
+        return _read_parquet(self.path / "family_networks.parquet")
+
+    @cached_property
+    def family_runs(self) -> "list[Run]":
+        """The runs of a family study's searches, as far as they lie below this one's folder."""
+        names = () if self.family is None else self.family["column"]
+        return [Run(self.path / name) for name in names if (self.path / name / "config.yaml").is_file()]
+
+    @cached_property
+    def curves(self) -> pd.DataFrame | None:
+        """What each finished unit reported: unit, kind, epoch (from 1 on), metric, value.
+
+        Figures that belong to no epoch stand at the last one, or at 0 where there is none.
+        """
+        rows = [row for unit, history in self._histories for row in _curve(unit, history)]
+        return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)) if rows else None
+
+    @cached_property
+    def times(self) -> pd.DataFrame | None:
+        """A row per finished unit: unit, kind, num_epochs, seconds of its epochs (NaN if it has none)."""
+        rows = [
+            {
+                "unit": unit,
+                "kind": unit_kind(unit),
+                "num_epochs": sum("epoch" in metrics for metrics in history),
+                "seconds": sum(metrics.get("seconds", 0.0) for metrics in history) or float("nan"),
+            }
+            for unit, history in self._histories
+        ]
+        return pd.DataFrame(rows) if rows else None
+
+    @cached_property
+    def _histories(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Each finished unit's name with its reports."""
+        paths = [self.path / "teacher" / "done.json", *sorted((self.path / "units").rglob("done.json"))]
+        markers = [(path, read_object(path, "history")) for path in paths]
+        return [(_unit_name(self.path, path), marker["history"]) for path, marker in markers if marker]
+
+
+def load_run(path: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        ValueError: If the folder is not a run's.
+    """
+    folder = Path(path)
+    if not (folder / "config.yaml").is_file():
+        raise ValueError(
+            f"path must be the folder of a run, with a config.yaml; {folder} has none: give a folder like runs/digits"
+        )
+    return Run(folder)
+
+
+def unit_kind(unit: str) -> str:
+    """What a unit of this name does: teacher, features, block, rating, sd_darts, retrain, and so on."""
+    first, *rest = unit.split("/")
+    if first.startswith("block_"):
+        return "rating" if "rating" in rest else "block"
+    return first
+
+
+def _curve(unit: str, history: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, int, str, float]]:
+    kind, epoch = unit_kind(unit), 0
+    for metrics in history:
+        epoch = metrics.get("epoch", epoch)
+        for name, value in metrics.items():
+            if isinstance(value, float):
+                yield unit, kind, epoch, name, value
+
+
+def _way(folder: Path) -> str:
+    """How the network in a unit's folder was trained: `seed_0`, or `<digest>_seed_0` where it is not the usual way."""
+    return folder.name.rpartition("seed_")[0]
+
+
+def _unit_name(run: Path, path: Path) -> str:
+    """Name of the unit that left the file at `path`."""
+    parts = path.parent.relative_to(run).parts
+    return "/".join(parts[1:] if parts[0] == "units" else parts)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame | None:
+    try:
+        return pd.read_parquet(path) if path.is_file() else None
+    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+        raise damaged(path, str(error)) from error

@@ -1,0 +1,1 @@
+"""Tables of ratings: loaded, joined, turned into what a ranking is made by."""

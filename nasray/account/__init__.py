@@ -1,0 +1,1 @@
+"""What is private to this account, and what it trusts."""

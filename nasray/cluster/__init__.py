@@ -1,0 +1,1 @@
+"""The Ray cluster: joined or local, its token, the check of its nodes."""

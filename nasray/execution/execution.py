@@ -1,0 +1,128 @@
+"""Running units: those whose results are missing, in one schedule, shown and tracked."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Self
+
+from rich.console import Console
+
+from nasray.cluster.cluster import ray_cluster
+from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
+from nasray.execution.live_view import LiveView
+from nasray.execution.notes import TellNotes, set_damaged_aside, tell_unlike_devices
+from nasray.execution.trial_tracking import TrackTrials
+from nasray.execution.waiting import TellWaiting
+from nasray.run.folder import RunFolder
+from nasray.scheduling.placement import check_resources, node_resources
+from nasray.scheduling.schedule import DriverCallback, run_schedule
+from nasray.scheduling.unit import Unit, still_to_do
+from nasray.settings.experiment import ExperimentConfig
+from nasray.storage.staged import fetch_damaged, pull_results
+from nasray.tracking.tracker import Tracker
+from nasray.trainables.units import Spec
+
+_SECONDS_TO_BE_SEEN = 70.0
+
+
+class SearchFailedError(RuntimeError):
+    """Units of the search failed; what the others left is kept, and the same command goes on from there."""
+
+
+class Execution:
+    """Runs units of an experiment, in a Ray cluster that is joined when the first ones run and left at the end.
+
+    Attributes:
+        num_units_run: How many units ran; the others' results were there already.
+    """
+
+    def __init__(
+        self, config: ExperimentConfig, folder: RunFolder, tracker: Tracker, console: Console
+    ) -> None:
+        self.num_units_run = 0
+        self._config, self._folder, self._tracker, self._console = config, folder, tracker, console
+        self._cluster = ExitStack()
+        self._check = ClusterCheck(folder.path)
+        self._nodes_before: list[dict[str, float]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cluster.close()
+        self._tracker.backlog.finish()
+
+    def run_missing(self, units: Sequence[Unit], targets: Sequence[Unit], later: Sequence[Spec] = ()) -> None:
+        """Run what is missing for the targets' results to be there.
+
+        Args:
+            units: All that may be run.
+            targets: Those whose results are wanted.
+            later: Units like those that a later call will run, for which a node must have room, too: better told now.
+
+        Raises:
+            SearchFailedError: Some failed; the message gives the reasons.
+            ValueError: A node of the cluster lacks the storage, the data or the user's modules.
+        """
+        to_run, done = self._still_to_do(units, targets)
+        self._tracker.catch_up(unit.spec for unit in units if unit.name in done)
+        if not to_run:
+            return
+        set_damaged_aside(to_run, self._console)
+        self._folder.record_environment(self._config.seed)
+        self._folder.publish()
+        if not self.num_units_run:
+            self._cluster.enter_context(ray_cluster(self._config.resources, self._console))
+        with self._check.checked([unit.spec for unit in to_run]) as nodes:
+            self.num_units_run += len(to_run)
+            check_resources(
+                [*(unit.spec for unit in to_run), *later], self._config.resources, self._nodes_before
+            )
+            self._nodes_before += [node for node in node_resources() if node not in self._nodes_before]
+            with LiveView(to_run, self._console) as view:
+                notes = [TellNotes(self._console), TellWaiting(self._config.resources, self._console)]
+                told = [view, *notes, TrackTrials(self._tracker)]
+                self._run(to_run, done, nodes, told)
+        tell_unlike_devices(units, self._console)
+
+    def _still_to_do(self, units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:
+        """See `still_to_do`; what is damaged on this machine alone is not made anew, but brought from the store."""
+        to_run, done = still_to_do(units, targets)
+        brought = [path for unit in to_run for path in fetch_damaged(unit.spec)]
+        for path in brought:
+            self._console.print(f"{path} was damaged: it is brought anew from the store", soft_wrap=True)
+        return still_to_do(units, targets) if brought else (to_run, done)
+
+    def _run(
+        self, units: Sequence[Unit], done: set[str], nodes: NodeCheck, callbacks: Sequence[DriverCallback]
+    ) -> None:
+        """Run the units in one schedule.
+
+        Raises:
+            SearchFailedError: Some failed; the message gives the reasons.
+        """
+        failures = run_schedule(units, done, self._config.resources, self._folder.tune, nodes, callbacks)
+        pull_results(*(unit.spec for unit in units if unit.name not in failures))
+        self._folder.refresh()
+        unfinished = [] if failures else _without_results(units)
+        if unfinished:
+            failures = dict.fromkeys(unfinished, "it did not run to its end")
+        if failures:
+            reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
+            raise SearchFailedError(
+                f"{len(failures)} of {len(units)} units failed; the others' results are kept in "
+                f"{self._folder.path}:\n{reasons}"
+            )
+
+
+def _without_results(units: Sequence[Unit]) -> list[str]:
+    """The names of the units that left no results.
+
+    A shared disk may believe for up to a minute that what it looked for before is not there (nfs(5), lookupcache).
+    """
+    deadline = time.monotonic() + _SECONDS_TO_BE_SEEN
+    while units := [unit for unit in units if not unit.spec.is_done]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    return [unit.name for unit in units]

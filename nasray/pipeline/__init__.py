@@ -1,0 +1,1 @@
+"""One search in its stages, and what several searches share."""

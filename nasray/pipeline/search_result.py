@@ -1,0 +1,96 @@
+"""What a search gives, and what is told of it as a whole."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from nasray.analysis.counting.coverage import Coverage
+from nasray.analysis.counting.statement import left_out_since
+from nasray.evidence.evidence import Evidence, evidence_metrics
+from nasray.run.folder import RunFolder
+
+LEFT_OUT = "left_out"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search gives.
+
+    Attributes:
+        folder: The run's folder.
+        ranking: The best architectures, best first; None if there was nothing to rank, or its stage was not asked for.
+        found: What the SD-DARTS search found; None if there was none.
+        study: What each run of a study gave; None if there was none.
+        evidence: How far the ranking agrees with networks trained for real; None if its stage was not asked for.
+        num_architectures: Size of the search space.
+        num_units_run: Units that ran in this launch; the others' results were there already.
+        seconds: Time of this launch.
+        generations: Of a search in generations what each gave, all else being of the best one; None elsewhere.
+        family: Of a family study what each method found with each seed; None elsewhere.
+        leaves_out: Whether a ranking, of several searches any, leaves out architectures within the budgets, since
+            candidates of theirs have no rating.
+    """
+
+    folder: Path
+    ranking: pd.DataFrame | None
+    found: pd.DataFrame | None
+    study: pd.DataFrame | None
+    evidence: Evidence | None
+    num_architectures: int
+    num_units_run: int
+    seconds: float
+    generations: pd.DataFrame | None = None
+    family: pd.DataFrame | None = None
+    leaves_out: bool = False
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Of which architectures the ranking speaks; None without one."""
+        return None if self.ranking is None else Coverage.read(self.ranking.attrs)
+
+
+def outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
+    """The files of what this launch gave."""
+    parts = ((result.ranking, folder.ranking), (result.found, folder.found), (result.study, folder.study))
+    paths = [path for part, path in parts if part is not None]
+    if result.evidence is None:
+        return paths
+    paths += [folder.agreement, folder.agreement_figures]
+    return paths if result.evidence.calibration is None else [*paths, folder.calibration]
+
+
+def result_metrics(result: SearchResult) -> dict[str, float]:
+    """Figures of the search as a whole, to compare searches by."""
+    metrics = {"num_architectures": float(result.num_architectures), "seconds": result.seconds}
+    if result.ranking is not None:
+        best = result.ranking.iloc[0]
+        metrics |= {f"best_{name}": float(best[name]) for name in ("score", "num_params", "num_macs")}
+    if result.coverage is not None:
+        metrics |= coverage_metrics(result.coverage)
+    if result.found is not None:
+        found = result.found.iloc[0]
+        metrics |= {
+            f"found_{name}": float(found[name])
+            for name in ("score", "num_params", "num_macs", "num_better")
+            if name in found and pd.notna(found[name])
+        }
+    if result.evidence is not None:
+        metrics |= evidence_metrics(result.evidence)
+    return metrics
+
+
+def coverage_metrics(coverage: Coverage) -> dict[str, float]:
+    """How many architectures within the budgets are ranked, at least, and how many are not, at most, and why."""
+    return {
+        "num_feasible": float(coverage.ranked.lower),
+        "num_left_out": float(coverage.left_out.upper),
+        "num_unrated_candidates": float(sum(one.num_candidates for one in coverage.unrated)),
+    }
+
+
+def result_tags(result: SearchResult) -> dict[str, str]:
+    """What must be known of a search beside its figures: what the ranking leaves out, if anything."""
+    if result.coverage is None or result.coverage.is_whole:
+        return {}
+    return {LEFT_OUT: left_out_since(result.coverage).removeprefix("; ")}

@@ -1,0 +1,304 @@
+"""The run's folder: where each file lies, whose config it belongs to, and who may write to it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nasray.account.trust import check_trusted, remember
+from nasray.analysis.trust.calibration import CALIBRATION
+from nasray.run.environment import describe_environment
+from nasray.run.origins import Origins
+from nasray.search_spaces.files.atomic_file import write_json, write_text
+from nasray.settings.experiment import ExperimentConfig
+from nasray.settings.loading import dump_config, load_config
+from nasray.storage.mirror import Mirror
+from nasray.storage.run_lock import FileLock, held
+from nasray.storage.staged import begin_launch, pull_run
+from nasray.storage.store_lock import StoreLock
+from nasray.trainables.inputs import UnitInputs
+from nasray.trainables.settings.training import RetrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths below a run's folder.
+
+    Attributes:
+        path: The folder, absolute, so that it means the same in every process.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> "RunFolder":
+        """The folder of the config's run: where a store is the storage, the one in which its files are worked on."""
+        storage = config.storage
+        if storage.url is not None:
+            Mirror.create(storage.url, storage.folder)
+        return cls(storage.folder / config.name)
+
+    @property
+    def config(self) -> Path:
+        """The resolved config; its presence makes the folder a run's."""
+        return self.path / "config.yaml"
+
+    @property
+    def origins(self) -> Path:
+        """What the run was computed from beside its config."""
+        return self.path / "origins.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, commit and machine of the last launch."""
+        return self.path / "environment.json"
+
+    @property
+    def teacher(self) -> Path:
+        """The teacher's weights and description."""
+        return self.path / "teacher"
+
+    @property
+    def ratings(self) -> Path:
+        """Folder of the tables of ratings."""
+        return self.path / "ratings"
+
+    @property
+    def ranking(self) -> Path:
+        """The table of the best architectures."""
+        return self.path / "ranking.parquet"
+
+    @property
+    def certificate(self) -> Path:
+        """What is proved of the ranking, and what it was made from."""
+        return self.path / "ranking.json"
+
+    @property
+    def found(self) -> Path:
+        """What the SD-DARTS search found."""
+        return self.path / "found.parquet"
+
+    @property
+    def study(self) -> Path:
+        """What each run of a study gave."""
+        return self.path / "study.parquet"
+
+    @property
+    def agreement(self) -> Path:
+        """The networks that were trained for real, with their scores and accuracies."""
+        return self.path / "agreement.parquet"
+
+    @property
+    def agreement_figures(self) -> Path:
+        """How far the ranking agrees with them."""
+        return self.path / "agreement.json"
+
+    @property
+    def calibration(self) -> Path:
+        """The weights of blocks that these networks give, and whether they help."""
+        return self.path / CALIBRATION
+
+    @property
+    def additivity(self) -> Path:
+        """What blocks swapped into the teacher together do, beside the sum of what each does."""
+        return self.path / "additivity.parquet"
+
+    @property
+    def additivity_figures(self) -> Path:
+        """How far these agree."""
+        return self.path / "additivity.json"
+
+    @property
+    def chosen(self) -> Path:
+        """Which architectures were chosen by hand to stand in the evidence."""
+        return self.path / "chosen.json"
+
+    @property
+    def baselines(self) -> Path:
+        """What other strategies chose at equal cost."""
+        return self.path / "baselines.parquet"
+
+    @property
+    def baseline_trainings(self) -> Path:
+        """Each of their trainings."""
+        return self.path / "baselines_trainings.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.path / "report.html"
+
+    @property
+    def tune(self) -> Path:
+        """Ray Tune's storage."""
+        return self.path / "tune"
+
+    def unit(self, name: str) -> Path:
+        """The folder of a unit of work."""
+        return self.path / "units" / name
+
+    def table(self, block: int, cell: str) -> Path:
+        """A cell's table of ratings."""
+        return self.ratings / f"block_{block}" / f"{cell}.parquet"
+
+    def read_config(self) -> ExperimentConfig:
+        """The resolved config that the run was made with.
+
+        Raises:
+            ValueError: The folder is not a run's.
+        """
+        return self._load()
+
+    def reopen(self, overrides: Sequence[str] = ()) -> ExperimentConfig:
+        """The resolved config of a run that may have been moved since, for further work in its folder.
+
+        Args:
+            overrides: Changes to it, as "a.b=value".
+
+        Raises:
+            ValueError: The folder is not a run's, or somebody else's whose config is not trusted, or the changes would
+                make it another's.
+        """
+        check_trusted(self.config)
+        mirror = Mirror.of(self.path)
+        storage = (
+            {"root": self.path.parent} if mirror is None else {"root": mirror.url, "staging": mirror.folder}
+        )
+        config = self._load(*(f"storage.{key}={value}" for key, value in storage.items()), *overrides)
+        self.check(config)
+        return config
+
+    def _load(self, *overrides: str) -> ExperimentConfig:
+        if not self.config.is_file():
+            raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
+        return load_config(self.config, overrides)
+
+    @property
+    def tables(self) -> Path:
+        """Which tables of ratings belong to the run, with how many rows; written before they are."""
+        return self.ratings / "tables.json"
+
+    def check(self, config: ExperimentConfig) -> None:
+        """Hold the folder to the config.
+
+        Raises:
+            ValueError: It belongs to another config; the message names the differences.
+        """
+        if self.config.is_file():
+            differences = self.read_config().differences(config)
+            if differences:
+                raise ValueError(
+                    f"{self.path} belongs to another config; give this one a name of its own (name=...) or undo:\n"
+                    + "\n".join(f"  {line}" for line in differences)
+                )
+
+    def read_origins(self) -> Origins | None:
+        """What the run was computed from; None where there is no run yet.
+
+        Raises:
+            ValueError: The run does not tell, or the file is damaged.
+        """
+        if not self.config.is_file():
+            return None
+        try:
+            return Origins.model_validate_json(self.origins.read_bytes(), strict=True)
+        except FileNotFoundError:
+            raise ValueError(
+                f"{self.path} must tell in {self.origins.name} which data it was computed from, but it is of an "
+                "earlier version of nasray, which did not: give this one a name of its own (name=...)"
+            ) from None
+        except ValidationError:
+            raise ValueError(
+                f"{self.origins} must tell which data the run was computed from, but it is damaged: bring it back, or "
+                "give this one a name of its own (name=...)"
+            ) from None
+
+    def claim(self, config: ExperimentConfig, inputs: UnitInputs, tables: Mapping[Path, int]) -> list[str]:
+        """Make the folder this config's, or check that it is.
+
+        Args:
+            config: The resolved config.
+            inputs: What all units share.
+            tables: The tables of ratings that the search will leave, and how many rows each will have.
+
+        Returns:
+            The user's modules that have changed since the folder was claimed before.
+
+        Raises:
+            ValueError: It belongs to another config, or other data; the message names the differences.
+        """
+        self.check(config)
+        before, now = self.read_origins(), Origins.of(inputs)
+        if before is not None:
+            before.check(now, self.path)
+        # First, since a folder with a config must have it.
+        write_text(self.origins, now.model_dump_json(indent=2) + "\n")
+        write_json(self.tables, {str(path.relative_to(self.path)): rows for path, rows in tables.items()})
+        write_text(self.config, dump_config(config))
+        remember(self.config)
+        return [] if before is None else before.changed_modules(now)
+
+    def drop_evidence(self) -> None:
+        """Remove table and figures, which belong to another ranking or to other trainings; these themselves stay."""
+        for path in (self.agreement, self.agreement_figures, self.calibration):
+            path.unlink(missing_ok=True)
+
+    def record_environment(self, seed: int) -> None:
+        """Leave the versions, commit and machine of a launch that makes results."""
+        write_json(self.environment, describe_environment(seed))
+
+    def refresh(self) -> None:
+        """Bring here what a store has of the run and what a launch reads; nothing without a store."""
+        mirror = Mirror.of(self.path)
+        if mirror is not None:
+            pull_run(mirror, self.path)
+
+    def publish(self) -> None:
+        """Bring to the store, if there is one, what was written here."""
+        mirror = Mirror.of(self.path)
+        if mirror is not None:
+            mirror.push(self.path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run against a second launch, wherever that is started; of one in a store, what that has is here.
+
+        Raises:
+            ValueError: Another process holds it.
+        """
+        mirror = Mirror.of(self.path)
+        if mirror is None:
+            with held(FileLock(self.path)):
+                yield
+            return
+        with held(StoreLock(mirror.store, mirror.name(self.path))) as is_lost:
+            begin_launch(mirror, self.path)
+            try:
+                yield
+            finally:
+                if not is_lost():
+                    self.publish()
+
+
+def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int) -> str:
+    """Name of the unit that trains an architecture for real, in a folder of its own for each way of training.
+
+    The texts themselves would be too long for folders' names.
+    """
+    digests = [
+        hashlib.sha256(text.encode()).hexdigest() for text in (architecture, settings.model_dump_json())
+    ]
+    return f"retrain/{digests[0][:12]}/{digests[1][:6]}_seed_{training_seed}"
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, or None where there is none, or a damaged one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""The schedule of units, in one Tune run."""

@@ -1,0 +1,1 @@
+"""The config of an experiment, its sections, and how it is read."""

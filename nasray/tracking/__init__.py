@@ -1,0 +1,1 @@
+"""MLflow: where it is, and what is logged."""

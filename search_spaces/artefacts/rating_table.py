@@ -1,0 +1,295 @@
+"""The table of a cell's ratings: its columns and types, for those who write it and those who read it."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nasray.search_spaces.files.atomic_file import replacing
+
+CANDIDATE = "candidate"
+CELL = "cell"
+DEPTH = "depth"
+WIDTH = "width"
+OPERATIONS = "operations"
+IN_CHANNELS = "in_channels"
+OUT_CHANNELS = "out_channels"
+RATING = "rating"
+RATING_BATCHES = "rating_batches"
+RATING_SEEDS = "rating_seeds"
+SWAP_IN = "swap_in"
+SWAP_IN_BATCHES = "swap_in_batches"
+NUM_PARAMS = "num_params"
+NUM_MACS = "num_macs"
+UNCOUNTED = "uncounted"
+FAILURE = "failure"
+
+SCHEMA = pa.schema(
+    [
+        pa.field(CANDIDATE, pa.string(), nullable=False),
+        pa.field(CELL, pa.string(), nullable=False),
+        pa.field(DEPTH, pa.int64(), nullable=False),
+        pa.field(WIDTH, pa.int64(), nullable=False),
+        pa.field(OPERATIONS, pa.string(), nullable=False),
+        pa.field(IN_CHANNELS, pa.int64(), nullable=False),
+        pa.field(OUT_CHANNELS, pa.int64(), nullable=False),
+        pa.field(RATING, pa.float64()),
+        pa.field(RATING_BATCHES, pa.list_(pa.float64())),
+        pa.field(RATING_SEEDS, pa.list_(pa.float64())),
+        pa.field(SWAP_IN, pa.float64()),
+        pa.field(SWAP_IN_BATCHES, pa.list_(pa.float64())),
+        pa.field(NUM_PARAMS, pa.int64(), nullable=False),
+        pa.field(NUM_MACS, pa.int64(), nullable=False),
+        pa.field(UNCOUNTED, pa.string()),
+        pa.field(FAILURE, pa.string()),
+    ]
+)
+_SIZES = (DEPTH, WIDTH, IN_CHANNELS, OUT_CHANNELS)
+_NAMED_BY = (CELL, DEPTH, WIDTH, OPERATIONS, OUT_CHANNELS)
+_COSTS = (NUM_PARAMS, NUM_MACS)
+_LARGEST_COST = 2**53
+_ROUNDING = 1e-9  # of means over values in another order
+_SECOND = (SWAP_IN, SWAP_IN_BATCHES)
+OPTIONAL = (UNCOUNTED, RATING_SEEDS, *_SECOND)
+
+
+def check(frame: pd.DataFrame) -> None:
+    """Holds `frame` to what every table of ratings must be.
+
+    One row per candidate and entry width (`in_channels`), written like "2x24:a,b". Sizes are at least 1; costs are
+    whole numbers whose sums floats hold, at most 2^53. `rating` is finite, lower is better; it is NaN exactly where
+    `failure` says why. `rating_batches` holds one value per held-out batch, whose mean is `rating`: the first ones are
+    shared by all, some candidates may have more, which follow. `rating_seeds` holds the ratings by each training seed
+    of the block, where there are several, whose mean is `rating`, too. `swap_in` and `swap_in_batches` are a second
+    rating of the same kind as the first, on the same batches; a frame may lack them both, and a candidate that has a
+    rating may have none of them. `uncounted` names the operators of which `num_macs` counts nothing, where there are
+    any, so that it is a lower bound.
+
+    Raises:
+        ValueError: If a column is missing or unknown, a candidate stands twice or is not what its row says, a rating is
+            missing without a failure or given beside one, has no batches, or others than the second rating has, or is
+            not their mean, numbers of seeds differ, a size is below 1, or a cost is negative or beyond all sums.
+    """
+    _check_names(list(frame.columns))
+    frame = frame.reset_index(drop=True)  # whose numbers are told
+    _refuse(frame, frame.duplicated([CANDIDATE, IN_CHANNELS]), "must stand only once per in_channels")
+    failed = frame[FAILURE].notna()
+    finite = np.isfinite(frame[RATING].astype(float))
+    _refuse(frame, ~failed & ~finite, "must have a finite rating or say its failure")
+    _refuse(frame, failed & frame[RATING].notna(), "must not have a rating beside its failure")
+    _refuse(frame, (frame[NUM_PARAMS] < 0) | (frame[NUM_MACS] < 0), "must not have a negative cost")
+    _refuse(frame, (frame[list(_COSTS)] > _LARGEST_COST).any(axis=1), "must have costs of at most 2^53")
+    sizes = frame[list(_SIZES)].apply(pd.to_numeric, errors="coerce")
+    _refuse(frame, ~(sizes >= 1).all(axis=1), f"must have as {', '.join(_SIZES)} numbers of at least 1")
+    _refuse(frame, ~_is_named(frame), f"must be of the {', '.join(_NAMED_BY)} that its row says")
+    rated = frame[~failed]
+    _refuse(
+        rated, ~rated[RATING_BATCHES].map(_is_measured), "must have a finite rating on each held-out batch"
+    )
+    _refuse_others_than_means(rated, RATING, RATING_BATCHES)
+    if any(name in frame.columns for name in _SECOND):
+        _check_second(frame, failed)
+    if RATING_SEEDS in frame.columns:
+        several = rated[RATING_SEEDS].notna()
+        _refuse(
+            rated, several & ~rated[RATING_SEEDS].map(_is_measured), "must have a finite rating by each seed"
+        )
+        lengths = set(rated[RATING_SEEDS].map(lambda seeds: 1 if seeds is None else len(seeds)))
+        if len(lengths) > 1:
+            raise ValueError(f"candidates must be rated by as many training seeds, got {sorted(lengths)}")
+        _refuse_others_than_means(rated[several], RATING, RATING_SEEDS)
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Leaves `frame` as parquet at `path`, whole or not at all, whatever interrupts; nulls where it lacks a column.
+
+    Raises:
+        ValueError: If `frame` is not a table of ratings, see `check`.
+    """
+    check(frame)
+    frame = frame.assign(**{name: None for name in OPTIONAL if name not in frame.columns})
+    table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False).replace_schema_metadata()
+    # Pages have a checksum, the footer has none: all that it holds is seen to be wrong on reading.
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, write_page_checksum=True, write_statistics=False, store_schema=False)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The table of ratings at `path`, checked; `rating_batches` holds arrays, a missing failure is null.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged or not a table of ratings; the text names the file.
+    """
+    try:
+        # Without partitioning, since folders named like "a=b" would else become columns.
+        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        frame = _of_schema(_with_optional(table)).to_pandas()
+        check(frame)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise ValueError(f"{path} must be a whole table of ratings; write it anew: {error}") from error
+    return frame
+
+
+def extend(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """The table with the further held-out batches of some of its rows behind those that they have.
+
+    A rating remains the mean over a row's batches. What fails on further batches fails as a whole; what has no second
+    rating on them has none any more.
+
+    Args:
+        table: A table of ratings.
+        more: A table of ratings of the same candidates, or some of them, on the batches that follow.
+
+    Raises:
+        ValueError: If `more` has a row that the table has not.
+    """
+    added = {(row[CANDIDATE], row[IN_CHANNELS]): row for row in more.to_dict("records")}
+    rows = [
+        _extended(row, added.pop((row[CANDIDATE], row[IN_CHANNELS]), None))
+        for row in table.to_dict("records")
+    ]
+    if added:
+        candidate, in_channels = next(iter(added))
+        raise ValueError(
+            f"further batches must be of candidates of the table, {candidate} at {in_channels} is not"
+        )
+    return pd.DataFrame(rows, columns=table.columns)
+
+
+def _extended(row: dict[Any, Any], more: dict[Any, Any] | None) -> dict[Any, Any]:
+    """One row, with its further batches if it has any."""
+    if more is None or not pd.isna(row[FAILURE]):
+        return row
+    if not pd.isna(more[FAILURE]):
+        nothing = {
+            RATING: math.nan,
+            RATING_BATCHES: [],
+            RATING_SEEDS: None,
+            SWAP_IN: math.nan,
+            SWAP_IN_BATCHES: None,
+        }
+        return row | nothing | {FAILURE: more[FAILURE]}
+    numbers = [len(row[RATING_BATCHES]), len(more[RATING_BATCHES])]
+    batches = [*row[RATING_BATCHES], *more[RATING_BATCHES]]
+    extended = row | {RATING: float(np.mean(batches)), RATING_BATCHES: batches}
+    if row[RATING_SEEDS] is not None:
+        seeds = np.average([row[RATING_SEEDS], more[RATING_SEEDS]], axis=0, weights=numbers)
+        extended[RATING_SEEDS] = seeds.tolist()
+    if pd.isna(row[SWAP_IN]) or pd.isna(more[SWAP_IN]):
+        return extended | {SWAP_IN: math.nan, SWAP_IN_BATCHES: None}
+    swapped_in = [*row[SWAP_IN_BATCHES], *more[SWAP_IN_BATCHES]]
+    return extended | {SWAP_IN: float(np.mean(swapped_in)), SWAP_IN_BATCHES: swapped_in}
+
+
+def _with_optional(table: pa.Table) -> pa.Table:
+    """The table with nulls for the optional columns that it lacks, which came with later versions."""
+    for place, field in enumerate(SCHEMA):
+        if field.name in OPTIONAL and field.name not in table.column_names:
+            table = table.add_column(place, field, pa.nulls(len(table), field.type))
+    return table
+
+
+def _of_schema(table: pa.Table) -> pa.Table:
+    """The table as it is written, whatever it was edited with.
+
+    Raises:
+        ValueError: If a column is missing, unknown or of another type, or a value is missing.
+    """
+    _check_names(table.column_names)
+    columns = []
+    for field in SCHEMA:
+        column = table.column(field.name)
+        # What else writes parquet has wider texts, and a type of its own for columns of nulls.
+        is_text = pa.types.is_large_string(column.type) and pa.types.is_string(field.type)
+        if is_text or pa.types.is_null(column.type):
+            column = column.cast(field.type)
+        if column.type != field.type:
+            raise ValueError(
+                f"{field.name} must hold {field.type}, it holds {column.type}{_first_value(column)}"
+            )
+        if column.null_count and not field.nullable:
+            row = column.is_null().index(True).as_py()
+            raise ValueError(f"each row must have a {field.name}, row {row}, counted from 0, has none")
+        columns.append(column)
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _first_value(column: pa.ChunkedArray) -> str:
+    """The first value of a column and its row, to be told."""
+    known = column.is_valid().index(True).as_py()
+    return "" if known < 0 else f", as in row {known}, counted from 0: {column[known].as_py()!r}"
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse other columns than those of a table of ratings.
+
+    Raises:
+        ValueError: One is missing, unknown or there twice.
+    """
+    missing = [name for name in SCHEMA.names if name not in names and name not in OPTIONAL]
+    unknown = [str(name) for name in names if name not in SCHEMA.names]
+    repeated = sorted({name for name in names if names.count(name) > 1} - set(unknown))
+    if missing or unknown or repeated:
+        raise ValueError(
+            f"a table of ratings must have the columns {', '.join(SCHEMA.names)};"
+            f" missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'};"
+            f" more than once: {', '.join(repeated) or 'none'}"
+        )
+
+
+def _check_second(frame: pd.DataFrame, failed: pd.Series) -> None:
+    """Hold the second rating to what it must be beside the first."""
+    missing = [name for name in _SECOND if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{' and '.join(_SECOND)} must be given both or neither; missing: {missing[0]}")
+    given = frame[SWAP_IN].notna()
+    _refuse(frame, given & ~np.isfinite(frame[SWAP_IN].astype(float)), "must have a finite swap_in or none")
+    _refuse(frame, given & failed, "must not have a swap_in beside its failure")
+    _refuse(
+        frame, given != frame[SWAP_IN_BATCHES].notna(), "must have both swap_in and its batches or neither"
+    )
+    both = frame[given]
+    differing = both[SWAP_IN_BATCHES].map(len) != both[RATING_BATCHES].map(len)
+    _refuse(both, differing, "must have both ratings on the same held-out batches")
+    _refuse_others_than_means(both, SWAP_IN, SWAP_IN_BATCHES)
+
+
+def _is_named(frame: pd.DataFrame) -> pd.Series:
+    """Whether each row's candidate is that of its other columns, in which `str` of a `Candidate` would write it."""
+    operations = frame[OPERATIONS].astype(str)
+    cells = frame[DEPTH].astype(str) + "x" + frame[WIDTH].astype(str)
+    return (
+        (frame[CANDIDATE] == cells + ":" + operations)
+        & (frame[CELL] == cells)
+        & (operations.str.count(",") + 1 == frame[DEPTH])
+        & (frame[OUT_CHANNELS] == frame[WIDTH])
+    )
+
+
+def _is_measured(values: Sequence[float] | None) -> bool:
+    """Whether there are values, all of them numbers."""
+    return values is not None and len(values) > 0 and bool(np.isfinite(np.asarray(values, np.float64)).all())
+
+
+def _refuse_others_than_means(frame: pd.DataFrame, name: str, of: str) -> None:
+    """Refuse rows in which a column is not the mean of the values that another one holds."""
+    means = frame[of].map(np.mean).astype(float)
+    faulty = ~np.isclose(frame[name].astype(float), means, rtol=_ROUNDING, atol=0)
+    _refuse(frame, pd.Series(faulty, frame.index, dtype=bool), f"must have as {name} the mean of its {of}")
+
+
+def _refuse(frame: pd.DataFrame, faulty: pd.Series, requirement: str) -> None:
+    if faulty.any():
+        first = frame.loc[faulty, CANDIDATE]
+        raise ValueError(
+            f"candidate {first.iloc[0]} {requirement}; {int(faulty.sum())} of {len(frame)} rows do not, the first is"
+            f" row {first.index[0]}, counted from 0"
+        )

@@ -1,0 +1,1 @@
+"""Spaces of repeated cells: kinds of cells, genotypes, networks, DARTS and NAS-Bench-201."""

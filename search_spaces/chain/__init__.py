@@ -1,0 +1,1 @@
+"""Spaces of blocks in a row: blocks, their candidates and costs, networks, and the spaces that ship."""

@@ -1,0 +1,1 @@
+"""Costs of modules, such as parameters and multiply-accumulates."""

@@ -1,0 +1,1 @@
+"""Files: written whole, checked for damage, YAML as plain data."""

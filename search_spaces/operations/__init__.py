@@ -1,0 +1,1 @@
+"""The operations that ship, and the layer that each makes with a width and a stride."""

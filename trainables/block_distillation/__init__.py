@@ -1,1 +1,0 @@
-"""DNA: each cell of each block as a supernet distilled from its teacher block, and the rating of all its candidates."""

@@ -1,0 +1,1 @@
+"""DNA: each cell as a supernet distilled from its teacher block, and the rating of its candidates."""

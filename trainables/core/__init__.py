@@ -1,0 +1,1 @@
+"""What every unit builds on: epochs, checkpoints, optimiser steps, processes, seeds."""

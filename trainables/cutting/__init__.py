@@ -1,0 +1,1 @@
+"""Any torch model cut at named submodules into pieces that run one after another."""

@@ -1,0 +1,1 @@
+"""Data sets: their sources, identity, splits and transforms."""

@@ -1,0 +1,124 @@
+"""Digests of files' contents, kept so that a file is read again only where it may have changed."""
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+
+from nasray.search_spaces.files.atomic_file import write_parquet
+
+_NUM_READERS = 8
+_LEAST_FILES_SHOWN = 1000
+# A file may change within the tick of its disk's clock after it was read, and look as before.
+_SECONDS_TO_SETTLE = 2.0
+
+
+class _State(NamedTuple):
+    """What a file's system tells of it; a changed file differs in one of them, if only in the last."""
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+class FileDigests:
+    """Digests of the files below a folder; they are kept in this account's cache, if it has one.
+
+    Args:
+        folder: The files' folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        cache = _cache_folder()
+        name = hashlib.sha256(str(self._folder).encode()).hexdigest()[:24]
+        self._path = None if cache is None else cache / "nasray" / "digests" / f"{name}.parquet"
+
+    def of(self, names: Sequence[str]) -> list[str]:
+        """The SHA-256 of each file's content; reading many is shown as a bar on the terminal.
+
+        Args:
+            names: Paths of the files below the folder.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        known = self._read()
+        start_ns = time.time_ns()
+        states = {name: _state(self._folder / name) for name in names}
+        unread = [name for name, state in states.items() if name not in known or known[name][0] != state]
+        if not unread:
+            return [known[name][1] for name in names]
+        found = {name: known[name] for name in names if name in known}
+        found |= {
+            name: (states[name], digest) for name, digest in zip(unread, self._digests(unread), strict=True)
+        }
+        self._write(found, start_ns)
+        return [found[name][1] for name in names]
+
+    def _digests(self, names: Sequence[str]) -> list[str]:
+        console = Console(stderr=True)
+        with ThreadPool(_NUM_READERS) as readers:
+            return list(
+                track(
+                    readers.imap(_digest, (self._folder / name for name in names), chunksize=16),
+                    "Reading the data set's files",
+                    total=len(names),
+                    console=console,
+                    transient=True,
+                    disable=len(names) < _LEAST_FILES_SHOWN or not console.is_terminal,
+                )
+            )
+
+    def _read(self) -> dict[str, tuple[_State, str]]:
+        """Per file, its state when it was read, and its digest; nothing where that is not to be had."""
+        if self._path is None or not self._path.is_file():
+            return {}
+        try:
+            kept = pd.read_parquet(self._path)
+            columns = [kept[name] for name in ("name", *_State._fields, "digest")]
+        except (OSError, ValueError, KeyError):  # a damaged one counts as none
+            return {}
+        return {name: (_State(*state), digest) for name, *state, digest in zip(*columns, strict=True)}
+
+    def _write(self, found: dict[str, tuple[_State, str]], start_ns: int) -> None:
+        if self._path is None:
+            return
+        latest = start_ns - int(1e9 * _SECONDS_TO_SETTLE)
+        settled = {
+            name: (state, digest)
+            for name, (state, digest) in found.items()
+            if max(state.modified_ns, state.changed_ns) < latest
+        }
+        rows = [(name, *state, digest) for name, (state, digest) in settled.items()]
+        with suppress(OSError):  # without a place to keep them, files are read again
+            write_parquet(self._path, pd.DataFrame(rows, columns=["name", *_State._fields, "digest"]))
+
+
+def _cache_folder() -> Path | None:
+    """The folder in which this account's programs keep what can be made anew; None where it has no home."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    if given:
+        return Path(given)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        return None
+
+
+def _state(path: Path) -> _State:
+    status = path.stat()
+    return _State(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

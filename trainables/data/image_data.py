@@ -1,0 +1,154 @@
+"""A data set's config, and its labelled images in three disjoint splits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nasray.trainables.core.seeding import generator
+from nasray.trainables.data.pixels import Pixels
+from nasray.trainables.data.sources import ImageSource, labels_of, open_source
+from nasray.trainables.data.split import Split
+from nasray.trainables.data.transforms import AugmentConfig, augmentation, fitting, normalisation
+
+
+class DataConfig(BaseModel):
+    """Which images are used, how many of them, and how they are prepared.
+
+    Attributes:
+        source: "digits", "fashion_mnist", "cifar10", "cifar100", "imagenet", or "module:function": a function
+            that returns (train, validation), map-style data sets of (PIL image or tensor [C, H, W], integer
+            label), and is given `root` where there is one. Its validation images are the test split.
+        root: Folder of the data set's files.
+        image_size: Height and width that images are resized and cropped to; None: the source's own.
+        mean: Mean of each channel, for values in 0..1; None: the usual one of the data set, or measured.
+        std: Standard deviation of each channel; None: like `mean`.
+        held_out_fraction: Share of the training images that no training sees, kept for rating.
+        num_train_images: Use only so many, chosen by the seed.
+        num_held_out_images: Hold out so many, instead of a share.
+        num_test_images: Use only so many, chosen by the seed.
+        augment: Augmentation of the training images, and of held-out ones where a rating compares views of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = "digits"
+    root: Path | None = None
+    image_size: int | None = Field(default=None, ge=1, le=2048)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    held_out_fraction: float = Field(default=0.1, gt=0, lt=1)
+    num_train_images: int | None = Field(default=None, ge=1)
+    num_held_out_images: int | None = Field(default=None, ge=1)
+    num_test_images: int | None = Field(default=None, ge=1)
+    augment: AugmentConfig | None = None
+
+    @model_validator(mode="after")
+    def _mean_and_std_go_together(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std must be given both or neither")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ImageData:
+    """A data set in three disjoint splits.
+
+    Attributes:
+        input_shape: Shape (C, H, W) of every image.
+        num_classes: Number of classes; labels run from 0 to one less.
+        mean: What each channel of an image is normalised by, for values in 0..1.
+        std: The same, its standard deviation.
+        train: What everything is trained on.
+        held_out: Training images kept from all training, for ratings.
+        test: The data set's own test images, for the last word only.
+        source: The whole data set, as it is stored.
+    """
+
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train: Split
+    held_out: Split
+    test: Split
+    source: ImageSource
+
+
+def load_data(config: DataConfig, seed: int) -> ImageData:
+    """The images that `config` names; `seed` decides which are held out or left out, and the augmentation.
+
+    Raises:
+        ValueError: The files are missing, too few, or do not fit together.
+    """
+    source = open_source(config.source, config.root)
+    labels, test_labels = labels_of(source.train), labels_of(source.test)
+    train, held_out = _partition(config, len(labels), seed)
+    test = _choose_test(config, len(test_labels), seed)
+    fit = fitting(config.image_size or source.image_size, source.crop_fraction)
+    example = fit(source.train[0][0])
+    pixels = Pixels(source.train, train, fit, example)
+    mean, std = _mean_and_std(config, source, pixels)
+    normalise = normalisation(mean, std)
+    augment = None
+    if config.augment is not None:
+        augment = augmentation(config.augment, pixels.shape[1:], fit, normalise)
+    held_out_pixels = Pixels(source.train, held_out, fit, example)
+    test_pixels = Pixels(source.test, test, fit, example)
+    return ImageData(
+        input_shape=pixels.shape,
+        num_classes=_num_classes(labels, test_labels),
+        mean=mean,
+        std=std,
+        train=Split("train", pixels, labels[train], normalise, augment=augment, seed=seed),
+        held_out=Split("held_out", held_out_pixels, labels[held_out], normalise, augment=augment, seed=seed),
+        test=Split("test", test_pixels, test_labels[test], normalise),
+        source=source,
+    )
+
+
+def _partition(config: DataConfig, num_images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices, ascending, of the images to train on and of those held out."""
+    order = generator(seed, "held_out").permutation(num_images)
+    num_held_out = config.num_held_out_images or max(1, round(config.held_out_fraction * num_images))
+    num_train = config.num_train_images or num_images - num_held_out
+    if num_train < 1 or num_train + num_held_out > num_images:
+        raise ValueError(
+            f"{config.source} has {num_images} training images, too few to train on {max(num_train, 1)} "
+            f"and hold out {num_held_out}: lower data.num_train_images, data.num_held_out_images "
+            "or data.held_out_fraction"
+        )
+    return np.sort(order[num_held_out : num_held_out + num_train]), np.sort(order[:num_held_out])
+
+
+def _choose_test(config: DataConfig, num_images: int, seed: int) -> np.ndarray:
+    """Indices, ascending, of the test images to use."""
+    num_test = config.num_test_images or num_images
+    if num_test > num_images:
+        raise ValueError(f"data.num_test_images must be at most {num_images}, got {num_test}")
+    return np.sort(generator(seed, "test").permutation(num_images)[:num_test])
+
+
+def _mean_and_std(
+    config: DataConfig, source: ImageSource, pixels: Pixels
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What images are normalised by: as configured, else as usual for the source, else measured."""
+    for mean, std in (config.mean, config.std), (source.mean, source.std):
+        if mean is not None and std is not None:
+            if not len(mean) == len(std) == pixels.shape[0]:
+                raise ValueError(
+                    f"data.mean and data.std must have one value for each of the {pixels.shape[0]} channels, "
+                    f"got {len(mean)} and {len(std)}"
+                )
+            return mean, std
+    return pixels.mean_and_std()
+
+
+def _num_classes(*labels: np.ndarray) -> int:
+    """One more than the largest label."""
+    smallest = min(int(part.min()) for part in labels)
+    if smallest < 0:
+        raise ValueError(f"labels must be numbers from 0 on, got {smallest}")
+    return 1 + max(int(part.max()) for part in labels)

@@ -1,0 +1,1 @@
+"""The teacher's features: cached on disk or computed as needed."""

@@ -1,0 +1,1 @@
+"""Measurements of a supernet: sharpness, noise slope, discretisation gap."""

@@ -1,0 +1,1 @@
+"""Differentiable supernets of chain and cell spaces."""

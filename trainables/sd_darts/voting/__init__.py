@@ -1,0 +1,1 @@
+"""Self-distillation: snapshots of the supernet as voting teachers."""

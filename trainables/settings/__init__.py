@@ -1,0 +1,1 @@
+"""The settings of what runs in a unit: pydantic models."""

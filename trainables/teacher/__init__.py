@@ -1,0 +1,1 @@
+"""The teacher: built, trained, judged by labels."""

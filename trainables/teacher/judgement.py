@@ -1,0 +1,82 @@
+"""Judgement of a teacher by labels: one that is right by chance is named, and refused where it claims to be trained."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.supervised.accuracy import accuracy
+from nasray.trainables.teacher.chance import Verdict, verdict
+from nasray.trainables.teacher.teacher import is_checkpoint
+
+_AT_A_TIME = 16
+_MOST_IMAGES = 256  # before anything runs; the teacher's unit looks at all
+
+
+def held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:
+    """The share, 0 to 1, of held-out images that the teacher classifies rightly; None where its classes are others.
+
+    Raises:
+        ValueError: It has weights, but is right no more often than by chance, and may not be.
+    """
+    if not _has_the_datas_classes(inputs):
+        return None
+    images = inputs.images.held_out
+    share = accuracy(model, images, inputs.compute)
+    labels = images.labels(range(len(images))).numpy()
+    _judge(inputs, verdict(round(share * len(images)), labels))
+    return share
+
+
+@torch.no_grad()
+def judge_at_hand(inputs: SearchInputs, model: nn.Module) -> None:
+    """Judge a teacher with a checkpoint and no training to come by a sample, before anything runs, on the CPU.
+
+    Args:
+        inputs: Whose teacher; nothing is judged where the files of the images are not here.
+        model: The whole teacher in evaluation mode.
+
+    Raises:
+        ValueError: Like `held_out_accuracy`.
+    """
+    teacher = inputs.teacher
+    if not is_checkpoint(teacher.weights) or teacher.train is not None or not inputs.summary.found:
+        return
+    if not _has_the_datas_classes(inputs):
+        return
+    images = inputs.images.held_out
+    num_images = min(len(images), _MOST_IMAGES)
+    # Spread over all, since data sets may be in the order of their classes.
+    positions = np.arange(num_images) * len(images) // num_images
+    labels, num_right = images.labels(positions), 0
+    for start in range(0, num_images, _AT_A_TIME):
+        end = min(start + _AT_A_TIME, num_images)
+        answers = model(images.images(positions[start:end])).argmax(dim=1)
+        num_right += int((answers == labels[start:end]).sum())
+        if not verdict(num_right, labels[:end].numpy()).by_chance:
+            return
+    _judge(inputs, verdict(num_right, labels.numpy()))
+
+
+def _has_the_datas_classes(inputs: SearchInputs) -> bool:
+    return inputs.teacher.num_classes in (None, inputs.summary.num_classes)
+
+
+def _judge(inputs: SearchInputs, found: Verdict) -> None:
+    """Say or refuse what is right by chance.
+
+    Raises:
+        ValueError: It is refused.
+    """
+    teacher = inputs.teacher
+    if not found.by_chance:
+        return
+    claims = teacher.weights is not None and teacher.train is None
+    if claims and found.enough_images and not teacher.allow_chance:
+        raise ValueError(
+            f"teacher.weights must be those of a trained classifier of this data, but with {teacher.weights} it is "
+            f"{found}: check that its classes are in the data's order and that data.mean and data.std are those it was "
+            "trained with, or set teacher.allow_chance=true"
+        )
+    LOGGER.warning("The teacher is %s: what it teaches may be worth nothing", found)

@@ -1,0 +1,1 @@
+"""Trials of teachers and of a user's operations, before anything runs."""
