@@ -27,16 +27,18 @@ from released_code import Pair, ReleasedDna
 from torch import Tensor, nn
 from verdicts import Verdict, tell
 
-from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.build import build_space
 from nasray.search_spaces.chain.space import SearchSpace
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.block_wise.block_data import BlockData, CachedSource
 from nasray.trainables.block_wise.rate import CandidateRater
 from nasray.trainables.block_wise.step import BlockDistillation
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig, ImageData, load_data
+from nasray.trainables.data.image_data import ImageData, load_data
 from nasray.trainables.features.cache import CachedFeatures, FeatureStore
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 
 SHAPES = ((3, 224, 224), (48, 56, 56), (80, 28, 28), (160, 14, 14), (224, 14, 14), (384, 7, 7), (640, 7, 7))

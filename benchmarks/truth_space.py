@@ -15,7 +15,7 @@ from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.operations.layer import Layer, Shape
 from nasray.search_spaces.operations.shipped import OPERATIONS
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.training import TrainConfig
 
 DATA = DataConfig(source="fashion_mnist", image_size=14, num_train_images=6000, num_held_out_images=2000)

@@ -9,18 +9,20 @@ from typing import Any, Self
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.build import build_space
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.damage import file_checksum
 from nasray.search_spaces.names.source_digests import source_digests
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.identity import DataIdentity, sample_digest
-from nasray.trainables.data.image_data import DataConfig, ImageData, load_data
+from nasray.trainables.data.image_data import ImageData, load_data
 from nasray.trainables.data.summary import DataSummary, published_summary, summarize
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig, SplitName
-from nasray.trainables.teacher.teacher import TeacherConfig, is_checkpoint
+from nasray.trainables.settings.teacher import TeacherConfig, is_checkpoint
 
 CHECKPOINT = "teacher.weights"
 """The name of the teacher's checkpoint among `UnitInputs.sources`."""

@@ -3,7 +3,7 @@
 from nasray.pipeline.nested import nested_config
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.generations import OWN_FIELDS
-from nasray.trainables.teacher.teacher import TeacherConfig
+from nasray.trainables.settings.teacher import TeacherConfig
 
 
 def generation_config(config: ExperimentConfig, number: int, parent: str | None = None) -> ExperimentConfig:

@@ -11,7 +11,7 @@ from nasray.scheduling.unit import Unit
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.block_wise.trainable import BlockSpec
 from nasray.trainables.inputs import SearchInputs, UnitInputs
-from nasray.trainables.teacher.teacher import is_checkpoint
+from nasray.trainables.settings.teacher import is_checkpoint
 
 TEACHER, FEATURES, RATINGS = "teacher", "features", "ratings"
 

@@ -7,8 +7,9 @@ import torch
 
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
-from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.build import build_space
 from nasray.search_spaces.costs.cost import measure
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.retrain.trainable import RetrainFoundSpec

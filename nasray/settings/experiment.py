@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nasray.analysis.tables.criterion import BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.analysis.tables.ratings import LATENCY_MS
-from nasray.search_spaces.build import SpaceConfig
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.family import FamilyConfig
 from nasray.settings.generations import LENGTH_FIELDS, DnaPlusConfig, check_generations
@@ -19,10 +19,10 @@ from nasray.settings.sweeps import SweepConfig
 from nasray.settings.tracking import TrackingConfig
 from nasray.trainables.block_wise.trainable import BlockWiseConfig
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.settings.sd_darts import SdDartsConfig, without_other_teachers
-from nasray.trainables.teacher.teacher import TeacherConfig
+from nasray.trainables.settings.teacher import TeacherConfig
 
 
 class RankingConfig(BaseModel):

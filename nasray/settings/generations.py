@@ -6,11 +6,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nasray.analysis.tables.ratings import LATENCY_MS
-from nasray.search_spaces.chain.scaling import ScalingConfig
+from nasray.search_spaces.settings import ScalingConfig
 from nasray.settings.evidence import EvidenceConfig
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.settings.teacher import TeacherConfig
 from nasray.trainables.settings.training import TrainConfig
-from nasray.trainables.teacher.teacher import TeacherConfig
 
 
 class DnaPlusConfig(BlockDistillationConfig):

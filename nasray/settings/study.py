@@ -4,7 +4,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from nasray.search_spaces.build import SpaceConfig
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.settings.training import TrainConfig
 
 T = TypeVar("T")

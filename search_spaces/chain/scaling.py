@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import cycle, islice
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from nasray.search_spaces.architecture import Architecture, Candidate
@@ -20,45 +19,7 @@ from nasray.search_spaces.chain.resizing import Size, resized
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.operations.layer import Layer
 from nasray.search_spaces.operations.shipped import Operation
-
-_LEAST_SHARE = 0.9  # of a width that rounding leaves
-
-
-class ScalingConfig(BaseModel):
-    """By how much a network grows: by the `power`-th powers of three factors, which are EfficientNet's by default.
-
-    Attributes:
-        width: Of channels, rounded to the nearest multiple of `divisor`, but to no less than 90%; 1: as they are.
-        depth: Of each block's layers, rounded up.
-        resolution: Of height and width, rounded to the nearest multiple of the stem's stride; 1: as they are.
-        power: How often the factors are taken; 0: nothing grows.
-        divisor: What widths are multiples of.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    width: float = Field(default=1.1, ge=1)
-    depth: float = Field(default=1.2, ge=1)
-    resolution: float = Field(default=1.15, ge=1)
-    power: float = Field(default=1.0, ge=0)
-    divisor: int = Field(default=8, ge=1)
-
-    def scale_width(self, width: int) -> int:
-        """As many channels, scaled."""
-        factor = self.width**self.power
-        if factor == 1:
-            return width
-        rounded = max(1, int(width * factor / self.divisor + 0.5)) * self.divisor
-        return rounded if rounded >= _LEAST_SHARE * width * factor else rounded + self.divisor
-
-    def scale_depth(self, depth: int) -> int:
-        """As many layers, scaled."""
-        return math.ceil(round(depth * self.depth**self.power, 9))  # 5 * 1.2 is 6
-
-    def scale_size(self, size: int, stride: int) -> int:
-        """A height or width in pixels, scaled, in front of a stem of that stride."""
-        factor = self.resolution**self.power
-        return size if factor == 1 else max(size, int(size * factor / stride + 0.5) * stride)
+from nasray.search_spaces.settings import ScalingConfig
 
 
 def scaled_space(space: SearchSpace, architecture: Architecture, scaling: ScalingConfig) -> SearchSpace:

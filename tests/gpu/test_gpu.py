@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
+from nasray.trainables.settings.teacher import TeacherConfig
 from nasray.trainables.settings.training import TrainConfig
-from nasray.trainables.teacher.teacher import TeacherConfig
 from nasray.trainables.teacher.unit import TeacherSpec
 from nasray.trainables.units import run_unit
 

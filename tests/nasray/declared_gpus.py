@@ -15,15 +15,15 @@ from nasray.cluster.local_ray import local_ray
 from nasray.scheduling.placement import bundle, check_resources, chooser, num_slots
 from nasray.scheduling.schedule import LatestFirst, ReadyUnits, run_trials
 from nasray.scheduling.unit import Unit
-from nasray.search_spaces.build import SpaceConfig
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.settings.resources import ResourcesConfig
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig
 from nasray.trainables.features.units import FeatureManifestSpec
 from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
+from nasray.trainables.settings.teacher import TeacherConfig
 from nasray.trainables.settings.training import TrainConfig
-from nasray.trainables.teacher.teacher import TeacherConfig
 from nasray.trainables.teacher.unit import TeacherSpec
 
 FOLDER = Path(sys.argv[2])

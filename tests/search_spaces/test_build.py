@@ -6,7 +6,8 @@ import yaml
 from pydantic import ValidationError
 
 from nasray.search_spaces.architecture import Architecture
-from nasray.search_spaces.build import SHIPPED_CELL_SPACES, SpaceConfig, build_space
+from nasray.search_spaces.build import SHIPPED_CELL_SPACES, build_space
+from nasray.search_spaces.settings import SpaceConfig
 
 IMAGES = ((3, 16, 16), 5)
 DECLARED = """

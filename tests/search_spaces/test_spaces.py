@@ -1,7 +1,8 @@
 import pytest
 from conformance import PROMISES
 
-from nasray.search_spaces.build import SHIPPED_SPACES, SpaceConfig, build_space
+from nasray.search_spaces.build import SHIPPED_SPACES, build_space
+from nasray.search_spaces.settings import SpaceConfig
 
 IMAGES = {
     "dna": ((3, 224, 224), 1000),

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from nasray.search_spaces.chain.mbconv import digits
-from nasray.search_spaces.chain.scaling import ScalingConfig
+from nasray.search_spaces.settings import ScalingConfig
 from nasray.trainables.cutting.cutting import cut, resolve_cuts
-from nasray.trainables.teacher.teacher import TeacherConfig, build_teacher, fingerprint
+from nasray.trainables.settings.teacher import TeacherConfig
+from nasray.trainables.teacher.teacher import build_teacher, fingerprint
 
 DIGITS = digits((1, 8, 8), 10)
 ARCHITECTURE = "2x16:mb3k3,mb3k3/2x24:mb3k5,mb3k3/2x40:mb6k3,mb3k5"

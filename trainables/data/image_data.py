@@ -1,55 +1,15 @@
 """A data set's config, and its labelled images in three disjoint splits."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.data.pixels import Pixels
 from nasray.trainables.data.sources import ImageSource, labels_of, open_source
 from nasray.trainables.data.split import Split
-from nasray.trainables.data.transforms import AugmentConfig, augmentation, fitting, normalisation
-
-
-class DataConfig(BaseModel):
-    """Which images are used, how many of them, and how they are prepared.
-
-    Attributes:
-        source: "digits", "fashion_mnist", "cifar10", "cifar100", "imagenet", or "module:function": a function
-            that returns (train, validation), map-style data sets of (PIL image or tensor [C, H, W], integer
-            label), and is given `root` where there is one. Its validation images are the test split.
-        root: Folder of the data set's files.
-        image_size: Height and width that images are resized and cropped to; None: the source's own.
-        mean: Mean of each channel, for values in 0..1; None: the usual one of the data set, or measured.
-        std: Standard deviation of each channel; None: like `mean`.
-        held_out_fraction: Share of the training images that no training sees, kept for rating.
-        num_train_images: Use only so many, chosen by the seed.
-        num_held_out_images: Hold out so many, instead of a share.
-        num_test_images: Use only so many, chosen by the seed.
-        augment: Augmentation of the training images, and of held-out ones where a rating compares views of them.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: str = "digits"
-    root: Path | None = None
-    image_size: int | None = Field(default=None, ge=1, le=2048)
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    held_out_fraction: float = Field(default=0.1, gt=0, lt=1)
-    num_train_images: int | None = Field(default=None, ge=1)
-    num_held_out_images: int | None = Field(default=None, ge=1)
-    num_test_images: int | None = Field(default=None, ge=1)
-    augment: AugmentConfig | None = None
-
-    @model_validator(mode="after")
-    def _mean_and_std_go_together(self) -> Self:
-        if (self.mean is None) != (self.std is None):
-            raise ValueError("mean and std must be given both or neither")
-        return self
+from nasray.trainables.data.transforms import augmentation, fitting, normalisation
+from nasray.trainables.settings.data import DataConfig
 
 
 @dataclass(frozen=True, slots=True)

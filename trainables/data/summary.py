@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from nasray.trainables.data.image_data import DataConfig, ImageData
+from nasray.trainables.data.image_data import ImageData
+from nasray.trainables.settings.data import DataConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,48 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import to_dtype
 
+from nasray.trainables.settings.data import AugmentConfig
+
 Transform = Callable[[Any], Tensor]
-
-
-class RandAugmentConfig(BaseModel):
-    """RandAugment (Cubuk et al., arXiv 1909.13719): operations drawn at random, all of one strength.
-
-    Attributes:
-        num_ops: Operations that an image goes through, one after another.
-        magnitude: Their strength, 0 to 30.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    num_ops: int = Field(default=2, ge=1)
-    magnitude: int = Field(default=9, ge=0, le=30)
-
-
-class AugmentConfig(BaseModel):
-    """Random changes to training images.
-
-    Attributes:
-        horizontal_flip: Mirror half of the images.
-        crop_padding: Crop at random from the image padded by so many black pixels on each side.
-        random_resized_crop: Crop 8% to 100% of the stored image's area at random and resize it.
-        rand_augment: Operations drawn at random, on images of 1 or 3 channels in 8 bits; None: none.
-        color_jitter: Largest relative change of brightness, contrast and saturation.
-        random_erasing: Share of the images in which a random rectangle is set to the mean.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    horizontal_flip: bool = False
-    crop_padding: int = Field(default=0, ge=0)
-    random_resized_crop: bool = False
-    rand_augment: RandAugmentConfig | None = None
-    color_jitter: float = Field(default=0.0, ge=0, le=1)
-    random_erasing: float = Field(default=0.0, ge=0, le=1)
 
 
 def fitting(image_size: int | None, crop_fraction: float) -> Transform:

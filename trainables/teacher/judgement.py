@@ -6,9 +6,9 @@ from torch import nn
 
 from nasray.trainables.core.notes import LOGGER
 from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.teacher import is_checkpoint
 from nasray.trainables.supervised.accuracy import accuracy
 from nasray.trainables.teacher.chance import Verdict, verdict
-from nasray.trainables.teacher.teacher import is_checkpoint
 
 _AT_A_TIME = 16
 _MOST_IMAGES = 256  # before anything runs; the teacher's unit looks at all

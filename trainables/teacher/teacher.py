@@ -5,69 +5,24 @@ import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
 from nasray.search_spaces.architecture import Architecture
-from nasray.search_spaces.chain.scaling import ScalingConfig, build_scaled
+from nasray.search_spaces.chain.scaling import build_scaled
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.names.attribute import call_named
 from nasray.search_spaces.names.suggestion import did_you_mean
-from nasray.trainables.settings.training import TrainConfig
+from nasray.trainables.settings.teacher import CHECKPOINT_SUFFIXES, TeacherConfig, is_checkpoint
 from nasray.trainables.teacher.torchvision_models import build_model, fetch, without_auxiliary
 
-CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth")
 NUM_NAMES_SHOWN = 5
 _OF_THE_SPACE = ("largest", "architecture")
-
-
-class TeacherConfig(BaseModel):
-    """Which model teaches, with what weights, and where it is cut.
-
-    Attributes:
-        source: "largest" (the space's largest architecture), "architecture" (the one that is given, scaled where
-            `scaling` is), the name of a torchvision classifier, or "module:function": a function (input_shape,
-            num_classes) -> torch.nn.Module that makes logits [B, num_classes] of images [B, C, H, W].
-        architecture: ID of an architecture of the space.
-        scaling: By how much it is scaled; None: it is taken as it is.
-        weights: Name of torchvision's weights, such as "IMAGENET1K_V1", or path of a .safetensors file, or of a
-            .pt or .pth file with a state_dict; None: freshly initialised.
-        num_classes: Classes of the teacher's classifier, where they are not the data's.
-        allow_chance: Whether a teacher with weights, and with the data's classes, may be right no more often than by
-            chance, for methods and trials that need none better.
-        cuts: Submodules behind which the teacher is cut, one per block; "auto": the blocks of a network of
-            ours, else the last submodule before each change of the maps' size.
-        train: How the teacher is trained first; None: not at all.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: str = "largest"
-    # Left out of what is kept where they are not given: other teachers are known by what was kept before these were.
-    architecture: str | None = Field(default=None, exclude_if=lambda value: value is None)
-    scaling: ScalingConfig | None = Field(default=None, exclude_if=lambda value: value is None)
-    weights: str | None = None
-    num_classes: int | None = Field(default=None, ge=1)
-    allow_chance: bool = Field(default=False, exclude_if=lambda value: not value)
-    cuts: Literal["auto"] | tuple[str, ...] = "auto"
-    train: TrainConfig | None = None
-
-    @model_validator(mode="after")
-    def _architecture_goes_with_its_source(self) -> Self:
-        if (self.source == "architecture") != (self.architecture is not None):
-            raise ValueError(
-                "architecture must be given with source: architecture, and with no other, got source: "
-                f"{self.source} and architecture: {self.architecture}"
-            )
-        if self.scaling is not None and self.architecture is None:
-            raise ValueError("scaling must go with source: architecture, which is what it scales")
-        return self
 
 
 def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
@@ -103,11 +58,6 @@ def build_untrained(config: TeacherConfig, space: SearchSpace) -> nn.Module:
     if name is not None:
         check_weights_name(config, space.num_classes)
     return build_model(config.source, name, space.num_classes)
-
-
-def is_checkpoint(weights: str | None) -> bool:
-    """Whether `TeacherConfig.weights` names a file, and not weights of torchvision's."""
-    return weights is not None and Path(weights).suffix in CHECKPOINT_SUFFIXES
 
 
 def check_weights_name(config: TeacherConfig, num_classes: int) -> None:

@@ -4,7 +4,8 @@ from torch import nn
 
 from nasray.trainables.cutting.cutting import CutTeacher, cut, resolve_cuts
 from nasray.trainables.inputs import SearchInputs
-from nasray.trainables.teacher.teacher import build_teacher, build_untrained, is_checkpoint
+from nasray.trainables.settings.teacher import is_checkpoint
+from nasray.trainables.teacher.teacher import build_teacher, build_untrained
 
 
 def build_at_hand(inputs: SearchInputs) -> nn.Module:

@@ -4,7 +4,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nasray.exporting.check import TOLERANCE, check_export
-from nasray.trainables.data.image_data import DataConfig, load_data
+from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.data import DataConfig
 
 MODEL = """
 from pathlib import Path

@@ -1,7 +1,8 @@
 import pytest
 
 from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
-from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.build import build_space
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.strategies.problem import Problem
 
 # Two cells of unlike operations in the first block, of unlike widths in the second.

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.build import build_space
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.strategies.choices import choices_of
 
 

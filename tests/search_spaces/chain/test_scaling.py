@@ -4,8 +4,9 @@ from torchvision.models._utils import _make_divisible
 
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.mbconv import digits, dna, small_images
-from nasray.search_spaces.chain.scaling import ScalingConfig, build_scaled, scaled_space
+from nasray.search_spaces.chain.scaling import build_scaled, scaled_space
 from nasray.search_spaces.chain.vit import vit_digits
+from nasray.search_spaces.settings import ScalingConfig
 
 DIGITS = digits((1, 8, 8), 10)
 SPACES = {

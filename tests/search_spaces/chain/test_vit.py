@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.build import build_space
 from nasray.search_spaces.chain.vit import vit, vit_digits
+from nasray.search_spaces.settings import SpaceConfig
 
 
 @pytest.mark.parametrize(

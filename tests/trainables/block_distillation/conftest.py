@@ -11,9 +11,10 @@ from nasray.trainables.block_wise.block_data import BlockData
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.trainable import CellTarget
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig, load_data
+from nasray.trainables.data.image_data import load_data
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.teacher.unit import TeacherResult, TeacherSpec
 from nasray.trainables.units import run_unit
 

@@ -4,7 +4,8 @@ import torch
 
 from nasray.trainables.block_wise.block_data import BlockData, OnlineSource
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig, load_data
+from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 
 COMPUTE = ComputeConfig(device="cpu")

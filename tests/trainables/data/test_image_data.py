@@ -4,8 +4,8 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from nasray.trainables.data.image_data import DataConfig, load_data
-from nasray.trainables.data.transforms import AugmentConfig
+from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.data import AugmentConfig, DataConfig
 
 
 def contents(split):

@@ -7,7 +7,8 @@ from torch.utils.data import TensorDataset
 
 from nasray.trainables.data.pixels import Pixels
 from nasray.trainables.data.split import Split
-from nasray.trainables.data.transforms import AugmentConfig, augmentation, fitting, normalisation
+from nasray.trainables.data.transforms import augmentation, fitting, normalisation
+from nasray.trainables.settings.data import AugmentConfig
 
 IMAGES = torch.rand(30, 1, 6, 6, generator=torch.Generator().manual_seed(0))
 LABELS = np.arange(30) % 7

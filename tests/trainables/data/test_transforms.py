@@ -4,13 +4,8 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from nasray.trainables.data.transforms import (
-    AugmentConfig,
-    RandAugmentConfig,
-    augmentation,
-    fitting,
-    normalisation,
-)
+from nasray.trainables.data.transforms import augmentation, fitting, normalisation
+from nasray.trainables.settings.data import AugmentConfig, RandAugmentConfig
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8))
 

@@ -9,11 +9,11 @@ from safetensors.torch import load_file
 
 from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget
 from nasray.trainables.core.trainable import read_done
-from nasray.trainables.data.image_data import DataConfig
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.retrain import trainable
 from nasray.trainables.retrain.trainable import RetrainSpec, read_retrained
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.training import RetrainConfig
 from nasray.trainables.teacher.unit import TeacherSpec
 from nasray.trainables.units import parse_spec, run_unit

@@ -4,14 +4,14 @@ import json
 import pytest
 import torch
 
-from nasray.search_spaces.build import SpaceConfig
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import load_checkpoint, mark_done, read_done
 from nasray.trainables.core.training import ComputeConfig, train_epoch
-from nasray.trainables.data.image_data import DataConfig
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.retrain.trainable import RetrainFoundSpec, read_retrained
 from nasray.trainables.sd_darts.trainable import SdDartsSpec
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 from nasray.trainables.settings.training import RetrainConfig, TrainConfig
 from nasray.trainables.supervised.step import SupervisedTraining

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from nasray.search_spaces.build import SpaceConfig, build_space
+from nasray.search_spaces.build import build_space
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.retrain.zero_cost import naswot, synflow, zero_cost_proxies
 
 

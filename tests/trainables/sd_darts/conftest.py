@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from nasray.search_spaces.build import SpaceConfig
+from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.core.training import ComputeConfig
-from nasray.trainables.data.image_data import DataConfig
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.sd_darts.halves import Halves
 from nasray.trainables.sd_darts.trainable import build_method, build_supernet
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 
 CHOICES = ["skip", "mb1k3", "sep3"]

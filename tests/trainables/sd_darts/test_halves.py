@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from nasray.trainables.data.image_data import DataConfig, load_data
-from nasray.trainables.data.transforms import AugmentConfig
+from nasray.trainables.data.image_data import load_data
 from nasray.trainables.sd_darts.halves import Halves
+from nasray.trainables.settings.data import AugmentConfig, DataConfig
 
 
 def all_batches(halves, epoch, batch_size=20):

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from nasray.trainables.data.image_data import DataConfig, load_data
+from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.mixing import mixing
 

@@ -5,8 +5,8 @@ import torch
 
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.trainables.core.training import ComputeConfig, train_epoch
-from nasray.trainables.data.image_data import DataConfig, load_data
-from nasray.trainables.data.transforms import AugmentConfig
+from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.data import AugmentConfig, DataConfig
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.accuracy import accuracy
 from nasray.trainables.supervised.mixing import mixing

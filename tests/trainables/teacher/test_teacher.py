@@ -10,8 +10,9 @@ from torchvision import models
 from nasray.search_spaces.chain.mbconv import digits, small_images
 from nasray.search_spaces.chain.network import Network
 from nasray.trainables.core.weights import save_weights
+from nasray.trainables.settings.teacher import TeacherConfig
 from nasray.trainables.settings.training import TrainConfig
-from nasray.trainables.teacher.teacher import TeacherConfig, build_teacher, fingerprint, load_weights
+from nasray.trainables.teacher.teacher import build_teacher, fingerprint, load_weights
 
 DIGITS = digits((1, 8, 8), 10)
 COLOUR = small_images((3, 32, 32), 10)
