@@ -12,7 +12,7 @@ from nasray.planning.plan import plan_search, unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.architecture import Architecture
-from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
 from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec
@@ -154,7 +154,7 @@ class ImageNetSearch:
     def _macs(self, block: int, cell: str) -> np.ndarray:
         """Multiply-accumulates of the candidates of a cell, at each width at which it may be entered."""
         table = self.inputs.space.candidate_table(block)
-        return table.loc[table[rating_table.CELL] == cell, rating_table.NUM_MACS].to_numpy(float)
+        return table.loc[table[CELL] == cell, NUM_MACS].to_numpy(float)
 
 
 def _sum(one: Work, other: Work) -> Work:

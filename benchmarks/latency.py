@@ -15,8 +15,8 @@ from verdicts import Verdict, tell
 
 from nasray.commands.latency import latency_table, measure_space
 from nasray.search_spaces.chain import mbconv
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.latency.meter import LatencySettings
+from nasray.trainables.settings.compute import ComputeConfig
 
 INPUTS = {
     "digits": ((1, 8, 8), 10),

@@ -26,6 +26,7 @@ from verdicts import Verdict, tell
 from nasray.trainables.block_wise.step import parameter_groups, sample_paths
 from nasray.trainables.block_wise.supernet import Path
 from nasray.trainables.block_wise.trainable import BlockSpec, build_data, build_supernet
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.losses import feature_loss
 from nasray.trainables.core.optimizer_step import Descent
 from nasray.trainables.core.seeding import generator
@@ -77,7 +78,7 @@ class CellProfile:
         self.name, self._config, self._inputs = spec.name, target.config, inputs
         self._data, self._supernet = build_data(inputs, target.block), build_supernet(inputs, target)
         teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
-        self._teacher = inputs.compute.place_module(teacher, inputs.device)
+        self._teacher = place_module(inputs.compute, teacher, inputs.device)
         self._block, self._checkpoint = target.block, target.folder / "profile.pt"
         rng = generator(inputs.seed, spec.name, "profile")
         self._paths = sample_paths(self._supernet, self._config.paths, rng)

@@ -24,13 +24,7 @@ from nasray.analysis.tables.batches import comparable
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.commands.refine import NUM_BATCHES, rated_candidates, undecided
 from nasray.search_spaces.architecture import Candidate
-from nasray.search_spaces.artefacts.rating_table import (
-    CANDIDATE,
-    IN_CHANNELS,
-    RATING,
-    RATING_BATCHES,
-    SWAP_IN,
-)
+from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, RATING, RATING_BATCHES, SWAP_IN
 from nasray.settings.loading import load_config
 
 NUM_ALL, IMAGES, CALIBRATION = 16, 480, 128

@@ -34,10 +34,11 @@ from nasray.trainables.block_wise.block_data import BlockData, CachedSource
 from nasray.trainables.block_wise.rate import CandidateRater
 from nasray.trainables.block_wise.step import BlockDistillation
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.core.compute import place_module, prepare
 from nasray.trainables.data.image_data import ImageData, load_data
 from nasray.trainables.features.cache import CachedFeatures, FeatureStore
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 
@@ -61,7 +62,7 @@ def main() -> None:
         print("Nothing to compare with: give the repository's folder by --reference, see --help.")
         return
     compute = ComputeConfig(device="cpu", num_threads=arguments.threads)
-    compute.prepare()
+    prepare(compute)
     released = ReleasedDna(FilePath(arguments.reference) / "DNA")
     with tempfile.TemporaryDirectory() as folder:
         blocks = [
@@ -89,7 +90,7 @@ class BlockTimes:
             seed=0,
         )
         self.data = kept_features(self.images, block, folder, compute)
-        self.supernet = compute.place_module(supernet_of(space, block), compute.prepare())
+        self.supernet = place_module(compute, supernet_of(space, block), prepare(compute))
         self.seconds: dict[str, list[float]] = {arm: [] for arm in _ARMS}
         self._released, self._optimizer = released, released.optimizer(LR, WEIGHT_DECAY)
         rating = RatingConfig(num_batches=2)

@@ -19,6 +19,7 @@ import torch
 from truth_space import COMPUTE, DATA, SEEDS, TABLE, TRAINING, truth_space
 
 from nasray.search_spaces.chain.space import SearchSpace
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.training import train_epoch
 from nasray.trainables.data.image_data import ImageData, load_data
@@ -59,7 +60,7 @@ def _train(task: tuple[str, int]) -> tuple[str, int, float, int, int]:
     images, space = _data_and_space()
     torch.set_num_threads(1)
     seed_global_generators(seed, "truth")
-    network = COMPUTE.place_module(space.build(architecture), torch.device("cpu"))
+    network = place_module(COMPUTE, space.build(architecture), torch.device("cpu"))
     method = SupervisedTraining(network, images, TRAINING, COMPUTE, seed=seed)
     for epoch in range(TRAINING.epochs):
         train_epoch(method, epoch)

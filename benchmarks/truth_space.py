@@ -14,7 +14,7 @@ from nasray.search_spaces.chain.block import BlockSpace, Cell
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.operations.layer import Layer, Shape
 from nasray.search_spaces.operations.shipped import OPERATIONS
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.training import TrainConfig
 

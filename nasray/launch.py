@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 # A script's own folder comes first on the path, where nasray's modules would hide packages of the same names.
 sys.path = [entry for entry in sys.path if not entry or Path(entry).resolve() != HERE]
 
-from nasray.cli.entry import main  # noqa: E402
+from nasray.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     # On a cluster of `ray up`, configs and modules lie in the folder that was brought to all nodes.

@@ -15,11 +15,12 @@ from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.damage import file_checksum
 from nasray.search_spaces.names.source_digests import source_digests
 from nasray.search_spaces.settings import SpaceConfig
+from nasray.trainables.core.compute import prepare
 from nasray.trainables.core.trainable import read_done
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.identity import DataIdentity, sample_digest
 from nasray.trainables.data.image_data import ImageData, load_data
 from nasray.trainables.data.summary import DataSummary, published_summary, summarize
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig, SplitName
 from nasray.trainables.settings.teacher import TeacherConfig, is_checkpoint
@@ -113,7 +114,7 @@ class UnitInputs(BaseModel):
     @cached_property
     def device(self) -> torch.device:
         """The device of this process, prepared on first use."""
-        return self.compute.prepare()
+        return prepare(self.compute)
 
     def _named_sources(self) -> list[str]:
         return [self.data.source, self.search_space.source, *self.search_space.operations.values()]

@@ -20,6 +20,7 @@ from nasray.trainables.block_wise.trainable import (
     run_rating,
     run_rating_table,
 )
+from nasray.trainables.core.compute import device_kind
 from nasray.trainables.core.device_name import device_name
 from nasray.trainables.core.notes import NOTES, collected_notes
 from nasray.trainables.core.process_group import leading
@@ -66,8 +67,7 @@ _RUN: dict[type[UnitSpec], Callable[[Any], Iterator[Metrics]]] = {
     RetrainFoundSpec: run_retrain_found,
     RetrainSpec: run_retrain,
 }
-KINDS = frozenset(spec.model_fields["kind"].default for spec in _RUN)
-"""What kinds of units there are."""
+
 
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
 
@@ -86,7 +86,10 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
     remove_temporaries(spec.folder)
     history, start, before = [], time.process_time(), 0.0
     others_work = partial(_take_part, spec.model_dump(mode="json"))
-    with leading(spec.num_processes, spec.inputs.compute.kind, others_work), collected_notes() as notes:
+    with (
+        leading(spec.num_processes, device_kind(spec.inputs.compute), others_work),
+        collected_notes() as notes,
+    ):
         for metrics in _RUN[type(spec)](spec):
             before += metrics.get("seconds", 0.0) if metrics.get("replayed") else 0.0
             history.append({key: value for key, value in metrics.items() if key != "replayed"})
@@ -94,7 +97,7 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
             notes.clear()
     cpu_seconds = before + time.process_time() - start
     of_epochs = (metrics["device"] for metrics in history if "device" in metrics)
-    devices = {device_name(spec.inputs.compute.kind), *of_epochs}
+    devices = {device_name(device_kind(spec.inputs.compute)), *of_epochs}
     mark_done(
         spec.folder,
         spec.fingerprint,

@@ -18,7 +18,7 @@ from nasray.analysis.exact.chain import Chain, link, link_within
 from nasray.analysis.exact.completions import exact_completions
 from nasray.analysis.exact.search import Search
 from nasray.analysis.exact.table_checks import check_budgets
-from nasray.search_spaces.artefacts.rating_table import RATING
+from nasray.search_spaces.artefacts.columns import RATING
 
 _MOST_ENUMERATED = 2**24  # architectures to look at one by one for an exact count
 _TINY = Fraction(math.ulp(0.0)) / 2  # all sums of float64 numbers are even multiples of it

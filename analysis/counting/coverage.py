@@ -8,7 +8,7 @@ import pandas as pd
 
 from nasray.analysis.counting.counting import Count, count_feasible
 from nasray.analysis.exact.unrated import UNRATED, Unrated, unrated_candidates
-from nasray.search_spaces.artefacts.rating_table import IN_CHANNELS, OUT_CHANNELS, RATING
+from nasray.search_spaces.artefacts.columns import IN_CHANNELS, OUT_CHANNELS, RATING
 
 NUM_FEASIBLE, NUM_LEFT_OUT = "num_feasible", "num_left_out"
 
@@ -50,11 +50,11 @@ class Coverage:
 def cover(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None = None) -> Coverage:
     """What a ranking of these tables within these budgets speaks of.
 
-    The numbers are exact wherever `nasray.analysis.counting.counting.count_feasible` is, in particular without budgets; they take as
+    The numbers are exact wherever `count_feasible` is, in particular without budgets; they take as
     long as that, and as long again for each block in which candidates have no rating.
 
     Args:
-        tables: The ratings of each block, as for `nasray.analysis.exact.ranking.top_architectures`; rows without a rating have their
+        tables: The ratings of each block, as for `top_architectures`; rows without a rating have their
             costs all the same.
         budgets: Upper bound, inclusive, of the sum of a cost.
 

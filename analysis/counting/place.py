@@ -9,7 +9,7 @@ import pandas as pd
 
 from nasray.analysis.counting.counting import Count, count_better
 from nasray.analysis.tables.sums import exact_sums, nearest
-from nasray.search_spaces.artefacts.rating_table import RATING
+from nasray.search_spaces.artefacts.columns import RATING
 
 
 @dataclass(frozen=True, slots=True)

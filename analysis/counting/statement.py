@@ -14,7 +14,7 @@ def proof(certificate: Mapping[str, Any], coverage: Coverage) -> str:
     """What is proved of a ranking, in a sentence.
 
     Args:
-        certificate: With `proved`, and where it is not, the `gap`, see `nasray.analysis.exact.ranking.top_architectures`; infinite
+        certificate: With `proved`, and where it is not, the `gap`, see `top_architectures`; infinite
             or None where fewer were found than asked for.
         coverage: Of which architectures it speaks.
     """

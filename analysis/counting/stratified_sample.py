@@ -20,7 +20,7 @@ from nasray.analysis.exact.architecture_frame import ARCHITECTURE, SCORE, archit
 from nasray.analysis.exact.bounds.relaxation import relax
 from nasray.analysis.exact.chain import Chain, link
 from nasray.analysis.exact.ranking import RANK, top_architectures
-from nasray.search_spaces.artefacts.rating_table import RATING
+from nasray.search_spaces.artefacts.columns import RATING
 
 _CELLS = 10  # of the grid, per stratum and block
 _DRAWS = (32, 256, 1024, 1024, 1024)  # in each of three ways, one after the other until one is kept

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from nasray.analysis.exact.chain import SEPARATOR, Chain, take
 from nasray.analysis.exact.exact_sums import ExactSums
 from nasray.analysis.exact.table_checks import check_numeric
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS
 
 ARCHITECTURE = "architecture"
 SCORE = "score"

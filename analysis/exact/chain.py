@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nasray.analysis.exact.column import Column
 from nasray.analysis.exact.exact_sums import compare
 from nasray.analysis.exact.table_checks import SEPARATOR, check_budgets, usable_rows
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, IN_CHANNELS, NUM_MACS, OUT_CHANNELS, RATING
+from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, NUM_MACS, OUT_CHANNELS, RATING
 from nasray.search_spaces.costs.uncounted import check_counted
 
 # The widths that meet at a boundary of two blocks, ascending; None where any may follow any.

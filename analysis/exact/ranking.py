@@ -65,7 +65,7 @@ def top_architectures(
         may exceed what is not listed (`gap`: 0 if proved, infinite if fewer than `k` are found so far), the number
         of architectures looked at (`num_enumerated`), the Lagrange multiplier of each budget (`multipliers`), and the
         operators whose multiply-accumulates are not in `num_macs` (`uncounted`). All of this is of architectures whose
-        candidates are rated; its `attrs["unrated"]` names the others, see `nasray.analysis.exact.unrated.Unrated`.
+        candidates are rated; its `attrs["unrated"]` names the others, see `Unrated`.
 
     Raises:
         ValueError: If no architecture keeps the budgets, or an argument is not as described.

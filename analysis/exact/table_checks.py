@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasray.analysis.exact.unrated import unrated_in_block
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
+from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
 
 SEPARATOR = "/"
 LARGEST_WHOLE = 2**53  # up to here float64 holds every whole number

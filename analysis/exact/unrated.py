@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, FAILURE, IN_CHANNELS, OPERATIONS, RATING
+from nasray.search_spaces.artefacts.columns import CANDIDATE, FAILURE, IN_CHANNELS, OPERATIONS, RATING
 
 UNRATED = "unrated"
 _LONGEST_REASON = 80  # of a sentence; the table of ratings holds all of it
@@ -63,7 +63,7 @@ def unrated_candidates(tables: Sequence[pd.DataFrame]) -> tuple[Unrated, ...]:
     """The candidates without a rating, block by block.
 
     Args:
-        tables: The ratings of each block, as for `nasray.analysis.exact.ranking.top_architectures`; why a row has none is read from
+        tables: The ratings of each block, as for `top_architectures`; why a row has none is read from
             the column `failure`, where there is one.
     """
     return tuple(found for block, table in enumerate(tables) for found in unrated_in_block(block, table))

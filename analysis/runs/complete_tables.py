@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from nasray.analysis.tables.ratings import load_ratings
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, CELL, IN_CHANNELS
+from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS
 
 _WRITE_ANEW = "run the search again with the command that started it, which writes it anew"
 

@@ -12,9 +12,11 @@ import pandas as pd
 from nasray.analysis.trust.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, read_calibration
 from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.counting.coverage import NUM_FEASIBLE, NUM_LEFT_OUT, Coverage, cover
-from nasray.analysis.tables.criterion import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion, tables_by, weighted_tables
+from nasray.analysis.tables.criterion import tables_by, weighted_tables
+from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
-from nasray.analysis.tables.ratings import LATENCY, LATENCY_MS, check_budgets_known
+from nasray.analysis.tables.ratings import LATENCY, check_budgets_known
+from nasray.search_spaces.artefacts.columns import LATENCY_MS
 from nasray.analysis.trust.uncertainty import score_errors, tie_groups, top_probabilities
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.plain_yaml import parse_yaml

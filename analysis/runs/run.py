@@ -11,7 +11,8 @@ import pandas as pd
 from nasray.analysis.trust.calibration import read_calibration
 from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.counting.coverage import NUM_LEFT_OUT, Coverage, cover
-from nasray.analysis.tables.criterion import BY_SCORE, tables_by
+from nasray.analysis.tables.criterion import tables_by
+from nasray.search_spaces.artefacts.criteria import BY_SCORE
 from nasray.search_spaces.files.json_file import damaged, read_object
 from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.files.plain_yaml import parse_yaml

@@ -15,7 +15,7 @@ from nasray.analysis.counting.coverage import NUM_LEFT_OUT
 from nasray.analysis.exact.chain import SEPARATOR
 from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.rows import architecture_rows
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, RATING
+from nasray.search_spaces.artefacts.columns import CANDIDATE, RATING
 
 NUM_TOP = 10
 _NUM_DRAWN = 2000

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nasray.search_spaces.artefacts.rating_table import RATING, RATING_BATCHES, SWAP_IN, SWAP_IN_BATCHES
+from nasray.search_spaces.artefacts.columns import RATING, RATING_BATCHES, SWAP_IN, SWAP_IN_BATCHES
 
 Floats = NDArray[np.float64]
 

@@ -5,12 +5,11 @@ What varies between training seeds is known of the plain ratings alone.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from nasray.search_spaces.artefacts.rating_table import (
+from nasray.search_spaces.artefacts.columns import (
     FAILURE,
     RATING,
     RATING_BATCHES,
@@ -18,11 +17,7 @@ from nasray.search_spaces.artefacts.rating_table import (
     SWAP_IN,
     SWAP_IN_BATCHES,
 )
-
-Criterion = Literal["score", "swap_in"]
-BY_SCORE: Final = "score"
-BY_SWAP_IN: Final = "swap_in"
-BY_CALIBRATED: Final = "calibrated"
+from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN, Criterion
 
 _NOT_SWAPPED_IN = "not rated inside the teacher"
 _BATCHES = {RATING: RATING_BATCHES, SWAP_IN: SWAP_IN_BATCHES}

@@ -9,12 +9,11 @@ import pandas as pd
 
 from nasray.analysis.tables.batches import comparable
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, IN_CHANNELS
+from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, LATENCY_MS
 from nasray.search_spaces.files.json_file import read_object
 
 LATENCY = "latency"  # folder of the tables of latencies in the run's
 LATENCY_FIGURES = "latency.json"  # written last: without it, the tables may be of two measurements
-LATENCY_MS = "latency_ms"
 _BLOCK = re.compile(r"block_(0|[1-9][0-9]*)")
 
 

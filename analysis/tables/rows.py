@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from nasray.analysis.exact.chain import SEPARATOR
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, IN_CHANNELS, OUT_CHANNELS
+from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, OUT_CHANNELS
 
 
 def architecture_rows(architectures: Sequence[str], tables: Sequence[pd.DataFrame]) -> list[list[int]]:

@@ -25,7 +25,7 @@ from nasray.analysis.trust.kendall import (
     spearman_rhos,
 )
 from nasray.analysis.trust.noise_ceiling import attainable_taus, seed_taus
-from nasray.search_spaces.artefacts.rating_table import DEPTH, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS
 
 RANDOM, COMBINED = "random", "combined"
 SCORE, SWAP_IN_SCORE, CALIBRATED = "score", "swap_in_score", "calibrated"
@@ -99,7 +99,7 @@ def agreement(
       of tied networks those taken are random, and the regret is what is then to be expected.
     - `noise_ceiling`: how far the order by one training agrees with that by another, over all pairs of seeds. No upper
       limit: a predictor has no noise of training, and accuracies are means over seeds, so that a good one may lie above
-      it. `attainable_kendall_tau` estimates that of the networks' true qualities, see `nasray.analysis.trust.noise_ceiling`.
+      it. `attainable_kendall_tau` estimates that of the networks' true qualities, see `noise_ceiling`.
     - `verdict`: the tau of the score that is ranked by (`predictor`) minus that of the trivial predictor whose tau is
       highest, over the networks with that score; "undecided" if its interval holds 0. That the best is picked after the
       fact makes it harder to beat. `best_proxy` is the zero-cost proxy whose tau is highest, None if none is known.

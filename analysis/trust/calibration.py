@@ -27,7 +27,7 @@ from nasray.analysis.trust.block_weights import (
     normalised,
 )
 from nasray.analysis.trust.kendall import draw_resamples, kendall_taus, order_signs
-from nasray.search_spaces.artefacts.rating_table import RATING
+from nasray.search_spaces.artefacts.columns import RATING
 from nasray.search_spaces.files.json_file import read_object
 
 CALIBRATION = "calibration.json"
@@ -40,7 +40,7 @@ class Calibration:
 
     Attributes:
         figures: What JSON holds: `weights` (per column of ratings one per block, in units of the first column's mean),
-            `penalty` (in networks, see `nasray.analysis.trust.block_weights`), `num_networks`, `kendall_tau` of the `plain` and the
+            `penalty` (in networks, see `block_weights`), `num_networks`, `kendall_tau` of the `plain` and the
             `calibrated` score and their `difference` over networks that the weights have not seen, each with a
             `value`, a `low` and a `high` end of 95%; `helps`: whether the difference's interval lies above 0.
         scores: The score of each network by weights that have not seen it, lower is better; the mean over repetitions.

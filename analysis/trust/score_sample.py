@@ -19,7 +19,7 @@ from scipy import stats
 
 from nasray.analysis.tables.batches import block_batches, padded
 from nasray.analysis.tables.rows import architecture_rows
-from nasray.search_spaces.artefacts.rating_table import RATING_SEEDS
+from nasray.search_spaces.artefacts.columns import RATING_SEEDS
 
 _CONFIDENCE = 0.95
 Floats = NDArray[np.float64]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
 from nasray.analysis.tables.batches import block_batches, weighted_ratings
 from nasray.analysis.trust.score_sample import sample_scores
-from nasray.search_spaces.artefacts.rating_table import RATING
+from nasray.search_spaces.artefacts.columns import RATING
 
 
 def score_errors(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArray[np.float64]:

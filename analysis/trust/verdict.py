@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from nasray.analysis.trust.agreement import RANDOM, SCORE, SWAP_IN_SCORE
-from nasray.search_spaces.artefacts.rating_table import DEPTH, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS
 
 _SCORES = {SCORE: "score", SWAP_IN_SCORE: "swap-in score"}
 _BASELINES = {

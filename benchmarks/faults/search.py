@@ -85,7 +85,7 @@ class Search:
 
     def start(self, *arguments: str) -> None:
         """Start the command."""
-        command = [sys.executable, "-m", "nasray.cli.entry", "search", str(self._config), *arguments]
+        command = [sys.executable, "-m", "nasray.cli", "search", str(self._config), *arguments]
         with self._log.open("a") as log:
             self._process = psutil.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self._environment)
 

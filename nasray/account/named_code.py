@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _PLACES = ("storage", "tracking", "resources")  # sections with colons of other meanings
-_OWN = ("nasray", "trainables", "search_spaces", "analysis")
+_OWN = "nasray"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def named_code(plain: dict[str, Any]) -> NamedCode:
     waiting = [modules[name] for name in names]
     while waiting:
         for spec in _chain(waiting.pop(), here):
-            if spec.name in files or spec.origin is None or spec.name.partition(".")[0] in _OWN:
+            if spec.name in files or spec.origin is None or spec.name.partition(".")[0] == _OWN:
                 continue
             files[spec.name] = Path(spec.origin)
             waiting += _imported(spec)

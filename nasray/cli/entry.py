@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -77,7 +76,7 @@ def _check_run(run: str) -> None:
     Raises:
         ValueError: It may hold a secret.
     """
-    from nasray.storage.store import check_url, is_url  # noqa: PLC0415
+    from nasray.storage.urls import check_url, is_url  # noqa: PLC0415
 
     if not is_url(run):
         return
@@ -257,7 +256,3 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "inspect": _inspect,
     "ui": _ui,
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

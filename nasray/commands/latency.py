@@ -18,19 +18,20 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from nasray.analysis.tables.ratings import LATENCY, LATENCY_FIGURES, LATENCY_MS
+from nasray.analysis.tables.ratings import LATENCY, LATENCY_FIGURES
 from nasray.analysis.trust.latency import Correction, fit_correction, repeatability
 from nasray.planning.plan import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.architecture import Candidate
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, CELL, IN_CHANNELS
+from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS, LATENCY_MS
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.core.compute import memory_format
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.latency.meter import QUANTILE, LatencyMeter, LatencySettings
 from nasray.trainables.latency.steps import Step, architecture_steps, candidate_steps
+from nasray.trainables.settings.compute import ComputeConfig
 
 Device = Literal["cpu", "cuda"]
 
@@ -52,7 +53,7 @@ def measure_latency(
         The content of `latency.json`: `device`, `device_name`, `clock`, `batch_size`, `num_threads`, `dtype`,
         `channels_last`, `torch`, `num_repeats`, `quantile` over the repeats, `num_steps` that were timed apart,
         `seconds` that it took; `scale`, the factor from sums of steps to whole networks, which the tables hold
-        already; `additivity`, see `nasray.analysis.trust.latency.fit_correction`; and `noise`, what every second round says of the
+        already; `additivity`, see `fit_correction`; and `noise`, what every second round says of the
         same networks against the others.
 
     Raises:
@@ -150,7 +151,7 @@ def _conditions(
         "clock": meter.stopwatch.name,
         "num_threads": compute.num_threads,
         "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
-        "channels_last": compute.memory_format == torch.channels_last,
+        "channels_last": memory_format(compute) == torch.channels_last,
         "torch": torch.__version__,
         **asdict(settings),
         "quantile": QUANTILE,

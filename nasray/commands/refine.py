@@ -25,7 +25,7 @@ from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, CELL, IN_CHANNELS, RATING, RATING_BATCHES
+from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS, RATING, RATING_BATCHES
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.block_wise.seeds import mean_over_seeds
@@ -72,7 +72,7 @@ def refine(
     """Rate on further held-out batches those candidates that decide which architectures are the best.
 
     These are the candidates of the best ones and of those that cannot be told from the last of them, see
-    `nasray.analysis.trust.uncertainty.contenders`. The tables of ratings and the ranking are replaced. The same call again goes on
+    `contenders`. The tables of ratings and the ranking are replaced. The same call again goes on
     where it was interrupted, and does nothing where nothing is left.
 
     Args:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.exact.ranking import ARCHITECTURE
-from nasray.analysis.tables.criterion import BY_SCORE, BY_SWAP_IN, tables_by
+from nasray.analysis.tables.criterion import tables_by
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.analysis.trust import calibration
 from nasray.analysis.trust.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
@@ -18,6 +18,7 @@ from nasray.evidence.table import ACCURACY, evidence_table
 from nasray.execution.execution import Execution
 from nasray.run.folder import RunFolder, read_json
 from nasray.scheduling.unit import Unit
+from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.block_wise.stitch import StitchSpec, read_stitched
@@ -34,8 +35,8 @@ class Evidence:
 
     Attributes:
         networks: See `evidence_table`.
-        agreement: See `nasray.analysis.trust.agreement.agreement`, over the best and the sampled ones; None where too few are rated.
-        calibration: See `nasray.analysis.trust.calibration.Calibration`, over the same ones; None where they are too few.
+        agreement: See `agreement`, over the best and the sampled ones; None where too few are rated.
+        calibration: See `Calibration`, over the same ones; None where they are too few.
         asked: Those that were asked for by name just now.
         coverage: Of which architectures the ranking speaks, from which the best and the sampled ones are chosen; None
             where there is none.

@@ -9,7 +9,7 @@ from nasray.analysis.counting.statement import bounds, left_out, ranked
 from nasray.analysis.runs.rank import ranked_tables
 from nasray.planning.sd_darts_plan import SD_DARTS
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.sd_darts.trainable import Found
 

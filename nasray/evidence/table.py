@@ -9,7 +9,7 @@ from torch import nn
 
 from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.tables.sums import sum_columns
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.trainables.block_wise.stitch import STITCHED_ACCURACY
 from nasray.trainables.inputs import UnitInputs

@@ -12,7 +12,7 @@ from nasray.analysis.studies.family import TRIVIAL
 from nasray.pipeline.nested import nested_config
 from nasray.planning.sd_darts_plan import SD_DARTS
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, DEPTH, NUM_MACS, NUM_PARAMS, RATING
+from nasray.search_spaces.artefacts.columns import CANDIDATE, DEPTH, NUM_MACS, NUM_PARAMS, RATING
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.family import member_settings

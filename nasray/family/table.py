@@ -12,7 +12,7 @@ from nasray.analysis.studies.family import COLUMN, METHOD, NUM_UNRATED, RANDOM
 from nasray.analysis.tables.sums import sum_columns
 from nasray.evidence.table import ACCURACIES, ACCURACY, STITCHED_ACCURACY, SWAP_IN_SCORE
 from nasray.family.member import Rater
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS, RATING
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS, RATING
 from nasray.trainables.core.seeding import generator
 
 _OF_ONE_SEARCH = ["score", SWAP_IN_SCORE, STITCHED_ACCURACY]

@@ -24,7 +24,7 @@ from nasray.planning.resolve import check_shapes
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.several_searches import GENERATIONS, GENERATIONS_FIGURES
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
 from nasray.tracking.tracker import Tracker

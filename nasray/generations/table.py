@@ -12,7 +12,7 @@ from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.studies.generations import compare_rankings
 from nasray.run.folder import RunFolder, retrain_unit
 from nasray.run.several_searches import GENERATIONS, GENERATIONS_FIGURES
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.generations import DnaPlusConfig
@@ -31,7 +31,7 @@ def generation_row(config: ExperimentConfig, folder: RunFolder, before: RunFolde
       no rating;
     - `architecture`, the best of the others, with `score`, `num_params`, `num_macs`, and the means over training
       seeds of `held_out_accuracy` and `test_accuracy`, 0 to 1;
-    - `ranking_tau`, `num_compared`, `num_shared`: see `nasray.analysis.studies.generations.Change`, from the ranking before to this
+    - `ranking_tau`, `num_compared`, `num_shared`: see `Change`, from the ranking before to this
       one; NaN in the first generation.
 
     Args:

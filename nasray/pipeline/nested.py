@@ -6,7 +6,7 @@ from typing import Any
 
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
-from nasray.storage.store import join_url
+from nasray.storage.urls import join_url
 from nasray.tracking.mlflow_place import tracking_uri
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from nasray.planning.sd_darts_plan import StudyRun
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.retrain.trainable import TEST_ACCURACY, read_retrained
 from nasray.trainables.sd_darts.sharpness.measurement import (

@@ -4,20 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
-from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS
 from nasray.search_spaces.chain.block import Cell
 from nasray.trainables.block_wise.refinement import RefinementSpec
 from nasray.trainables.block_wise.seeds import SeedTableSpec
-from nasray.trainables.block_wise.trainable import (
-    BlockSpec,
-    BlockWiseConfig,
-    CellTarget,
-    RatingSpec,
-    RatingTableSpec,
-)
+from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
 from nasray.trainables.features.choice import prefix_macs
 from nasray.trainables.features.units import FeatureManifestSpec, FeatureShardSpec
 from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.block_wise import BlockWiseConfig
 from nasray.trainables.settings.features import num_shards
 from nasray.trainables.teacher.unit import TeacherSpec
 from nasray.trainables.teacher.untrained import untrained_teacher
@@ -182,7 +177,7 @@ def _work(
     more than one layer.
     """
     table = inputs.space.candidate_table(block)
-    macs = table.loc[table[rating_table.CELL] == cell.name, rating_table.NUM_MACS]
+    macs = table.loc[table[CELL] == cell.name, NUM_MACS]
     training = config.epochs * inputs.summary.num_train * (3.0 * macs.mean() + teacher_macs)
     share = config.rating.num_first_batches / config.rating.num_batches
     rated_images = inputs.summary.num_held_out * share + config.rating.calibration_images

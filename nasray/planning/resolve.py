@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from nasray.analysis.tables.ratings import LATENCY_MS, has_latencies
+from nasray.analysis.tables.ratings import has_latencies
 from nasray.planning.plan import identified, planned_inputs
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import LATENCY_MS, NUM_MACS, NUM_PARAMS
 from nasray.search_spaces.build import build_space
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.uncounted import check_counted
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.block_wise.block_data import check_num_batches
-from nasray.trainables.block_wise.trainable import BlockWiseConfig
 from nasray.trainables.cutting.adapters import can_be_adapted, describe
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.features.choice import choose_modes, feature_bytes, measure_speeds, prefix_macs
 from nasray.trainables.inputs import SearchInputs, UnitInputs
+from nasray.trainables.settings.block_wise import BlockWiseConfig
 from nasray.trainables.settings.features import Mode
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 from nasray.trainables.settings.self_supervision import SelfSupervisionConfig

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from nasray.analysis.tables.criterion import BY_SCORE, BY_SWAP_IN, Criterion
-from nasray.analysis.tables.ratings import LATENCY_MS
+from nasray.search_spaces.artefacts.columns import LATENCY_MS
+from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.family import FamilyConfig
@@ -17,8 +17,8 @@ from nasray.settings.storage import StorageConfig
 from nasray.settings.study import StudyConfig, merged
 from nasray.settings.sweeps import SweepConfig
 from nasray.settings.tracking import TrackingConfig
-from nasray.trainables.block_wise.trainable import BlockWiseConfig
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.settings.block_wise import BlockWiseConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.settings.sd_darts import SdDartsConfig, without_other_teachers

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from nasray.analysis.tables.ratings import LATENCY_MS
+from nasray.search_spaces.artefacts.columns import LATENCY_MS
 from nasray.search_spaces.settings import ScalingConfig
 from nasray.settings.evidence import EvidenceConfig
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from nasray.trainables.units import KINDS
+from nasray.trainables.settings.kinds import UNIT_KINDS
 
 
 def _divisible(gpus: float) -> float:
@@ -45,9 +45,9 @@ class ResourcesConfig(BaseModel):
     @field_validator("gpus_by_kind")
     @classmethod
     def _are_kinds(cls, value: dict[str, float]) -> dict[str, float]:
-        if unknown := sorted(value.keys() - KINDS):
+        if unknown := sorted(value.keys() - UNIT_KINDS):
             raise ValueError(
-                f"must have kinds of units as keys, {', '.join(sorted(KINDS))}, got {unknown[0]}"
+                f"must have kinds of units as keys, {', '.join(sorted(UNIT_KINDS))}, got {unknown[0]}"
             )
         return value
 

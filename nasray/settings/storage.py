@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nasray.storage.store import check_url, is_url, normal_url, staging_folder
+from nasray.storage.urls import check_url, is_url, normal_url, staging_folder
 
 
 class StorageConfig(BaseModel):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from nasray.storage.mirror import Mirror
 from nasray.storage.run_lock import held
-from nasray.storage.store import Store, is_url, names_place, split_url, staging_folder
+from nasray.storage.store import Store
 from nasray.storage.store_lock import StoreLock
+from nasray.storage.urls import is_url, names_place, split_url, staging_folder
 
 REPORT, EXPORTS = "report.html", "exports"
 _CONFIG = "config.yaml"

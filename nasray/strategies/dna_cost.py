@@ -1,7 +1,7 @@
 """What a DNA search costs, in the measure of the strategies beside it: epochs of training a network.
 
 Source: ours. Counted in multiply-accumulates, since units of a search are unlike in all else; a training step counts
-as three forward passes. What is estimated for the schedule (a cell's training and rating, see `nasray.planning.dna_plan`) is
+as three forward passes. What is estimated for the schedule (a cell's training and rating, see `dna_plan`) is
 taken from there; added are the teacher's training, its features and the swap-in ratings.
 """
 

@@ -10,7 +10,7 @@ import pandas as pd
 from nasray.analysis.counting.stratified_sample import ChainSampler
 from nasray.analysis.exact.chain import SEPARATOR, link
 from nasray.analysis.tables.sums import exact_sums
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, RATING
+from nasray.search_spaces.artefacts.columns import CANDIDATE, RATING
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.cost import Cost
@@ -75,7 +75,7 @@ class Problem:
         """Architectures within the budgets, uniform and without end.
 
         Source: ours. Drawn uniformly from those whose costs, each as a share of its budget, sum up to no more than the
-        number of budgets, see `nasray.analysis.counting.stratified_sample`; those that exceed one of the budgets are drawn again.
+        number of budgets, see `stratified_sample`; those that exceed one of the budgets are drawn again.
         """
         chain = link([table.assign(**{RATING: 0.0}) for table in self.tables], self.budgets)
         limits = chain.limits[:, np.newaxis]

@@ -8,7 +8,7 @@ from rich.table import Table
 from nasray.analysis.numerals import quantity
 from nasray.planning.plan import planned_inputs
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS, NUM_PARAMS
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.uncounted import lower_bounds, uncounted_operators
@@ -69,7 +69,7 @@ def _print_blocks(space: SearchSpace, console: Console) -> None:
     for block, choices in enumerate(space.blocks):
         candidates = space.candidate_table(block)
         for cell in choices.cells:
-            rows = candidates[candidates[rating_table.CELL] == cell.name]
+            rows = candidates[candidates[CELL] == cell.name]
             table.add_row(
                 str(block),
                 cell.name,
@@ -78,7 +78,7 @@ def _print_blocks(space: SearchSpace, console: Console) -> None:
                 f"{cell.num_candidates:,}",
                 *(
                     f"{quantity(rows[cost].min())} to {quantity(rows[cost].max())}"
-                    for cost in (rating_table.NUM_PARAMS, rating_table.NUM_MACS)
+                    for cost in (NUM_PARAMS, NUM_MACS)
                 ),
             )
     console.print(table)

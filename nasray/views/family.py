@@ -6,7 +6,7 @@ from rich.table import Table
 
 from nasray.analysis.numerals import decimal, quantity, with_error
 from nasray.analysis.studies.family import METHOD, family_summary, sampled, sentence
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
 
 
 def print_family(finds: pd.DataFrame, networks: pd.DataFrame, console: Console) -> None:

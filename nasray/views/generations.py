@@ -9,7 +9,7 @@ from rich.table import Table
 from nasray import analysis
 from nasray.analysis.numerals import quantity
 from nasray.analysis.studies.generations import sentence
-from nasray.search_spaces.artefacts.rating_table import NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_PARAMS
 from nasray.settings.generations import DnaPlusConfig
 from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY
 

@@ -12,8 +12,8 @@ from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.counting.statement import proof
 from nasray.analysis.numerals import quantity
 from nasray.analysis.runs.rank import GROUP, NUM_LIKELY, SCORE_SE, SHARE_BETTER, TOP_PROBABILITY
-from nasray.analysis.tables.criterion import BY_CALIBRATED, BY_SWAP_IN
-from nasray.analysis.tables.ratings import LATENCY_MS
+from nasray.search_spaces.artefacts.columns import LATENCY_MS
+from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SWAP_IN
 from nasray.search_spaces.costs.uncounted import lower_bounds
 
 _SHOWN = 10

@@ -22,7 +22,7 @@ from nasray.scheduling.unit import still_to_do
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
 from nasray.storage.mirror import Mirror
-from nasray.storage.store import join_url
+from nasray.storage.urls import join_url
 from nasray.trainables.features.choice import feature_bytes
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.features import boundaries_of

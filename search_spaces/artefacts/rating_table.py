@@ -10,24 +10,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nasray.search_spaces.artefacts.columns import (
+    CANDIDATE,
+    CELL,
+    DEPTH,
+    FAILURE,
+    IN_CHANNELS,
+    NUM_MACS,
+    NUM_PARAMS,
+    OPERATIONS,
+    OUT_CHANNELS,
+    RATING,
+    RATING_BATCHES,
+    RATING_SEEDS,
+    SWAP_IN,
+    SWAP_IN_BATCHES,
+    UNCOUNTED,
+    WIDTH,
+)
 from nasray.search_spaces.files.atomic_file import replacing
-
-CANDIDATE = "candidate"
-CELL = "cell"
-DEPTH = "depth"
-WIDTH = "width"
-OPERATIONS = "operations"
-IN_CHANNELS = "in_channels"
-OUT_CHANNELS = "out_channels"
-RATING = "rating"
-RATING_BATCHES = "rating_batches"
-RATING_SEEDS = "rating_seeds"
-SWAP_IN = "swap_in"
-SWAP_IN_BATCHES = "swap_in_batches"
-NUM_PARAMS = "num_params"
-NUM_MACS = "num_macs"
-UNCOUNTED = "uncounted"
-FAILURE = "failure"
 
 SCHEMA = pa.schema(
     [

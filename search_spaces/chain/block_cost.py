@@ -7,7 +7,18 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
-from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.artefacts.columns import (
+    CANDIDATE,
+    CELL,
+    DEPTH,
+    IN_CHANNELS,
+    NUM_MACS,
+    NUM_PARAMS,
+    OPERATIONS,
+    OUT_CHANNELS,
+    UNCOUNTED,
+    WIDTH,
+)
 from nasray.search_spaces.chain.block import BlockSpace, Cell
 from nasray.search_spaces.costs.cost import Cost
 from nasray.search_spaces.costs.uncounted import uncounted_text
@@ -45,16 +56,16 @@ def candidate_costs(
         frames.append(
             pd.DataFrame(
                 {
-                    rating_table.CANDIDATE: [f"{cell.name}:{name}" for name in names],
-                    rating_table.CELL: cell.name,
-                    rating_table.DEPTH: cell.depth,
-                    rating_table.WIDTH: cell.width,
-                    rating_table.OPERATIONS: names,
-                    rating_table.IN_CHANNELS: in_channels,
-                    rating_table.OUT_CHANNELS: cell.width,
-                    rating_table.NUM_PARAMS: _path_sums([[cost.num_params for cost in row] for row in costs]),
-                    rating_table.NUM_MACS: _path_sums([[cost.num_macs for cost in row] for row in costs]),
-                    rating_table.UNCOUNTED: _uncounted(costs),
+                    CANDIDATE: [f"{cell.name}:{name}" for name in names],
+                    CELL: cell.name,
+                    DEPTH: cell.depth,
+                    WIDTH: cell.width,
+                    OPERATIONS: names,
+                    IN_CHANNELS: in_channels,
+                    OUT_CHANNELS: cell.width,
+                    NUM_PARAMS: _path_sums([[cost.num_params for cost in row] for row in costs]),
+                    NUM_MACS: _path_sums([[cost.num_macs for cost in row] for row in costs]),
+                    UNCOUNTED: _uncounted(costs),
                 }
             )
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from nasray.search_spaces.artefacts.rating_table import IN_CHANNELS, NUM_MACS, NUM_PARAMS, OUT_CHANNELS
+from nasray.search_spaces.artefacts.columns import IN_CHANNELS, NUM_MACS, NUM_PARAMS, OUT_CHANNELS
 
 
 class _Tail(NamedTuple):

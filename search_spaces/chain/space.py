@@ -11,7 +11,7 @@ import pandas as pd
 from torch import nn
 
 from nasray.search_spaces.architecture import Architecture, Candidate
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, NUM_MACS, NUM_PARAMS, UNCOUNTED, WIDTH
+from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS, UNCOUNTED, WIDTH
 from nasray.search_spaces.chain.block import BlockSpace
 from nasray.search_spaces.chain.block_cost import candidate_costs
 from nasray.search_spaces.chain.extremes import extreme_rows

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, UNCOUNTED
+from nasray.search_spaces.artefacts.columns import CANDIDATE, UNCOUNTED
 
 _SEPARATOR = ", "
 

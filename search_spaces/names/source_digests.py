@@ -22,7 +22,7 @@ _INSTALLED = [
         site.getusersitepackages(),
     )
 ]
-_OURS = frozenset({"analysis", "nasray", "search_spaces", "trainables"})
+_OURS = frozenset({"nasray"})
 
 
 def source_digests(names: Iterable[str]) -> dict[str, str]:

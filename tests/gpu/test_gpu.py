@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.core.compute import place, prepare
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.settings.teacher import TeacherConfig
@@ -75,13 +76,13 @@ def losses(spec):
 
 
 def test_auto_is_the_gpu():
-    assert ComputeConfig().prepare().type == "cuda"
+    assert prepare(ComputeConfig()).type == "cuda"
 
 
 def test_images_pass_through_pinned_memory_in_the_layout():
     compute, device = ComputeConfig(), torch.device("cuda")
     images = torch.randn(8, 3, 16, 16)
-    placed = compute.place(images, device)
+    placed = place(compute, images, device)
     assert placed.device.type == "cuda"
     assert placed.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(placed.cpu(), images)
@@ -89,7 +90,7 @@ def test_images_pass_through_pinned_memory_in_the_layout():
 
 def test_float32_convolutions_are_not_tf32():
     """TF32 would be off by about 3e-4 of the largest value."""
-    device = ComputeConfig().prepare()
+    device = prepare(ComputeConfig())
     images = torch.randn(8, 64, 16, 16, dtype=torch.float64, device=device)
     weight = torch.randn(64, 64, 3, 3, dtype=torch.float64, device=device)
     exact = F.conv2d(images, weight)

@@ -17,9 +17,9 @@ from nasray.scheduling.schedule import LatestFirst, ReadyUnits, run_trials
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.settings.resources import ResourcesConfig
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.features.units import FeatureManifestSpec
 from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.settings.teacher import TeacherConfig

@@ -17,7 +17,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.settings.loading import dump_config, load_config, shipped_configs

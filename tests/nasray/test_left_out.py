@@ -57,7 +57,7 @@ def searched(tiny_in, tmp_path_factory):
 
     def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "nasray.cli.entry", *arguments],
+            [sys.executable, "-m", "nasray.cli", *arguments],
             cwd=place,
             env=environment | {"RAY_ADDRESS": "local", "COLUMNS": "120"},
             capture_output=True,

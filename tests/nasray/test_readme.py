@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.settings.loading import find_config, load_config
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 
@@ -39,7 +39,7 @@ def test_the_worked_example_runs_as_written(tmp_path):
         arguments = command.split()[1:]
         if arguments[0] == "search":
             arguments += shorter
-        code = f"import sys; from nasray.cli.entry import main; sys.exit(main({arguments!r}))"
+        code = f"import sys; from nasray.cli import main; sys.exit(main({arguments!r}))"
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=tmp_path,

@@ -9,6 +9,17 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from nasray.search_spaces.architecture import Architecture, Candidate
 from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.artefacts.columns import (
+    CANDIDATE,
+    CELL,
+    DEPTH,
+    IN_CHANNELS,
+    NUM_MACS,
+    NUM_PARAMS,
+    OPERATIONS,
+    OUT_CHANNELS,
+    WIDTH,
+)
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.cost import Cost, measure
 
@@ -67,9 +78,9 @@ def costs_are_those_of_the_built_network(space: SearchSpace) -> None:
         assert cost.num_params == sum(parameter.numel() for parameter in network.parameters())
         entry_width, total = space.input_shape[0], Cost.zero
         for table, candidate in zip(tables, architecture.candidates, strict=True):
-            of_candidate = table[rating_table.CANDIDATE] == str(candidate)
-            (row,) = table[of_candidate & (table[rating_table.IN_CHANNELS] == entry_width)].index
-            total += Cost(table[rating_table.NUM_PARAMS][row], table[rating_table.NUM_MACS][row])
+            of_candidate = table[CANDIDATE] == str(candidate)
+            (row,) = table[of_candidate & (table[IN_CHANNELS] == entry_width)].index
+            total += Cost(table[NUM_PARAMS][row], table[NUM_MACS][row])
             entry_width = candidate.width
         assert total == cost
 
@@ -78,16 +89,14 @@ def candidate_tables_list_every_candidate_per_entry_width(space: SearchSpace) ->
     for k, block in enumerate(space.blocks):
         table = space.candidate_table(k)
         candidates = [str(candidate) for candidate in block.candidates()]
-        assert table[rating_table.CANDIDATE].tolist() == candidates * len(space.entry_widths(k))
-        assert table[rating_table.IN_CHANNELS].tolist() == list(
-            np.repeat(space.entry_widths(k), len(candidates))
-        )
+        assert table[CANDIDATE].tolist() == candidates * len(space.entry_widths(k))
+        assert table[IN_CHANNELS].tolist() == list(np.repeat(space.entry_widths(k), len(candidates)))
         parsed = [Candidate.parse(text) for text in candidates] * len(space.entry_widths(k))
-        assert table[rating_table.CELL].tolist() == [candidate.cell for candidate in parsed]
-        assert table[rating_table.DEPTH].tolist() == [candidate.depth for candidate in parsed]
-        assert table[rating_table.WIDTH].tolist() == [candidate.width for candidate in parsed]
-        assert table[rating_table.OUT_CHANNELS].tolist() == [candidate.width for candidate in parsed]
-        assert table[rating_table.OPERATIONS].tolist() == [",".join(c.operations) for c in parsed]
+        assert table[CELL].tolist() == [candidate.cell for candidate in parsed]
+        assert table[DEPTH].tolist() == [candidate.depth for candidate in parsed]
+        assert table[WIDTH].tolist() == [candidate.width for candidate in parsed]
+        assert table[OUT_CHANNELS].tolist() == [candidate.width for candidate in parsed]
+        assert table[OPERATIONS].tolist() == [",".join(c.operations) for c in parsed]
         rated = table.assign(rating=1.0, rating_batches=[[1.0]] * len(table), failure=None)
         rating_table.check(rated)
 

@@ -27,6 +27,7 @@ from nasray.trainables.block_wise.stitch import Supernets, calibration_images, l
 from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.block_wise.trainable import CellTarget
 from nasray.trainables.core.batch_norm import calibrate
+from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.core.trainable import Metrics
 from nasray.trainables.inputs import SearchInputs, UnitSpec
@@ -81,7 +82,7 @@ def run_additivity(spec: AdditivitySpec) -> Iterator[Metrics]:
     swaps = draw_swaps(inputs.space, spec.num_draws, inputs.seed)
     alone = dict.fromkeys((placed,) for swap in swaps for placed in swap)
     teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
-    teacher = inputs.compute.place_module(teacher, inputs.device)
+    teacher = place_module(inputs.compute, teacher, inputs.device)
     swapping = Swapping(
         list(teacher.pieces),
         load_supernets(inputs, spec.targets, {placed.cell for (placed,) in alone}),
@@ -194,7 +195,7 @@ def _held_out_images(inputs: SearchInputs, num_images: int) -> list[Tensor]:
     num_images = min(num_images, len(split))
     positions = np.arange(num_images) * len(split) // num_images
     parts = np.array_split(positions, -(-num_images // EVALUATION_BATCH))
-    return [inputs.compute.place(split.images(part), inputs.device) for part in parts]
+    return [place(inputs.compute, split.images(part), inputs.device) for part in parts]
 
 
 def _row(swap: Swap, found: dict[Swap, float]) -> dict[str, object]:

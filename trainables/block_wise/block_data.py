@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasray.trainables.core.compute import place, place_module, prepare
 from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.process_group import current_team
 from nasray.trainables.core.seeding import generator
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.data.image_data import ImageData
 from nasray.trainables.data.split import Split
 from nasray.trainables.features.cache import CachedFeatures
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.features import FeatureConfig
 
 Pair = tuple[Tensor, Tensor]
@@ -57,15 +58,15 @@ class OnlineSource:
     def __init__(
         self, teacher: CutTeacher, block: int, features: FeatureConfig, compute: ComputeConfig
     ) -> None:
-        self._device = compute.prepare()
-        self._teacher = compute.place_module(teacher, self._device)
+        self._device = prepare(compute)
+        self._teacher = place_module(compute, teacher, self._device)
         self._block, self._features, self._compute = block, features, compute
 
     def pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         """Features [B, ...] of images that are augmented afresh for each view, or in the configured views in turn."""
         for images in loaded(partial(self._images, split), jobs, self._compute.num_workers):
             with torch.no_grad():
-                placed = self._compute.place(images, self._device)
+                placed = place(self._compute, images, self._device)
                 features = self._teacher.features(placed, up_to=self._block + 1)
             yield features[self._block], features[self._block + 1]
 
@@ -85,7 +86,7 @@ class BlockData:
         self, images: ImageData, source: FeatureSource, compute: ComputeConfig, *, seed: int
     ) -> None:
         self._images, self._source, self.compute, self._seed = images, source, compute, seed
-        self._device = compute.prepare()
+        self._device = prepare(compute)
 
     def train_batches(self, epoch: int, batch_size: int) -> Iterator[Pair]:
         """One pass over the training images in the epoch's order, in batches of almost equal size."""
@@ -145,7 +146,7 @@ class BlockData:
 
     def _pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         for features, target in self._source.pairs(split, jobs):
-            yield self.compute.place(features, self._device), self.compute.place(target, self._device)
+            yield place(self.compute, features, self._device), place(self.compute, target, self._device)
 
 
 def check_num_batches(num_batches: int, num_images: int) -> None:

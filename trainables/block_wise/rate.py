@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 from nasray.search_spaces.architecture import Candidate
-from nasray.search_spaces.artefacts import rating_table as columns
+from nasray.search_spaces.artefacts.columns import (
+    CANDIDATE,
+    FAILURE,
+    IN_CHANNELS,
+    RATING,
+    RATING_BATCHES,
+    SWAP_IN,
+    SWAP_IN_BATCHES,
+)
 from nasray.trainables.block_wise.block_data import BlockData, Pair
 from nasray.trainables.block_wise.candidate_walk import CandidateWalk
 from nasray.trainables.block_wise.metrics import TargetScale
@@ -150,7 +158,7 @@ def ratings_frame(
 ) -> pd.DataFrame:
     """The table of ratings: the rows of `candidates` (a space's `candidate_table`) that were rated, with ratings."""
     rated = pd.DataFrame([_row(supernet, rating) for rating in ratings])
-    return candidates.merge(rated, on=[columns.CANDIDATE, columns.IN_CHANNELS], how="inner", validate="1:1")
+    return candidates.merge(rated, on=[CANDIDATE, IN_CHANNELS], how="inner", validate="1:1")
 
 
 def _row(supernet: CellSupernet, rating: Rating) -> dict[str, Any]:
@@ -158,13 +166,13 @@ def _row(supernet: CellSupernet, rating: Rating) -> dict[str, Any]:
         choices[choice] for choices, choice in zip(supernet.cell.operations, rating.path.choices, strict=True)
     )
     return {
-        columns.CANDIDATE: str(Candidate(supernet.cell.width, tuple(names))),
-        columns.IN_CHANNELS: supernet.entry_widths[rating.path.entry],
-        columns.RATING: float(np.mean(rating.batches)) if rating.failure is None else math.nan,
-        columns.RATING_BATCHES: list(rating.batches),
-        columns.SWAP_IN: math.nan if rating.swap_in is None else float(np.mean(rating.swap_in)),
-        columns.SWAP_IN_BATCHES: None if rating.swap_in is None else list(rating.swap_in),
-        columns.FAILURE: rating.failure,
+        CANDIDATE: str(Candidate(supernet.cell.width, tuple(names))),
+        IN_CHANNELS: supernet.entry_widths[rating.path.entry],
+        RATING: float(np.mean(rating.batches)) if rating.failure is None else math.nan,
+        RATING_BATCHES: list(rating.batches),
+        SWAP_IN: math.nan if rating.swap_in is None else float(np.mean(rating.swap_in)),
+        SWAP_IN_BATCHES: None if rating.swap_in is None else list(rating.swap_in),
+        FAILURE: rating.failure,
     }
 
 

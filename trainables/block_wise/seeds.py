@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nasray.search_spaces.artefacts import rating_table as columns
-from nasray.search_spaces.artefacts.rating_table import (
+from nasray.search_spaces.artefacts.columns import (
     FAILURE,
     RATING,
     RATING_BATCHES,

@@ -22,6 +22,7 @@ from nasray.trainables.block_wise.block_data import BlockData, Job, Pair
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.trainable import CellTarget, load_supernet
 from nasray.trainables.core.batch_norm import calibrate
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.trainable import Metrics
 from nasray.trainables.data.split import Split
 from nasray.trainables.inputs import SearchInputs, UnitSpec
@@ -72,7 +73,7 @@ def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
     architectures = {text: Architecture.parse(text) for text in sorted(spec.architectures)}
     for architecture in architectures.values():
         inputs.space.check(architecture)
-    head = inputs.compute.place_module(teacher.load(inputs).pieces[-1], inputs.device)
+    head = place_module(inputs.compute, teacher.load(inputs).pieces[-1], inputs.device)
     supernets = load_supernets(inputs, spec.targets, cells_of(architectures.values()))
     stitching = Stitching(inputs, supernets, head)
     images = calibration_images(inputs, spec.targets[0].config.rating)

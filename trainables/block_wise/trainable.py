@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.artefacts.columns import CELL
 from nasray.trainables.block_wise.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
 from nasray.trainables.block_wise.rate import CandidateRater, Rater, Rating, ratings_frame
 from nasray.trainables.block_wise.self_supervision.heads import Heads
@@ -19,6 +20,7 @@ from nasray.trainables.block_wise.self_supervision.step import SelfSupervision
 from nasray.trainables.block_wise.step import BlockDistillation
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.swap_in import SwapIn
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights
@@ -26,10 +28,9 @@ from nasray.trainables.features.cache import CachedFeatures
 from nasray.trainables.features.units import feature_store
 from nasray.trainables.inputs import SearchInputs, UnitSpec
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.settings.block_wise import BlockWiseConfig
 from nasray.trainables.settings.self_supervision import SelfSupervisionConfig
 from nasray.trainables.teacher.unit import TeacherResult
-
-BlockWiseConfig = BlockDistillationConfig | SelfSupervisionConfig
 
 
 class CellTarget(BaseModel):
@@ -199,7 +200,7 @@ def build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
         zero_init=config.zero_init_residual,
         always_adapt=isinstance(config, BlockDistillationConfig) and config.adapters == "always",
     )
-    return inputs.compute.place_module(supernet, inputs.device)
+    return place_module(inputs.compute, supernet, inputs.device)
 
 
 def _build_heads(inputs: SearchInputs, supernet: CellSupernet, config: SelfSupervisionConfig) -> Heads:
@@ -207,7 +208,7 @@ def _build_heads(inputs: SearchInputs, supernet: CellSupernet, config: SelfSuper
     heads = Heads(
         supernet.cell.width, config.hidden_width, config.projection_width, predictor=config.predictor
     )
-    return inputs.compute.place_module(heads, inputs.device)
+    return place_module(inputs.compute, heads, inputs.device)
 
 
 def build_data(inputs: SearchInputs, block: int) -> BlockData:
@@ -228,7 +229,7 @@ def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet
     if config.swap_in_images:
         teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
         rest = nn.Sequential(*teacher.pieces[target.block + 1 :]).eval()
-        rest = inputs.compute.place_module(rest, inputs.device)
+        rest = place_module(inputs.compute, rest, inputs.device)
         swap_in = SwapIn(rest, config.swap_in_images_per_batch)
     return CandidateRater(supernet, data, config, swap_in)
 
@@ -247,5 +248,5 @@ def write_ratings(
 ) -> None:
     """Write ratings of the cell's candidates as a table, or a part of it."""
     candidates = inputs.space.candidate_table(target.block)
-    of_cell = candidates[candidates[rating_table.CELL] == target.cell]
+    of_cell = candidates[candidates[CELL] == target.cell]
     rating_table.write(ratings_frame(supernet, ratings, of_cell), path)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from nasray.search_spaces.chain.network import Network
+from nasray.trainables.core.compute import DTYPES
 from nasray.trainables.core.process_group import current_team
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.settings.compute import ComputeConfig
 
 # Modules of one class share their compiled variants: of operations, one for each that differs in its widths.
 _MAX_VARIANTS = 1024
@@ -45,7 +46,9 @@ class Descent:
         self.optimizer = optimizer
         self._parameters = [parameter for module in modules for parameter in module.parameters()]
         kind = self._parameters[0].device.type
-        self._autocast = torch.autocast(kind, compute.dtype, enabled=compute.precision != "float32")
+        self._autocast = torch.autocast(
+            kind, DTYPES[compute.precision], enabled=compute.precision != "float32"
+        )
         self._scaler = torch.amp.GradScaler(kind, enabled=compute.precision == "float16")
         if compute.compile:
             _compile(compiled)

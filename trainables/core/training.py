@@ -1,115 +1,17 @@
 """The epoch loop. What differs between methods stays in their own `step`."""
 
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from nasray.trainables.core.allocation import keep_freed_memory
 from nasray.trainables.core.device_name import device_name
 from nasray.trainables.core.process_group import Team, current_team
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
-
-
-class ComputeConfig(BaseModel):
-    """Where and how one unit computes. Results depend on it, since sums are split by threads and processes.
-
-    Attributes:
-        device: "auto" is a GPU where the unit has one.
-        num_threads: CPU threads of each process.
-        num_processes: Processes of one node that train a cell, a teacher or a network together, see `data_parallel.py`:
-            each takes its part of every batch, on a GPU of its own where units have GPUs. All else has one.
-        num_workers: Processes that read and augment images ahead of each of these; 0: it does so itself, between steps.
-            They change no result. A CPU each is taken for them.
-        channels_last: The layout of images and convolution weights; None: on, since it is faster on CPUs and GPUs.
-        precision: In which the steps of these trainings run, by torch's autocast; float16 scales its gradients. Weights
-            stay in float32, and so does all else: a teacher's features, ratings, accuracies, SD-DARTS.
-        compile: Compile the steps of these trainings: of supernets the operations, since each path would be a program
-            of its own. Takes minutes at first.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    num_threads: int = Field(default=1, ge=1)
-    num_processes: int = Field(default=1, ge=1)
-    num_workers: int = Field(default=0, ge=0)
-    channels_last: bool | None = None
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    compile: bool = False
-
-    def prepare(self) -> torch.device:
-        """The device to compute on, with threads, determinism and memory of this process set.
-
-        Raises:
-            ValueError: CUDA is asked for where there is none.
-        """
-        keep_freed_memory()
-        torch.set_num_threads(self.num_threads)
-        torch.use_deterministic_algorithms(mode=True, warn_only=True)
-        torch.backends.cudnn.benchmark = False
-        _switch_tf32_off()
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU vary
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
-        team = current_team()
-        if team.size > 1 and self.kind == "cuda":
-            return torch.device("cuda", team.rank)
-        return torch.device(self.kind)
-
-    @property
-    def arithmetic(self) -> dict[str, Any]:
-        """As plain data what results depend on."""
-        return self.model_dump(exclude={"num_workers"})
-
-    @property
-    def kind(self) -> str:
-        """The kind of device that this process computes on, "cpu" or "cuda"."""
-        found = "cuda" if torch.cuda.is_available() else "cpu"
-        return found if self.device == "auto" else self.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type in which steps are computed where it matters little."""
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[
-            self.precision
-        ]
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """Layout of images and convolution weights; channels last unless switched off, faster on CPUs and GPUs."""
-        return torch.contiguous_format if self.channels_last is False else torch.channels_last
-
-    def place(self, tensor: Tensor, device: torch.device) -> Tensor:
-        """The tensor on the device, in this config's layout where it is an image or a feature map.
-
-        It goes to a GPU by way of pinned memory, so that this process need not wait for it.
-        """
-        if device.type == "cuda" and tensor.device.type == "cpu":
-            tensor = tensor.pin_memory()
-        placed = tensor.to(device, non_blocking=True)
-        return placed.to(memory_format=self.memory_format) if placed.dim() == 4 else placed
-
-    def place_module(self, module: ModuleT, device: torch.device) -> ModuleT:
-        """The module on the device, its convolution weights in this config's layout."""
-        return module.to(device=device, memory_format=self.memory_format)  # type: ignore[call-overload]
-
-
-def _switch_tf32_off() -> None:
-    """Have GPUs compute float32 as float32.
-
-    Ampere's and later ones would round the factors of a convolution to 10 bits (torch's default), and those of a matrix
-    product where the environment asks for it: neither is what a CPU or an older GPU gives.
-    """
-    # By these switches and not by `fp32_precision` of each operation, besides which torch.export cannot read them.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 class NonFiniteLossError(FloatingPointError):

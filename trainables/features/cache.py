@@ -27,14 +27,17 @@ from torch import Tensor
 
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
+from nasray.trainables.core.compute import place, place_module, prepare
 from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.notes import LOGGER
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.data.split import Split
-from nasray.trainables.settings.features import DTYPES, FeatureConfig, num_shards
+from nasray.trainables.settings.compute import ComputeConfig
+from nasray.trainables.settings.features import FeatureConfig, num_shards
 
 FORMAT = 3
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""The types in which features may be stored, by their names in a config."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +161,14 @@ class FeatureStore:
 
     def _compute(self, rows: np.ndarray, teacher: CutTeacher) -> dict[int, np.ndarray]:
         """Features of the rows per boundary, as arrays of the stored type."""
-        device = self.compute.prepare()
-        teacher = self.compute.place_module(teacher, device)
+        device = prepare(self.compute)
+        teacher = place_module(self.compute, teacher, device)
         parts: dict[int, list[np.ndarray]] = {boundary: [] for boundary in self.boundaries}
         size = self.config.batch_size
         chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
         for images in loaded(self._images, chunks, self.compute.num_workers):
             with torch.no_grad():
-                features = teacher.features(self.compute.place(images, device), up_to=max(self.boundaries))
+                features = teacher.features(place(self.compute, images, device), up_to=max(self.boundaries))
             for boundary in self.boundaries:
                 parts[boundary].append(_to_numpy(features[boundary], DTYPES[self.config.dtype]))
         return {boundary: np.concatenate(arrays) for boundary, arrays in parts.items()}

@@ -16,9 +16,11 @@ from pathlib import Path
 import torch
 
 from nasray.search_spaces.costs.cost import measure
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.core.compute import place, place_module, prepare
 from nasray.trainables.cutting.cutting import CutTeacher
-from nasray.trainables.settings.features import DTYPES, FeatureConfig, Mode, boundaries_of
+from nasray.trainables.features.cache import DTYPES
+from nasray.trainables.settings.compute import ComputeConfig
+from nasray.trainables.settings.features import FeatureConfig, Mode, boundaries_of
 
 DISK_SHARE = 0.5  # of the free space, since checkpoints and other runs need some too
 _PROBE_BYTES = 32 * 2**20
@@ -95,9 +97,9 @@ def measure_speeds(teacher: CutTeacher, macs: int, folder: Path, compute: Comput
         compute: Device and threads of a unit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    device = compute.prepare()
-    teacher = compute.place_module(teacher, device)
-    images = compute.place(torch.zeros(_PROBE_IMAGES, *teacher.feature_shapes[0]), device)
+    device = prepare(compute)
+    teacher = place_module(compute, teacher, device)
+    images = place(compute, torch.zeros(_PROBE_IMAGES, *teacher.feature_shapes[0]), device)
     num_blocks = len(teacher.feature_shapes) - 1
     with torch.no_grad():
         teacher.features(images, up_to=num_blocks)

@@ -21,11 +21,12 @@ from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.trainables.core.batch_norm import calibrate
+from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.core.seeding import generator, seed_global_generators
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.latency.coverage import covering_networks, varied_networks
 from nasray.trainables.latency.steps import Step, architecture_steps, block_steps, build_step
 from nasray.trainables.latency.stopwatch import Stopwatch, stopwatch_for, time_stages
+from nasray.trainables.settings.compute import ComputeConfig
 
 # What else a machine does only adds to a time: the lower decile is near to what the device does when it is left alone.
 QUANTILE = 0.1
@@ -79,7 +80,7 @@ class LatencyMeter:
         self._step_seconds: dict[Step, list[float]] = {}
         self._network_seconds: list[list[float]] = [[] for _ in self.networks]
         seed_global_generators(seed, "latency", "weights")
-        self._images = compute.place(torch.randn(settings.batch_size, *space.input_shape), device)
+        self._images = place(compute, torch.randn(settings.batch_size, *space.input_shape), device)
         with _undisturbed(compute.num_threads):
             self._build()
 
@@ -130,7 +131,7 @@ class LatencyMeter:
         Numbers that vanish would be computed slowly on processors, which no trained network's are.
         """
         shape = (_CALIBRATION_IMAGES, *self._space.input_shape)
-        images = self._compute.place(torch.randn(shape), self._device)
+        images = place(self._compute, torch.randn(shape), self._device)
         for architecture in self._covering:
             steps = architecture_steps(self._space, architecture)
             if all(step in self._modules for step in steps):
@@ -140,7 +141,7 @@ class LatencyMeter:
                 if step in self._modules:
                     x = self._modules[step](x)
                     continue
-                module = self._compute.place_module(build_step(self._space, step), self._device)
+                module = place_module(self._compute, build_step(self._space, step), self._device)
                 (x,) = calibrate(module, [x])
                 self._modules[step] = module
 

@@ -1,6 +1,7 @@
 """The teacher of a retraining: the trained one of the search, or what it was after each of its epochs."""
 
 from nasray.search_spaces.architecture import Architecture
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.retrain.distillation import Distillation, TeacherOfEpoch, build_adapters, teacher_epoch
@@ -30,7 +31,7 @@ def build_distillation(
     ]
     adapters = build_adapters(shapes, result.feature_shapes[1:])
     teacher = _in_steps(inputs, result, num_epochs) if config.multi_step else _trained(inputs, result)
-    return Distillation(inputs.compute.place_module(adapters, inputs.device), teacher, config)
+    return Distillation(place_module(inputs.compute, adapters, inputs.device), teacher, config)
 
 
 def _trained(inputs: SearchInputs, result: TeacherResult) -> TeacherOfEpoch:
@@ -55,4 +56,4 @@ def _in_steps(inputs: SearchInputs, result: TeacherResult, num_epochs: int) -> T
 
 def _placed(inputs: SearchInputs, teacher: CutTeacher) -> CutTeacher:
     """The teacher on the device."""
-    return inputs.compute.place_module(teacher, inputs.device)
+    return place_module(inputs.compute, teacher, inputs.device)

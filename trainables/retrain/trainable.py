@@ -12,6 +12,7 @@ from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.core.notes import LOGGER
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, train
@@ -153,7 +154,7 @@ def _initial_network(
         search = _with_teacher(inputs, "init: inherited")
         assert isinstance(network, Network)
         inherit(network, Architecture.parse(architecture), search.space, targets)
-    return inputs.compute.place_module(network, inputs.device)
+    return place_module(inputs.compute, network, inputs.device)
 
 
 def _with_teacher(inputs: UnitInputs, key: str) -> SearchInputs:
@@ -202,7 +203,7 @@ def _proxies(inputs: UnitInputs, network: nn.Module) -> dict[str, float | None]:
     """The zero-cost proxies of a network before its first step, of all networks on the same training images."""
     images = inputs.images.train
     chosen = generator(inputs.seed, "zero_cost").permutation(len(images))[:NUM_IMAGES]
-    batch = inputs.compute.place(images.images(chosen), inputs.device)
+    batch = place(inputs.compute, images.images(chosen), inputs.device)
     try:
         return zero_cost_proxies(network, batch)
     except RuntimeError as error:  # an operation of a user's own may compute in float32 alone, say

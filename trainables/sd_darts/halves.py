@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasray.trainables.core.compute import place, prepare
 from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.seeding import generator
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.image_data import ImageData
+from nasray.trainables.settings.compute import ComputeConfig
 
 
 class Batch(NamedTuple):
@@ -37,7 +38,7 @@ class Halves:
 
     def __init__(self, images: ImageData, compute: ComputeConfig, *, seed: int) -> None:
         self._split, self._compute, self._seed = images.train, compute, seed
-        self._device = compute.prepare()
+        self._device = prepare(compute)
         order = generator(seed, "halves").permutation(len(self._split))
         self.num_train = -(-len(order) // 2)
         self.num_val = len(order) - self.num_train
@@ -70,5 +71,5 @@ class Halves:
 
     def _placed(self, batch: Batch) -> Batch:
         """The batch with its images and labels on the device."""
-        images = self._compute.place(batch.images, self._device)
+        images = place(self._compute, batch.images, self._device)
         return batch._replace(images=images, labels=batch.labels.to(self._device))

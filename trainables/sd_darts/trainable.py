@@ -9,6 +9,7 @@ from typing import Literal, Self
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_json
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import CHECKPOINT_PARTS, Metrics, train
 from nasray.trainables.inputs import UnitInputs, UnitSpec
@@ -77,8 +78,8 @@ def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
     """Metrics of the search, epoch by epoch; leaves what it found in the unit's folder."""
     inputs = spec.inputs
     seed_global_generators(inputs.seed, _SEED_NAME, "start")
-    supernet = inputs.compute.place_module(
-        build_supernet(inputs.space, allow_none=spec.config.allow_none), inputs.device
+    supernet = place_module(
+        inputs.compute, build_supernet(inputs.space, allow_none=spec.config.allow_none), inputs.device
     )
     method = build_method(supernet, inputs, spec.config, spec.folder / CHECKPOINT_PARTS)
     yield from train(method, spec.folder, seed=inputs.seed, name=_SEED_NAME, inputs=spec.fingerprint)

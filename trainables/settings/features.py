@@ -2,12 +2,10 @@
 
 from typing import Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 Mode = Literal["cached", "online"]
 SplitName = Literal["train", "held_out"]
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class FeatureConfig(BaseModel):

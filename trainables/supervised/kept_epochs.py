@@ -7,9 +7,9 @@ from torch import nn
 
 from nasray.search_spaces.files.damage import file_checksum
 from nasray.trainables.core.trainable import DamagedCheckpointError
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.core.weights import save_weights
 from nasray.trainables.data.image_data import ImageData
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.step import SupervisedTraining
 

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasray.search_spaces.chain.network import Network
+from nasray.trainables.core.compute import place, prepare
 from nasray.trainables.core.optimizer_step import Descent, parts_of
 from nasray.trainables.core.process_group import current_team
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.image_data import ImageData
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.accuracy import accuracy
 from nasray.trainables.supervised.ema import moving_average
@@ -46,7 +47,7 @@ class SupervisedTraining:
         """
         self.num_epochs = config.epochs
         self._model, self._images, self._config, self._compute = model, images, config, compute
-        self._seed, self._first_view, self._device = seed, first_view, compute.prepare()
+        self._seed, self._first_view, self._device = seed, first_view, prepare(compute)
         self._guide = guide
         trained = [model] if guide is None else [model, guide.adapters]
         parameters = [parameter for module in trained for parameter in module.parameters()]
@@ -82,7 +83,7 @@ class SupervisedTraining:
     def step(self, batch: tuple[Tensor, Tensor]) -> tuple[Mapping[str, Tensor], int]:
         """One update of all weights."""
         mixed = batch if self._mix is None else self._mix(*batch)
-        images, target = (self._compute.place(tensor, self._device) for tensor in mixed)
+        images, target = (place(self._compute, tensor, self._device) for tensor in mixed)
         self._descent.set_rate(learning_rate(self._config, self._step, self._steps_per_epoch))
         logits, loss, distances = self._descent(images, target)
         self._descent.update(loss, self._config.gradient_clip)

@@ -12,6 +12,7 @@ from typing import Literal, Self
 from torch import nn
 
 from nasray.search_spaces.files.atomic_file import write_json
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights
@@ -126,7 +127,7 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
     """Metrics of the teacher's training, epoch by epoch; leaves weights and description in the unit's folder."""
     inputs = spec.inputs
     seed_global_generators(inputs.seed, "teacher")
-    model = inputs.compute.place_module(build_teacher(inputs.teacher, inputs.space), inputs.device)
+    model = place_module(inputs.compute, build_teacher(inputs.teacher, inputs.space), inputs.device)
     if inputs.teacher.train is not None:
         method = _training(spec, model, inputs.teacher.train)
         yield from train(method, spec.folder, seed=inputs.seed, name=spec.name, inputs=spec.fingerprint)

@@ -13,7 +13,7 @@ from nasray.analysis.report.drawing.axis import linear, names
 from nasray.analysis.report.drawing.chart import SMALL, Chart, rows_size
 from nasray.analysis.report.drawing.cloud import draw_cloud
 from nasray.analysis.runs.run import Run
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, DEPTH, OPERATIONS, RATING, SWAP_IN, WIDTH
+from nasray.search_spaces.artefacts.columns import CANDIDATE, DEPTH, OPERATIONS, RATING, SWAP_IN, WIDTH
 
 _MOST_MARKED = 60  # candidates of a group that are marked one by one
 _HALF_HEIGHT = 0.26

@@ -18,7 +18,7 @@ from nasray.exporting.source.import_lines import ImportLines
 from nasray.exporting.source.lookup_table import without_unused
 from nasray.exporting.source.recording import Recording
 
-OWN_PACKAGES = ("nasray", "search_spaces", "trainables", "analysis")
+OWN_PACKAGE = "nasray"
 _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"}
 _IMPORTS = (ast.Import, ast.ImportFrom)
 
@@ -143,7 +143,7 @@ class Bundle:
 
 def _is_own(module: str) -> bool:
     """Whether a module belongs to nasray or to its user, rather than to Python or an installed package."""
-    if module.partition(".")[0] in OWN_PACKAGES:
+    if module.partition(".")[0] == OWN_PACKAGE:
         return True
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:

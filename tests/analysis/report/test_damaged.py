@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from nasray.analysis.trust.calibration import calibrate
-from nasray.cli.entry import main
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, CELL, IN_CHANNELS
+from nasray.cli import main
+from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS
 
 # Which shapes are refused is tested where files are read: here, that the commands say so, of one of them.
 COMMANDS = [

@@ -8,7 +8,7 @@ import pytest
 from nasray.analysis.trust.calibration import calibrate
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.analysis.tables.sums import sum_columns
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.settings.loading import load_config
 from nasray.analysis.runs.rank import (
     certificate,

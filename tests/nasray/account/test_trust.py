@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nasray.account import trust
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.settings.loading import load_config

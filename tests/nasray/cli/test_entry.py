@@ -13,7 +13,7 @@ import ray
 import yaml
 from ray.exceptions import AuthenticationError
 
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.cluster.cluster import ray_cluster
 from nasray.settings.resources import ResourcesConfig
 
@@ -53,7 +53,7 @@ def test_the_script_goes_from_the_config_to_the_ranking(config_file, tmp_path):
     assert f"Run folder: {Path('runs') / 'tiny'}" in done.stdout
     assert done.stderr == ""
     ranked = run(
-        "-m", "nasray.cli.entry", "rank", "runs/tiny", "--max-macs", "30e3", "--output", "r.csv", cwd=tmp_path
+        "-m", "nasray.cli", "rank", "runs/tiny", "--max-macs", "30e3", "--output", "r.csv", cwd=tmp_path
     )
     assert ranked.returncode == 0, ranked.stderr
     table = pd.read_csv(tmp_path / "r.csv")
@@ -86,7 +86,7 @@ def long_search(config_file):
     """The arguments of a search that lasts long enough to be stopped."""
     return [
         "-m",
-        "nasray.cli.entry",
+        "nasray.cli",
         "search",
         config_file,
         "resources.address=local",
@@ -112,7 +112,7 @@ def test_sigterm_ends_a_search_as_ctrl_c_does(long_search, tmp_path):
 
 def test_rank_needs_neither_ray_nor_torch():
     code = (
-        "import nasray.analysis.runs.rank, nasray.views.ranking, nasray.cli.entry, sys;"
+        "import nasray.analysis.runs.rank, nasray.views.ranking, nasray.cli, sys;"
         "print({'ray', 'torch', 'mlflow'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

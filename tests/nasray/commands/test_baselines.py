@@ -5,7 +5,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.commands.baselines import baselines
 from nasray.experiment import search
 from nasray.settings.loading import load_config

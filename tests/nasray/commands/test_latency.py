@@ -11,7 +11,7 @@ from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.runs.rank import rank_run
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.analysis.tables.sums import sum_columns
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.commands.latency import measure_latency
 from nasray.experiment import search
 from nasray.planning.plan import unit_inputs

@@ -75,7 +75,7 @@ def test_a_file_cut_short(folder, network, held_out):
 
 def test_a_file_that_needs_nasray(folder, network, held_out):
     (folder / "model.py").write_text(f"import nasray.search_spaces.operations.shipped\n{MODEL}")
-    with pytest.raises(ValueError, match="No module named 'search_spaces"):
+    with pytest.raises(ValueError, match="No module named 'nasray"):
         check_export(folder, network, held_out, share_right(network, held_out))
 
 

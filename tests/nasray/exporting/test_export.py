@@ -22,7 +22,7 @@ ONE_FAST = [pytest.param(name, marks=[] if name == "chain" else pytest.mark.slow
 def run_card(folder):
     """Run the card's code as its reader would, who has no nasray."""
     [code] = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
-    blocked = "import sys\nfor name in ('nasray', 'search_spaces', 'trainables'): sys.modules[name] = None\n"
+    blocked = "import sys\nsys.modules['nasray'] = None\n"
     ending = "\nprint(tuple((probabilities if 'probabilities' in vars() else logits).shape))"
     command = [sys.executable, "-B", "-c", blocked + code + ending]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nasray import analysis
 from nasray.analysis.exact.ranking import top_architectures
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.experiment import search
 from nasray.family.member import trivial_raters
 from nasray.planning.plan import unit_inputs

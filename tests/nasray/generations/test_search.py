@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from nasray import analysis
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.experiment import search
 from nasray.views.summary import print_dry_run, print_result
 

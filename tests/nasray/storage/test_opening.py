@@ -4,8 +4,9 @@ from nasray.settings.storage import StorageConfig
 from nasray.storage.mirror import Mirror
 from nasray.storage.opening import EXPORTS, REPORT, opened_to_read, opened_to_work
 from nasray.storage.staged import begin_launch
-from nasray.storage.store import Store, staging_folder
+from nasray.storage.store import Store
 from nasray.storage.store_lock import StoreLock
+from nasray.storage.urls import staging_folder
 
 
 @pytest.fixture

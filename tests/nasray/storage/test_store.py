@@ -1,6 +1,7 @@
 import pytest
 
-from nasray.storage.store import Store, check_url, is_url, join_url, split_url, staging_folder
+from nasray.storage.store import Store
+from nasray.storage.urls import check_url, is_url, join_url, split_url, staging_folder
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.experiment import search
 from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve
@@ -203,7 +203,7 @@ def command(tiny, s3_url, tmp_path):
     """A search in S3, as a process of its own."""
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny(storage={"root": s3_url})))
     config = [str(tmp_path / "tiny.yaml"), "resources.address=local"]
-    return [sys.executable, "-m", "nasray.cli.entry", "search", *config]
+    return [sys.executable, "-m", "nasray.cli", "search", *config]
 
 
 def test_an_s3_gives_the_ranking_of_a_folder(command, s3_url, ranking):

@@ -1,6 +1,6 @@
 import pytest
 
-from nasray.search_spaces.artefacts.rating_table import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
 from nasray.search_spaces.build import build_space
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.strategies.problem import Problem

@@ -7,7 +7,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.execution.execution import SearchFailedError
 from nasray.settings.loading import load_config
 from nasray.sweeps.sweep import sweep

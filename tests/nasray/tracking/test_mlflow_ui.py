@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from nasray.cli.entry import main
+from nasray.cli import main
 from nasray.tracking.mlflow_app import OwnOrigin
 
 OWN = "127.0.0.1:5000"
@@ -91,7 +91,7 @@ def running_ui(folder, *options):
     command = [
         sys.executable,
         "-m",
-        "nasray.cli.entry",
+        "nasray.cli",
         "ui",
         f"storage.root={folder}",
         "--port",

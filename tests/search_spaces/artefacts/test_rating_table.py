@@ -4,6 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nasray.search_spaces.artefacts import rating_table
+from nasray.search_spaces.artefacts.columns import RATING_SEEDS
 
 
 @pytest.fixture
@@ -91,10 +92,10 @@ def test_a_faulty_second_rating_is_told(swapped, column, values, message):
 def test_what_a_table_of_an_earlier_version_lacks_is_null(frame, tmp_path):
     path = tmp_path / "old.parquet"
     rating_table.write(frame, path)
-    pq.write_table(pq.read_table(path).drop_columns([rating_table.RATING_SEEDS]), path)
+    pq.write_table(pq.read_table(path).drop_columns([RATING_SEEDS]), path)
     back = rating_table.read(path)
     assert back.columns.tolist() == rating_table.SCHEMA.names
-    assert back[rating_table.RATING_SEEDS].isna().all()
+    assert back[RATING_SEEDS].isna().all()
 
 
 def test_training_seeds_are_as_many_for_all(frame):

@@ -6,7 +6,7 @@ from torch import nn
 
 from nasray.analysis.exact.ranking import top_architectures
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.rating_table import CANDIDATE, NUM_MACS, RATING, UNCOUNTED
+from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, RATING, RATING_BATCHES, UNCOUNTED
 from nasray.search_spaces.chain.block import BlockSpace, Cell
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.search_spaces.costs.uncounted import check_counted, lower_bounds, uncounted_operators
@@ -83,7 +83,7 @@ def test_a_ranking_says_what_its_macs_lack():
 
 def test_the_names_are_kept_on_disk(tmp_path):
     table = space().candidate_table(0)
-    rated = table.assign(**{RATING: 1.0, rating_table.RATING_BATCHES: [[1.0]] * len(table), "failure": None})
+    rated = table.assign(**{RATING: 1.0, RATING_BATCHES: [[1.0]] * len(table), "failure": None})
     rating_table.write(rated, tmp_path / "table.parquet")
     read = rating_table.read(tmp_path / "table.parquet")
     assert uncounted_operators(read) == set(NAMES.split(", "))

@@ -61,9 +61,8 @@ def test_installed_packages_count_where_one_of_their_modules_is_named(here):
 
 
 def test_a_module_of_ours_counts_alone():
-    assert list(source_digests(["nasray.trainables.teacher.small_vit:small_vit"])) == [
-        "nasray.trainables.teacher.small_vit"
-    ]
+    module = "nasray.trainables.teacher.small_vit"
+    assert list(source_digests([f"{module}:small_vit"])) == [module]
 
 
 def test_a_missing_module_is_told():

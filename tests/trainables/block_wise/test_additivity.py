@@ -17,6 +17,7 @@ from nasray.trainables.block_wise.additivity import (
 )
 from nasray.trainables.block_wise.stitch import calibration_images
 from nasray.trainables.core.batch_norm import reestimate, with_batch_statistics
+from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.teacher.unit import TeacherResult
 
 
@@ -34,13 +35,13 @@ def calibration(search, targets):
 @pytest.fixture
 def held_out(search):
     images = search.images.held_out.images(np.arange(80))
-    return list(search.compute.place(images, search.device).split(40))
+    return list(place(search.compute, images, search.device).split(40))
 
 
 @pytest.fixture
 def pieces(search):
     teacher = TeacherResult.read(search.teacher_folder).load(search)
-    return list(search.compute.place_module(teacher, search.device).pieces)
+    return list(place_module(search.compute, teacher, search.device).pieces)
 
 
 @pytest.fixture

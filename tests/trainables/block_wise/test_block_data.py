@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from nasray.trainables.block_wise.block_data import BlockData, OnlineSource
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 

@@ -9,6 +9,7 @@ from nasray.search_spaces.architecture import Architecture
 from nasray.trainables.block_wise.block_data import BlockData, OnlineSource
 from nasray.trainables.block_wise.stitch import StitchSpec, read_stitched, run_stitch
 from nasray.trainables.core.batch_norm import reestimate
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.trainable import mark_done
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.supervised.accuracy import accuracy
@@ -31,7 +32,7 @@ def teacher(search):
     weights = {"weights": str(search.teacher_folder / "weights.safetensors")}
     network = build_teacher(search.teacher.model_copy(update=weights), search.space)
     assert str(search.space.largest()) == OWN
-    return search.compute.place_module(network, search.device)
+    return place_module(search.compute, network, search.device)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from nasray.trainables.block_wise.rate import CandidateRater, ratings_frame
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.core.batch_norm import calibrate
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.cutting.cutting import cut
 from nasray.trainables.settings.block_distillation import RatingConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.features import FeatureConfig
 
 COMPUTE = ComputeConfig(device="cpu", channels_last=False)

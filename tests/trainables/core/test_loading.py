@@ -11,11 +11,11 @@ import torch
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.block_wise.block_data import BlockData, OnlineSource
 from nasray.trainables.core.loading import loaded
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.image_data import load_data
 from nasray.trainables.features.cache import FeatureStore
 from nasray.trainables.inputs import UnitInputs, UnitSpec
 from nasray.trainables.sd_darts.halves import Halves
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nasray.trainables.core.optimizer_step import Descent
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.settings.compute import ComputeConfig
 
 
 @pytest.fixture

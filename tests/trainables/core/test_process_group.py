@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget
 from nasray.trainables.core.process_group import Team
 from nasray.trainables.core.trainable import load_checkpoint
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.retrain.trainable import RetrainSpec
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.settings.teacher import TeacherConfig

@@ -3,7 +3,9 @@ import time
 import pytest
 import torch
 
-from nasray.trainables.core.training import ComputeConfig, NonFiniteLossError, train_epoch
+from nasray.trainables.core.compute import place, prepare
+from nasray.trainables.core.training import NonFiniteLossError, train_epoch
+from nasray.trainables.settings.compute import ComputeConfig
 
 
 class Counting:
@@ -50,15 +52,15 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_is_named():
 def test_images_are_placed_in_the_configured_layout():
     images = torch.zeros(2, 3, 4, 4)
     device = torch.device("cpu")
-    assert ComputeConfig().place(images, device).is_contiguous(memory_format=torch.channels_last)
-    assert ComputeConfig(channels_last=False).place(images, device).is_contiguous()
-    assert ComputeConfig().place(torch.zeros(2, 5), device).shape == (2, 5)
+    assert place(ComputeConfig(), images, device).is_contiguous(memory_format=torch.channels_last)
+    assert place(ComputeConfig(channels_last=False), images, device).is_contiguous()
+    assert place(ComputeConfig(), torch.zeros(2, 5), device).shape == (2, 5)
 
 
 def test_prepare_sets_the_threads():
     before = torch.get_num_threads()
     try:
-        assert ComputeConfig(device="cpu", num_threads=2).prepare() == torch.device("cpu")
+        assert prepare(ComputeConfig(device="cpu", num_threads=2)) == torch.device("cpu")
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -68,11 +70,11 @@ def test_prepare_keeps_float32_from_being_tf32():
     switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
     for switch in switches:
         switch.allow_tf32 = True
-    ComputeConfig(device="cpu").prepare()
+    prepare(ComputeConfig(device="cpu"))
     assert [switch.allow_tf32 for switch in switches] == [False, False]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_cuda_without_a_gpu_is_an_error():
     with pytest.raises(ValueError, match="sees no GPU"):
-        ComputeConfig(device="cuda").prepare()
+        prepare(ComputeConfig(device="cuda"))

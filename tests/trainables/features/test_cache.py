@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.image_data import load_data
 from nasray.trainables.features.cache import CachedFeatures, FeatureStore
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig, boundaries_of
 

@@ -1,8 +1,8 @@
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.search_spaces.costs.cost import measure
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.cutting.cutting import cut
 from nasray.trainables.features.choice import Speeds, choose_modes, feature_bytes, measure_speeds, prefix_macs
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.features import FeatureConfig
 
 MB, GB = 10**6, 10**9

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from nasray.search_spaces.chain.mbconv import digits
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.latency.meter import LatencyMeter, LatencySettings
 from nasray.trainables.latency.steps import Step, all_steps, architecture_steps
+from nasray.trainables.settings.compute import ComputeConfig
 
 SPACE = digits((1, 8, 8), 10)
 CPU = torch.device("cpu")

@@ -6,10 +6,11 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from nasray.search_spaces.chain.mbconv import digits
-from nasray.trainables.core.training import ComputeConfig, train_epoch
+from nasray.trainables.core.training import train_epoch
 from nasray.trainables.cutting.cutting import cut
 from nasray.trainables.data.image_data import load_data
 from nasray.trainables.retrain.distillation import Distillation, build_adapters, teacher_epoch
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.training import DistillationConfig, TrainConfig
 from nasray.trainables.supervised.step import SupervisedTraining

@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from nasray.search_spaces.settings import SpaceConfig
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import load_checkpoint, mark_done, read_done
-from nasray.trainables.core.training import ComputeConfig, train_epoch
+from nasray.trainables.core.training import train_epoch
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.retrain.trainable import RetrainFoundSpec, read_retrained
 from nasray.trainables.sd_darts.trainable import SdDartsSpec
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 from nasray.trainables.settings.training import RetrainConfig, TrainConfig
@@ -62,7 +64,7 @@ def test_what_was_found_is_trained_and_tested(spec, inputs):
     assert unit.is_done
     assert [one.get("epoch") for one in metrics] == [1, 2, 3, None]
     seed_global_generators(0, "retrain", "start")
-    network = inputs.compute.place_module(inputs.space.build(GENOTYPE), torch.device("cpu"))
+    network = place_module(inputs.compute, inputs.space.build(GENOTYPE), torch.device("cpu"))
     method = SupervisedTraining(network, inputs.images, unit.config, inputs.compute, seed=0)
     for epoch in range(3):
         train_epoch(method, epoch)

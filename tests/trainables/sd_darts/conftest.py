@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from nasray.search_spaces.settings import SpaceConfig
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.core.compute import place_module, prepare
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.sd_darts.halves import Halves
 from nasray.trainables.sd_darts.trainable import build_method, build_supernet
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 
@@ -33,7 +34,7 @@ NOISY_CELLS = {"source": "darts_s4", "channels": 2, "num_cells": 3}
 @pytest.fixture(scope="session")
 def compute():
     config = ComputeConfig(device="cpu")
-    config.prepare()
+    prepare(config)
     return config
 
 
@@ -95,7 +96,7 @@ def supernet(space, compute):
 
     def build(of=space, *, seed=0):
         torch.manual_seed(seed)
-        net = compute.place_module(build_supernet(of), torch.device("cpu"))
+        net = place_module(compute, build_supernet(of), torch.device("cpu"))
         for alpha in net.arch_parameters.values():
             alpha.data = torch.randn_like(alpha)
         return net

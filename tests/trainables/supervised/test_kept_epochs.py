@@ -7,8 +7,9 @@ from safetensors.torch import load_file
 
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.trainables.core.trainable import DamagedCheckpointError
-from nasray.trainables.core.training import ComputeConfig, train_epoch
+from nasray.trainables.core.training import train_epoch
 from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.kept_epochs import KeptEpochs, epoch_weights

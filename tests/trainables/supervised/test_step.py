@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from nasray.search_spaces.chain.mbconv import digits
-from nasray.trainables.core.training import ComputeConfig, train_epoch
+from nasray.trainables.core.training import train_epoch
 from nasray.trainables.data.image_data import load_data
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import AugmentConfig, DataConfig
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.accuracy import accuracy

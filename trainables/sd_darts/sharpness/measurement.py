@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasray.trainables.core.batch_norm import reestimate, with_batch_statistics
-from nasray.trainables.core.training import ComputeConfig
 from nasray.trainables.data.image_data import ImageData
 from nasray.trainables.sd_darts.halves import Batch, Halves
 from nasray.trainables.sd_darts.sharpness.eigenvalue import dominant_eigenvalue
@@ -17,6 +16,7 @@ from nasray.trainables.sd_darts.sharpness.noise_slope import weight_noise_slope
 from nasray.trainables.sd_darts.sharpness.preserved import preserved
 from nasray.trainables.sd_darts.supernets.supernet import Supernet, Weights
 from nasray.trainables.sd_darts.voting.self_distillation import SelfDistillation, gradient_norm
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.sd_darts import MeasurementConfig
 from nasray.trainables.supervised.accuracy import EVALUATION_BATCH, accuracy
 

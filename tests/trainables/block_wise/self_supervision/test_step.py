@@ -14,10 +14,11 @@ from nasray.trainables.block_wise.self_supervision.population import PopulationR
 from nasray.trainables.block_wise.self_supervision.step import SelfSupervision
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.core.seeding import generator
-from nasray.trainables.core.training import ComputeConfig, train_epoch
+from nasray.trainables.core.training import train_epoch
 from nasray.trainables.cutting.cutting import cut
 from nasray.trainables.data.image_data import load_data
 from nasray.trainables.settings.block_distillation import RatingConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import AugmentConfig, DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.settings.self_supervision import SelfSupervisionConfig

@@ -10,10 +10,11 @@ from nasray.search_spaces.operations.shipped import OPERATIONS
 from nasray.trainables.block_wise.block_data import BlockData
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.trainable import CellTarget
-from nasray.trainables.core.training import ComputeConfig
+from nasray.trainables.core.compute import place_module
 from nasray.trainables.data.image_data import load_data
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.teacher.unit import TeacherResult, TeacherSpec
 from nasray.trainables.units import run_unit
@@ -168,7 +169,7 @@ def save_supernets(search, targets):
             prepare(block, target.cell, net)
             target.folder.mkdir()
             save_file(net.state_dict(), target.weights)
-            found[place] = search.compute.place_module(net, search.device)
+            found[place] = place_module(search.compute, net, search.device)
         return found
 
     return save

@@ -1,0 +1,7 @@
+"""`python -m nasray`."""
+
+import sys
+
+from nasray.cli import main
+
+sys.exit(main())

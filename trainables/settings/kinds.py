@@ -1,0 +1,19 @@
+"""The kinds of units of work, by which settings tell them apart."""
+
+UNIT_KINDS = frozenset(
+    {
+        "additivity",
+        "block",
+        "features",
+        "manifest",
+        "rating",
+        "rating_table",
+        "refinement",
+        "retrain",
+        "retrain_found",
+        "sd_darts",
+        "seed_table",
+        "stitch",
+        "teacher",
+    }
+)
