@@ -33,7 +33,7 @@ def search(
         console: Where to show what runs; None: nowhere.
 
     Raises:
-        ValueError: A mistake in the config, the data, or the run's folder.
+        UserError: A mistake in the config, the data, or the run's folder.
         SearchFailedError: Units failed.
     """
     requested = load_config(config, overrides)

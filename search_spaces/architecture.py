@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from nasray.errors import UserError
+
 _OPERATION = re.compile(r"[A-Za-z0-9_.]+")
 _CANDIDATE = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*):(.+)")
 
@@ -22,9 +24,9 @@ class Candidate:
 
     def __post_init__(self) -> None:
         if self.width < 1:
-            raise ValueError(f"a candidate's width must be at least 1, got {self.width}")
+            raise UserError(f"a candidate's width must be at least 1, got {self.width}")
         if not self.operations:
-            raise ValueError("a candidate must have at least one operation, got none")
+            raise UserError("a candidate must have at least one operation, got none")
         for operation in self.operations:
             check_operation_name(operation)
 
@@ -46,14 +48,14 @@ class Candidate:
         """The candidate that `str` wrote as `text`.
 
         Raises:
-            ValueError: If `text` is not written like "2x24:mb3k3,mb6k5", with as many operations as layers.
+            UserError: If `text` is not written like "2x24:mb3k3,mb6k5", with as many operations as layers.
         """
         match = _CANDIDATE.fullmatch(text)
         if match is None:
-            raise ValueError(f'a candidate is written like "2x24:mb3k3,mb6k5", got {text!r}')
+            raise UserError(f'a candidate is written like "2x24:mb3k3,mb6k5", got {text!r}')
         depth, width, operations = int(match[1]), int(match[2]), tuple(match[3].split(","))
         if depth != len(operations):
-            raise ValueError(f"candidate {text!r} must name {depth} operations, it names {len(operations)}")
+            raise UserError(f"candidate {text!r} must name {depth} operations, it names {len(operations)}")
         return cls(width, operations)
 
 
@@ -65,7 +67,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if not self.candidates:
-            raise ValueError("an architecture must have at least one candidate, got none")
+            raise UserError("an architecture must have at least one candidate, got none")
 
     def __str__(self) -> str:
         return "/".join(map(str, self.candidates))
@@ -75,7 +77,7 @@ class Architecture:
         """The architecture that `str` wrote as `text`.
 
         Raises:
-            ValueError: If one of the parts between the slashes is not a candidate.
+            UserError: If one of the parts between the slashes is not a candidate.
         """
         return cls(tuple(Candidate.parse(part) for part in text.split("/")))
 
@@ -89,7 +91,7 @@ def check_operation_name(name: str) -> None:
     """Holds operation names to what the text of a candidate can carry.
 
     Raises:
-        ValueError: If `name` has other characters than letters, digits, "_" and ".", or none.
+        UserError: If `name` has other characters than letters, digits, "_" and ".", or none.
     """
     if _OPERATION.fullmatch(name) is None:
-        raise ValueError(f'an operation\'s name must be made of letters, digits, "_" and ".", got {name!r}')
+        raise UserError(f'an operation\'s name must be made of letters, digits, "_" and ".", got {name!r}')

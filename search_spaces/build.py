@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from nasray.errors import UserError
 from nasray.search_spaces.cells import darts
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.cells.nasbench201 import nasbench201
@@ -38,7 +39,7 @@ def build_space(config: SpaceConfig, input_shape: Shape, num_classes: int) -> Se
     """The space that `config` asks for, for images (C, H, W); every distinct layer of a chain has been tried.
 
     Raises:
-        ValueError: If the source is unknown or gives no space for these images and classes, or an operation
+        UserError: If the source is unknown or gives no space for these images and classes, or an operation
             is unknown, cannot be loaded, or does not keep to the shapes that it must.
     """
     space: SearchSpace | CellSpace
@@ -60,7 +61,7 @@ def _loaded(source: str, input_shape: Shape, num_classes: int) -> SearchSpace | 
     if ":" not in source:
         shipped = [*SHIPPED_SPACES, *SHIPPED_CELL_SPACES]
         hint = did_you_mean(source, [*shipped, "declared"])
-        raise ValueError(
+        raise UserError(
             f"a search space's source must be one of {', '.join(shipped)}, declared or"
             f' "module:attribute", got {source!r}{hint}'
         )
@@ -68,9 +69,9 @@ def _loaded(source: str, input_shape: Shape, num_classes: int) -> SearchSpace | 
     if callable(space):
         space = call_named(source, input_shape, num_classes)
     if not isinstance(space, SearchSpace | CellSpace):
-        raise ValueError(f"{source} must be or return a SearchSpace or CellSpace, got {type(space).__name__}")
+        raise UserError(f"{source} must be or return a SearchSpace or CellSpace, got {type(space).__name__}")
     if (space.input_shape, space.num_classes) != (input_shape, num_classes):
-        raise ValueError(
+        raise UserError(
             f"{source} must be a space for images {input_shape} and {num_classes} classes, as the data is;"
             f" it is for {space.input_shape} and {space.num_classes}"
         )
@@ -94,10 +95,10 @@ def _own_operations(paths: dict[str, str]) -> dict[str, Operation]:
     operations = {}
     for name, path in paths.items():
         if name in SHIPPED_OPERATIONS:
-            raise ValueError(f"operation {name!r} is a shipped one; give {path} another name")
+            raise UserError(f"operation {name!r} is a shipped one; give {path} another name")
         operations[name] = load_attribute(path)
         if not callable(operations[name]):
-            raise ValueError(
+            raise UserError(
                 f"operation {name!r} must be a callable (in_channels, out_channels, stride) -> module,"
                 f" {path} is {type(operations[name]).__name__}"
             )
@@ -108,13 +109,13 @@ def _block(k: int, config: BlockConfig) -> BlockSpace:
     try:
         return BlockSpace(config.stride, tuple(_cell(cell, config.operations) for cell in config.cells))
     except ValueError as error:
-        raise ValueError(f"block {k}: {error}") from error
+        raise UserError(f"block {k}: {error}") from error
 
 
 def _cell(config: CellConfig, of_block: list[str] | None) -> Cell:
     choices = of_block if config.operations is None else config.operations
     if not choices:
-        raise ValueError(
+        raise UserError(
             f"cell {config.depth}x{config.width} must list its operations, or the block must; got none"
         )
     per_layer = choices if isinstance(choices[0], list) else [choices] * config.depth

@@ -6,6 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nasray.errors import UserError
+
 CELL_SPACES = ("nasbench201", "darts_s0", "darts_s1", "darts_s2", "darts_s3", "darts_s4")
 """The names of the shipped spaces of cells."""
 ONLY_CELLS = ("channels", "num_cells")
@@ -88,7 +90,7 @@ class SpaceConfig(_Strict):
         self._allow_only(_ONLY_DECLARED, ["declared"])
         self._allow_only(ONLY_CELLS, CELL_SPACES)
         if self.source == "declared" and not self.blocks:
-            raise ValueError("source: declared must list at least one block under blocks, got none")
+            raise UserError("source: declared must list at least one block under blocks, got none")
         return self
 
     def _allow_only(self, names: Sequence[str], sources: Sequence[str]) -> None:
@@ -96,7 +98,7 @@ class SpaceConfig(_Strict):
         fields = type(self).model_fields
         given = sorted(name for name in names if getattr(self, name) != fields[name].default)
         if given and self.source not in sources:
-            raise ValueError(
+            raise UserError(
                 f"only source: {' or '.join(sources)} takes {', '.join(given)}, got source: {self.source};"
                 f" remove {'it' if len(given) == 1 else 'them'} or set source: {sources[0]}"
             )

@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from nasray.errors import UserError
 from nasray.search_spaces.build import build_space
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
@@ -63,7 +64,7 @@ class UnitInputs(BaseModel):
         """The inputs with the data set's identity, for which all of it is read; it stays open.
 
         Raises:
-            ValueError: The data set is not at hand.
+            UserError: The data set is not at hand.
         """
         sample = sample_digest(self.images.source)
         return self.model_copy(update={"data_digest": self.identity.digest, "data_sample": sample})
@@ -73,11 +74,11 @@ class UnitInputs(BaseModel):
         """The data set, split.
 
         Raises:
-            ValueError: It is not at hand, or is another one than where the search was started.
+            UserError: It is not at hand, or is another one than where the search was started.
         """
         images = load_data(self.data, self.seed)
         if self.data_sample not in (None, sample_digest(images.source)):
-            raise ValueError(
+            raise UserError(
                 "data.source and data.root must give the same images in every process and on every node, but here they "
                 "are others than where the search was started: bring the same files to each node, and draw nothing at "
                 "random without a seed"
@@ -133,11 +134,11 @@ class SearchInputs(UnitInputs):
         """The search space for this data's images and classes.
 
         Raises:
-            ValueError: It has no blocks in a row.
+            UserError: It has no blocks in a row.
         """
         space = super().space
         if not isinstance(space, SearchSpace):
-            raise ValueError(
+            raise UserError(
                 f"search_space must be one of blocks in a row, to which a teacher can be cut, got {space.name}, which "
                 "is one of cells: search it by sd_darts alone"
             )

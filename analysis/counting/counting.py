@@ -18,6 +18,7 @@ from nasray.analysis.exact.chain import Chain, link, link_within
 from nasray.analysis.exact.completions import exact_completions
 from nasray.analysis.exact.search import Search
 from nasray.analysis.exact.table_checks import check_budgets
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import RATING
 
 _MOST_ENUMERATED = 2**24  # architectures to look at one by one for an exact count
@@ -50,7 +51,7 @@ def count_feasible(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] 
         budgets: Upper bound, inclusive, of the sum of a cost.
 
     Raises:
-        ValueError: If the tables or the budgets are not what `top_architectures` asks for.
+        UserError: If the tables or the budgets are not what `top_architectures` asks for.
     """
     chain = link(tables, budgets)
     number = _count_exactly(chain)
@@ -72,12 +73,12 @@ def count_better(
         budgets: Upper bound, inclusive, of the sum of a cost.
 
     Raises:
-        ValueError: If the score is not a number, or the tables or the budgets are not what `top_architectures`
+        UserError: If the score is not a number, or the tables or the budgets are not what `top_architectures`
             asks for.
     """
     if not isinstance(score, Rational):
         if math.isnan(score):
-            raise ValueError("score must be a number, got NaN")
+            raise UserError("score must be a number, got NaN")
         if math.isinf(score):
             return count_feasible(tables, budgets) if score > 0 else Count(0, 0)
         score = _least_rounded_to(float(score))

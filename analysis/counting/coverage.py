@@ -59,7 +59,7 @@ def cover(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None = 
         budgets: Upper bound, inclusive, of the sum of a cost.
 
     Raises:
-        ValueError: If the tables or the budgets are not what `top_architectures` asks for.
+        UserError: If the tables or the budgets are not what `top_architectures` asks for.
     """
     return Coverage(
         ranked=count_feasible(tables, budgets),

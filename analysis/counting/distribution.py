@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nasray.analysis.counting.exact_count import count_all
 from nasray.analysis.exact.bounds.relaxation import smallest_completions
 from nasray.analysis.exact.chain import Block, Chain, link
+from nasray.errors import UserError
 
 _CELLS = 10  # per bin and block, so that all roundings together are a 20th of a bin
 _MOST_CELLS = 2**18
@@ -115,10 +116,10 @@ def score_distribution(tables: Sequence[pd.DataFrame], *, num_bins: int = 60) ->
         num_bins: How many bins.
 
     Raises:
-        ValueError: If there are no bins, or the tables are not what `top_architectures` asks for.
+        UserError: If there are no bins, or the tables are not what `top_architectures` asks for.
     """
     if num_bins < 1:
-        raise ValueError(f"num_bins must be at least 1, got {num_bins}")
+        raise UserError(f"num_bins must be at least 1, got {num_bins}")
     chain = link(tables, None)
     edges = _edges(chain, num_bins)
     cell = float(edges[-1] - edges[0]) / (num_bins * _CELLS * len(chain.blocks))

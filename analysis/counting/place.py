@@ -46,7 +46,7 @@ def place_of(
         budgets: Upper bound, inclusive, of the sum of a cost. The architecture itself need not keep them.
 
     Raises:
-        ValueError: The text is no architecture of the rated space, or `count_better` refuses the tables or budgets.
+        UserError: The text is no architecture of the rated space, or `count_better` refuses the tables or budgets.
     """
     names = list(dict.fromkeys([*costs, *(budgets or {})]))
     sums = exact_sums(architecture, tables, [RATING, *names])

@@ -20,6 +20,7 @@ from nasray.analysis.exact.architecture_frame import ARCHITECTURE, SCORE, archit
 from nasray.analysis.exact.bounds.relaxation import relax
 from nasray.analysis.exact.chain import Chain, link
 from nasray.analysis.exact.ranking import RANK, top_architectures
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import RATING
 
 _CELLS = 10  # of the grid, per stratum and block
@@ -155,10 +156,10 @@ def sample_by_score(
         A frame with the columns `architecture` (its ID), `score`, and the costs as in a ranking.
 
     Raises:
-        ValueError: If no architecture keeps the budgets, or an argument is not as described.
+        UserError: If no architecture keeps the budgets, or an argument is not as described.
     """
     if num < 1:
-        raise ValueError(f"num must be at least 1, got {num}")
+        raise UserError(f"num must be at least 1, got {num}")
     best = top_architectures(tables, budgets, num).drop(columns=RANK)
     best.attrs = {}
     if len(best) < num:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from nasray.analysis.exact.chain import SEPARATOR, Chain, take
 from nasray.analysis.exact.exact_sums import ExactSums
 from nasray.analysis.exact.table_checks import check_numeric
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS
 
 ARCHITECTURE = "architecture"
@@ -31,7 +32,7 @@ def architecture_frame(
         budgets: Names of costs besides `num_params`, `num_macs` and what ends in `_ms`.
 
     Raises:
-        ValueError: If the sums of a cost are beyond all numbers that a table holds.
+        UserError: If the sums of a cost are beyond all numbers that a table holds.
     """
     chosen = [
         table.iloc[block.table_rows[of_block]]
@@ -52,7 +53,7 @@ def check_summed_costs(tables: Sequence[pd.DataFrame], budgets: Collection[str])
     """Refuse tables with costs that `architecture_frame` could not add up.
 
     Raises:
-        ValueError: One does not hold numbers.
+        UserError: One does not hold numbers.
     """
     for index, table in enumerate(tables):
         check_numeric(index, table, _summed_costs(tables, budgets))
@@ -75,7 +76,7 @@ def _sums(cost: str, values: Sequence[pd.Series]) -> NDArray[np.generic]:
             return np.sum([of_block.to_numpy(np.int64) for of_block in values], axis=0, dtype=np.int64)
         sums = np.array([sum(one) for one in zip(*(of_block.tolist() for of_block in values), strict=True)])
         if sums.dtype.kind not in "iu":
-            raise ValueError(f"sums of {cost} must be whole numbers of 64 bits; give it in a larger unit")
+            raise UserError(f"sums of {cost} must be whole numbers of 64 bits; give it in a larger unit")
         return sums
     floats = np.array([of_block.to_numpy(np.float64, na_value=np.nan) for of_block in values])
     if not np.isfinite(floats).all():
@@ -84,4 +85,4 @@ def _sums(cost: str, values: Sequence[pd.Series]) -> NDArray[np.generic]:
     try:
         return exact.nearest(exact.total(floats))
     except OverflowError:
-        raise ValueError(f"sums of {cost} must be below 1.8e308; give it in a larger unit") from None
+        raise UserError(f"sums of {cost} must be below 1.8e308; give it in a larger unit") from None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nasray.analysis.exact.column import Column
 from nasray.analysis.exact.exact_sums import compare
 from nasray.analysis.exact.table_checks import SEPARATOR, check_budgets, usable_rows
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, NUM_MACS, OUT_CHANNELS, RATING
 from nasray.search_spaces.costs.uncounted import check_counted
 
@@ -113,7 +114,7 @@ def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) ->
     other is left (`in_channels` and `out_channels`); where one of two neighbours lacks its column, any may.
 
     Raises:
-        ValueError: If there is no table, a column is missing or holds what cannot be summed exactly, a block has no
+        UserError: If there is no table, a column is missing or holds what cannot be summed exactly, a block has no
             rated candidate, a candidate is ambiguous, widths never meet, or a budget is no finite number from 0 on, or
             of multiply-accumulates that are not counted.
     """
@@ -123,7 +124,7 @@ def link(tables: Sequence[pd.DataFrame], budgets: Mapping[str, float] | None) ->
 def link_within(tables: Sequence[pd.DataFrame], limits: Mapping[str, Fraction]) -> Chain:
     """The same, with a limit of any column of numbers, the ratings among them."""
     if not tables:
-        raise ValueError("tables must hold one table per block, got none")
+        raise UserError("tables must hold one table per block, got none")
     if NUM_MACS in limits:
         check_counted(tables, f"a budget of {NUM_MACS}")
     frames = [usable_rows(index, table, list(limits)) for index, table in enumerate(tables)]
@@ -171,7 +172,7 @@ def _drop_dead_ends(frames: list[pd.DataFrame]) -> list[Widths]:
     """Leaves in `frames` what lies on a whole chain; returns the widths per boundary, None for any.
 
     Raises:
-        ValueError: If the widths of two neighbours never meet.
+        UserError: If the widths of two neighbours never meet.
     """
     constrained = [
         OUT_CHANNELS in before.columns and IN_CHANNELS in after.columns
@@ -182,7 +183,7 @@ def _drop_dead_ends(frames: list[pd.DataFrame]) -> list[Widths]:
             exits, entries = frames[index][OUT_CHANNELS], frames[index + 1][IN_CHANNELS]
             frames[index + 1] = frames[index + 1][entries.isin(exits)]
             if frames[index + 1].empty:
-                raise ValueError(
+                raise UserError(
                     f"block {index} must be left at a width at which block {index + 1} is entered, it is left"
                     f" at {sorted(set(exits.tolist()))}, block {index + 1} is entered at"
                     f" {sorted(set(entries.tolist()))}, by rated candidates alone"
@@ -228,7 +229,7 @@ def _check_unambiguous(names: NDArray[np.object_], entries: NDArray[np.int64]) -
     _, firsts = np.unique(candidates * (entries.max() + 1) + entries, return_index=True)
     if len(firsts) < len(names):
         repeated = names[np.setdiff1d(np.arange(len(names)), firsts)[0]]
-        raise ValueError(
+        raise UserError(
             f"a candidate must stand once per width at which its block is entered, {repeated!r} stands more often"
         )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nasray.analysis.exact.exact_sums import Digits, ExactSums
 from nasray.analysis.exact.table_checks import LARGEST_WHOLE
+from nasray.errors import UserError
 
 _LARGEST_SUM = 2**1023  # so that neither sums nor differences of them leave float64
 _SURE_POWER = 1000  # 2 to this, and to minus this, are float64 numbers
@@ -47,11 +48,11 @@ class Column:
         """The column of these values.
 
         Raises:
-            ValueError: Their sums may be beyond float64.
+            UserError: Their sums may be beyond float64.
         """
         ranges = [(Fraction(float(values.min())), Fraction(float(values.max()))) for values in blocks]
         if sum(max(-low, high) for low, high in ranges) > _LARGEST_SUM:
-            raise ValueError(f"sums of {name} must stay below 2^1023, about 9e307; give it in a larger unit")
+            raise UserError(f"sums of {name} must stay below 2^1023, about 9e307; give it in a larger unit")
         least, most = (sum(ends, Fraction(0)) for ends in zip(*ranges, strict=True))
         reach = most - least if limit is None else min(limit - least, most - least)
         # At a limit that only the smallest values keep, searches merely tell these apart from others.

@@ -27,6 +27,7 @@ from nasray.analysis.exact.exact_sums import rounded_down, rounded_up
 from nasray.analysis.exact.search import Found, Search
 from nasray.analysis.exact.table_checks import LARGEST_WHOLE
 from nasray.analysis.exact.unrated import UNRATED, unrated_candidates
+from nasray.errors import UserError
 from nasray.search_spaces.costs.uncounted import uncounted_operators
 
 __all__ = ["ARCHITECTURE", "RANK", "SCORE", "top_architectures"]
@@ -68,13 +69,13 @@ def top_architectures(
         candidates are rated; its `attrs["unrated"]` names the others, see `Unrated`.
 
     Raises:
-        ValueError: If no architecture keeps the budgets, or an argument is not as described.
+        UserError: If no architecture keeps the budgets, or an argument is not as described.
     """
     started = time.monotonic()
     if k < 1:
-        raise ValueError(f"the number of architectures to list must be at least 1, got {k}")
+        raise UserError(f"the number of architectures to list must be at least 1, got {k}")
     if time_limit_seconds is not None and not time_limit_seconds > 0:
-        raise ValueError(f"the time limit must be positive, got {time_limit_seconds} s")
+        raise UserError(f"the time limit must be positive, got {time_limit_seconds} s")
     budgets = budgets or {}
     chain = link(tables, budgets)
     check_summed_costs(tables, budgets)
@@ -97,12 +98,12 @@ def _relax_feasible(chain: Chain, deadline: float) -> Relaxation:
     """The relaxation of `chain`.
 
     Raises:
-        ValueError: If it shows that a budget cannot be met, or not together with the others.
+        UserError: If it shows that a budget cannot be met, or not together with the others.
     """
     for cost in chain.costs:
         smallest = exact_completions(chain, cost)[0][0]
         if not cost.allows(smallest):
-            raise ValueError(
+            raise UserError(
                 f"the budget of {cost.name} must be at least {_told(smallest)}, the smallest of all rated"
                 f" architectures, got {_told(cost.limit)}"
             )
@@ -124,9 +125,9 @@ def _highest_score(chain: Chain) -> float:
     return highest + chain.rounding(highest)
 
 
-def _unmeetable(chain: Chain) -> ValueError:
+def _unmeetable(chain: Chain) -> UserError:
     budgets = ", ".join(f"{cost.name} {_told(cost.limit)}" for cost in chain.costs)
-    return ValueError(
+    return UserError(
         f"each budget can be met, but no rated architecture meets all together; raise some of {budgets}"
     )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasray.analysis.exact.unrated import unrated_in_block
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
 
 SEPARATOR = "/"
@@ -21,13 +22,13 @@ def check_budgets(budgets: Mapping[str, Any]) -> dict[str, Fraction]:
     """The budgets as exact numbers.
 
     Raises:
-        ValueError: One is no finite number from 0 on.
+        UserError: One is no finite number from 0 on.
     """
     limits = {}
     for name, limit in budgets.items():
         is_number = isinstance(limit, Real) and not isinstance(limit, bool | np.bool_)
         if not is_number or not math.isfinite(limit) or limit < 0:
-            raise ValueError(f"the budget of {name} must be a finite number from 0 on, got {limit!r}")
+            raise UserError(f"the budget of {name} must be a finite number from 0 on, got {limit!r}")
         limits[name] = as_fraction(limit)
     return limits
 
@@ -48,18 +49,18 @@ def usable_rows(index: int, table: pd.DataFrame, costs: Sequence[str]) -> pd.Dat
         costs: The columns that add up besides the ratings.
 
     Raises:
-        ValueError: If a column is missing or holds what cannot be summed exactly, or no candidate is rated.
+        UserError: If a column is missing or holds what cannot be summed exactly, or no candidate is rated.
     """
     for name in (CANDIDATE, RATING, *costs):
         if name not in table.columns:
-            raise ValueError(f"block {index} must have the column {name}, it has {', '.join(table.columns)}")
+            raise UserError(f"block {index} must have the column {name}, it has {', '.join(table.columns)}")
     _check_names(index, table[CANDIDATE])
     check_numeric(index, table, [RATING, *costs])
     numbers = {name: table[name].to_numpy(np.float64, na_value=np.nan) for name in (RATING, *costs)}
     rated = ~np.isnan(numbers[RATING])
     if not rated.any():
         unrated = "; ".join(map(str, unrated_in_block(index, table)))
-        raise ValueError(
+        raise UserError(
             f"block {index} must have a rated candidate, it has none in {len(table)} rows: {unrated}"
         )
     for name, values in numbers.items():
@@ -73,20 +74,20 @@ def check_numeric(index: int, table: pd.DataFrame, names: Sequence[str]) -> None
     """Refuse columns of a block's table that do not hold numbers.
 
     Raises:
-        ValueError: There is one.
+        UserError: There is one.
     """
     for name in names:
         dtype = table[name].dtype
         if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
-            raise ValueError(f"column {name} of block {index} must hold numbers, it holds {dtype}")
+            raise UserError(f"column {name} of block {index} must hold numbers, it holds {dtype}")
 
 
 def _check_names(index: int, names: pd.Series) -> None:
     if not pd.api.types.is_string_dtype(names) or names.isna().any():
-        raise ValueError(f"column {CANDIDATE} of block {index} must hold texts only")
+        raise UserError(f"column {CANDIDATE} of block {index} must hold texts only")
     separated = names[names.str.contains(SEPARATOR, regex=False)]
     if len(separated):
-        raise ValueError(f'candidates must not contain "{SEPARATOR}", got {separated.iloc[0]!r}')
+        raise UserError(f'candidates must not contain "{SEPARATOR}", got {separated.iloc[0]!r}')
 
 
 def _check_values(
@@ -100,6 +101,4 @@ def _check_values(
         faulty[faulty] = [abs(value) > LARGEST_WHOLE for value in table[name][faulty].tolist()]
     if (faulty := faulty & rated).any():
         value, candidate = table[name][faulty].iloc[0], table[CANDIDATE][faulty].iloc[0]
-        raise ValueError(
-            f"{name} must {requirement}; in block {index} got {value} of candidate {candidate!r}"
-        )
+        raise UserError(f"{name} must {requirement}; in block {index} got {value} of candidate {candidate!r}")

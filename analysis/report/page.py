@@ -54,7 +54,7 @@ def write_report(run_path: Path, output: Path | None = None) -> Path:
         output: Where to write it; None: `report.html` in the run's folder.
 
     Raises:
-        ValueError: If the folder is not a run's, or one of its files is damaged.
+        UserError: If the folder is not a run's, or one of its files is damaged.
     """
     run = load_run(run_path)
     sections = [found for build in _SECTIONS if (found := build(run)) is not None]

@@ -1,5 +1,6 @@
 """Runs beside each other, a row for each."""
 
+from nasray.errors import UserError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ def compare_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
     run has not is missing in its row.
 
     Raises:
-        ValueError: If there is no path, or one is not a run's folder.
+        UserError: If there is no path, or one is not a run's folder.
     """
     if not paths:
-        raise ValueError("paths must hold the folders of one run or more, got none")
+        raise UserError("paths must hold the folders of one run or more, got none")
     rows = [_summarise(load_run(path)) for path in paths]
     frame = pd.DataFrame(rows)
     for name in ("num_architectures", "num_left_out"):

@@ -1,5 +1,6 @@
 """From tables of ratings to the ranking of all architectures, without Ray or torch."""
 
+from nasray.errors import UserError
 import hashlib
 import math
 import time
@@ -54,14 +55,14 @@ def rank_run(
     which.
 
     Raises:
-        ValueError: The run has no ratings, or none of that kind, or weights of no use; the budgets cannot be met.
+        UserError: The run has no ratings, or none of that kind, or weights of no use; the budgets cannot be met.
     """
     started = time.monotonic()
     check_budgets_known(run, budgets)
     tables = ranked_tables(run, by)
     ranking = top_architectures(tables, dict(budgets), top, time_limit_seconds=time_limit_seconds)
     if not len(ranking):
-        raise ValueError("the time limit must be long enough to find one architecture: raise it")
+        raise UserError("the time limit must be long enough to find one architecture: raise it")
     coverage = cover(tables, dict(budgets))
     num_better = ranking["score"].rank(method="min") - 1
     proved = ranking.attrs["certificate"]["proved"]
@@ -88,7 +89,7 @@ def ranked_tables(run: Path, by: Criterion | Literal["calibrated"]) -> list[pd.D
     """The ratings of a run, one table per block, with the values that are ranked by as `rating`.
 
     Raises:
-        ValueError: The run has no ratings of that kind, or weights of no use.
+        UserError: The run has no ratings of that kind, or weights of no use.
     """
     tables = complete_tables(run)
     if by == BY_CALIBRATED:
@@ -100,7 +101,7 @@ def _calibration(run: Path) -> dict[str, Any]:
     """The figures of the run's calibration."""
     figures = read_calibration(run)
     if figures is None:
-        raise ValueError(
+        raise UserError(
             f"a ranking by {BY_CALIBRATED} needs weights that are fitted to at least {FEWEST_NETWORKS} trained "
             f"networks of the ranking and the sample, {run} has no {CALIBRATION}: raise retrain.sample and search "
             "again, or rank by score"
@@ -112,10 +113,10 @@ def write_ranking(ranking: pd.DataFrame, path: Path) -> None:
     """Write a ranking as parquet or CSV, by the path's ending, whole or not at all.
 
     Raises:
-        ValueError: The path ends otherwise.
+        UserError: The path ends otherwise.
     """
     if path.suffix not in (".parquet", ".csv"):
-        raise ValueError(f"a ranking is written to a .parquet or a .csv file, got {path}")
+        raise UserError(f"a ranking is written to a .parquet or a .csv file, got {path}")
     # The attributes belong to the certificate's file; parquet would keep them too, but not integers of any size.
     table = ranking.copy(deep=False)
     table.attrs = {}
@@ -130,7 +131,7 @@ def write_with_proof(ranking: pd.DataFrame, inputs: Mapping[str, Any], path: Pat
     """Write a ranking, and beside it, as `<path>.json`, what is proved of it and what it was made from.
 
     Raises:
-        ValueError: The path ends otherwise than a ranking's.
+        UserError: The path ends otherwise than a ranking's.
     """
     write_ranking(ranking, path)
     write_json(path.with_name(f"{path.name}.json"), certificate(ranking, inputs))
@@ -191,14 +192,14 @@ def read_budgets(run: Path) -> dict[str, float]:
     """The budgets that the run's config gives.
 
     Raises:
-        ValueError: The folder is not a run's.
+        UserError: The folder is not a run's.
     """
     budgets = _read_config(run).get("budgets", {})
     numbers = isinstance(budgets, dict) and all(
         isinstance(limit, int | float) and not isinstance(limit, bool) for limit in budgets.values()
     )
     if not numbers:
-        raise ValueError(f"{run}/config.yaml must have a number per budget, got {budgets!r}")
+        raise UserError(f"{run}/config.yaml must have a number per budget, got {budgets!r}")
     return dict(budgets)
 
 
@@ -206,12 +207,12 @@ def read_criterion(run: Path) -> Criterion:
     """What the run's config ranks by.
 
     Raises:
-        ValueError: The folder is not a run's.
+        UserError: The folder is not a run's.
     """
     ranking = _read_config(run).get("ranking", {})
     criterion = ranking.get("by", BY_SCORE) if isinstance(ranking, dict) else None
     if criterion not in (BY_SCORE, BY_SWAP_IN):
-        raise ValueError(
+        raise UserError(
             f"{run}/config.yaml must have a group ranking with by: {BY_SCORE} or {BY_SWAP_IN}, got {ranking!r}"
         )
     return criterion
@@ -221,9 +222,9 @@ def _read_config(run: Path) -> dict[str, Any]:
     try:
         config = parse_yaml((run / "config.yaml").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {run} has none") from None
+        raise UserError(f"RUN must be the folder of a run, with a config.yaml; {run} has none") from None
     except ValueError as error:
-        raise ValueError(f"{run}/config.yaml must be plain YAML: {error}") from None
+        raise UserError(f"{run}/config.yaml must be plain YAML: {error}") from None
     if not isinstance(config, dict):
-        raise ValueError(f"{run}/config.yaml must hold keys and values, got {type(config).__name__}")
+        raise UserError(f"{run}/config.yaml must hold keys and values, got {type(config).__name__}")
     return config

@@ -1,5 +1,6 @@
 """A run's folder as pandas frames, read when they are asked for."""
 
+from nasray.errors import UserError
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -268,11 +269,11 @@ def load_run(path: str | Path) -> Run:
     """The run in a folder.
 
     Raises:
-        ValueError: If the folder is not a run's.
+        UserError: If the folder is not a run's.
     """
     folder = Path(path)
     if not (folder / "config.yaml").is_file():
-        raise ValueError(
+        raise UserError(
             f"path must be the folder of a run, with a config.yaml; {folder} has none: give a folder like runs/digits"
         )
     return Run(folder)

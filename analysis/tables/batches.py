@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import RATING, RATING_BATCHES, SWAP_IN, SWAP_IN_BATCHES
 
 Floats = NDArray[np.float64]
@@ -40,15 +41,15 @@ def block_batches(tables: Sequence[pd.DataFrame]) -> list[Floats]:
     """The ratings per held-out batch of each block, [rows, B]; NaN in rows without a rating, and where one has fewer.
 
     Raises:
-        ValueError: If a block has no batches, or a row with a rating none.
+        UserError: If a block has no batches, or a row with a rating none.
     """
     found = []
     for block, table in enumerate(tables):
         if RATING_BATCHES not in table:
-            raise ValueError(f"block {block} must have the column {RATING_BATCHES}; rate it anew")
+            raise UserError(f"block {block} must have the column {RATING_BATCHES}; rate it anew")
         values = _values(table, RATING, RATING_BATCHES)
         if np.isnan(values[table[RATING].notna(), :1]).any() or not values.size:
-            raise ValueError(f"block {block} must have {RATING_BATCHES} in each row with a rating")
+            raise UserError(f"block {block} must have {RATING_BATCHES} in each row with a rating")
         found.append(values)
     return found
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import (
     FAILURE,
     RATING,
@@ -35,7 +36,7 @@ def tables_by(criterion: Criterion, tables: Sequence[pd.DataFrame]) -> list[pd.D
         tables: The ratings of each block.
 
     Raises:
-        ValueError: If a block has no candidate with a second rating.
+        UserError: If a block has no candidate with a second rating.
     """
     if criterion == BY_SCORE:
         return list(tables)
@@ -43,7 +44,7 @@ def tables_by(criterion: Criterion, tables: Sequence[pd.DataFrame]) -> list[pd.D
         block for block, table in enumerate(tables) if SWAP_IN not in table or table[SWAP_IN].isna().all()
     ]
     if lacking:
-        raise ValueError(
+        raise UserError(
             f"a ranking by {BY_SWAP_IN} needs candidates that were rated inside the teacher, block {lacking[0]} has "
             "none: search with searches.0.rating.swap_in_images above 0, or rank by score"
         )
@@ -70,12 +71,12 @@ def weighted_tables(tables: Sequence[pd.DataFrame], weights: BlockWeights) -> li
         weights: For "rating", "swap_in" or both the weight of each block, first block first.
 
     Raises:
-        ValueError: If there is not a weight per block, a block lacks a column, or a row's columns were measured on
+        UserError: If there is not a weight per block, a block lacks a column, or a row's columns were measured on
             different batches.
     """
     for column, of_blocks in weights.items():
         if len(of_blocks) != len(tables):
-            raise ValueError(
+            raise UserError(
                 f"the weights of {column} must be one per block, of {len(tables)} blocks, got {len(of_blocks)}"
             )
     return [
@@ -87,7 +88,7 @@ def weighted_tables(tables: Sequence[pd.DataFrame], weights: BlockWeights) -> li
 def _weighted(block: int, table: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
     missing = [name for name in weights if name not in table]
     if missing:
-        raise ValueError(f"block {block} must have the column {missing[0]}; rate it anew")
+        raise UserError(f"block {block} must have the column {missing[0]}; rate it anew")
     rating = pd.Series(table[list(weights)].to_numpy(np.float64) @ list(weights.values()), table.index)
     table = table.assign(**{RATING: rating, RATING_SEEDS: None, FAILURE: _failures(table, rating)})
     if RATING_BATCHES not in table:
@@ -110,7 +111,7 @@ def _add(block: int, batches: Sequence[np.ndarray], weights: Sequence[float]) ->
     """The weighted sum of what a row has per batch, [B]."""
     numbers = {len(one) for one in batches}
     if len(numbers) > 1:
-        raise ValueError(
+        raise UserError(
             f"the ratings that are added must be of the same held-out batches, in block {block} got "
             f"{sorted(numbers)} of them"
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from nasray.analysis.exact.chain import SEPARATOR
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, OUT_CHANNELS
 
 
@@ -12,12 +13,12 @@ def architecture_rows(architectures: Sequence[str], tables: Sequence[pd.DataFram
     """Where the candidates of architectures stand in the table of each block, a list of [N] positions per block.
 
     Raises:
-        ValueError: If an architecture is not of the rated space.
+        UserError: If an architecture is not of the rated space.
     """
     candidates = [name.split(SEPARATOR) for name in architectures]
     for name, parts in zip(architectures, candidates, strict=True):
         if len(parts) != len(tables):
-            raise ValueError(
+            raise UserError(
                 f"an architecture must have a candidate for each of the {len(tables)} blocks, got {name}"
             )
     found = []
@@ -43,7 +44,7 @@ def _rows(
     if unknown:
         name, width = unknown[0]
         entered = "" if width is None else f", entered at {width}"
-        raise ValueError(f"the candidates of block {block} must have one named {name}{entered}")
+        raise UserError(f"the candidates of block {block} must have one named {name}{entered}")
     return [places[pair] for pair in zip(candidates, widths, strict=True)]
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from nasray.analysis.exact.table_checks import as_fraction
 from nasray.analysis.tables.rows import architecture_rows
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 
 
@@ -24,7 +25,7 @@ def sum_columns(
         columns: Names of columns of numbers; what a table lacks counts as missing.
 
     Raises:
-        ValueError: The text is no architecture of the rated space, or a sum is beyond float64.
+        UserError: The text is no architecture of the rated space, or a sum is beyond float64.
     """
     return {
         name: math.nan if total is None else nearest(name, total)
@@ -38,7 +39,7 @@ def exact_sums(
     """The same without rounding; None where a row has no value, or one that is not finite.
 
     Raises:
-        ValueError: The text is no architecture of the rated space.
+        UserError: The text is no architecture of the rated space.
     """
     places = architecture_rows([str(Architecture.parse(architecture))], tables)
     rows = [table.iloc[place] for table, (place,) in zip(tables, places, strict=True)]
@@ -49,12 +50,12 @@ def nearest(name: str, total: Fraction) -> float:
     """The float64 nearest to the sum of a column.
 
     Raises:
-        ValueError: It is beyond float64.
+        UserError: It is beyond float64.
     """
     try:
         return float(total)
     except OverflowError:
-        raise ValueError(f"sums of {name} must be below 1.8e308; give it in a larger unit") from None
+        raise UserError(f"sums of {name} must be below 1.8e308; give it in a larger unit") from None
 
 
 def _sum(values: Sequence[float | None]) -> Fraction | None:

@@ -25,6 +25,7 @@ from nasray.analysis.trust.kendall import (
     spearman_rhos,
 )
 from nasray.analysis.trust.noise_ceiling import attainable_taus, seed_taus
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS
 
 RANDOM, COMBINED = "random", "combined"
@@ -118,7 +119,7 @@ def agreement(
         `noise_ceiling` (None with one seed), `verdict`. Intervals have a `value`, a `low` and a `high` end.
 
     Raises:
-        ValueError: If fewer than four networks have a score, an accuracy is missing, or there are no resamples.
+        UserError: If fewer than four networks have a score, an accuracy is missing, or there are no resamples.
     """
     rated = networks[_is_known(networks, by)]
     _check(networks, len(rated), num_resamples)
@@ -142,17 +143,17 @@ def agreement(
 
 def _check(networks: pd.DataFrame, num_rated: int, num_resamples: int) -> None:
     if num_rated < FEWEST_NETWORKS:
-        raise ValueError(
+        raise UserError(
             f"at least {FEWEST_NETWORKS} networks must be rated and trained to tell how far the ratings agree, got"
             f" {num_rated}; train more, for instance of a larger retrain.sample"
         )
     unknown = int((~_is_known(networks, "accuracy")).sum())
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"each network must have an accuracy, {unknown} of {len(networks)} have none; leave them out"
         )
     if num_resamples < 1:
-        raise ValueError(f"num_resamples must be at least 1, got {num_resamples}")
+        raise UserError(f"num_resamples must be at least 1, got {num_resamples}")
 
 
 def _with_combined(networks: pd.DataFrame) -> pd.DataFrame:

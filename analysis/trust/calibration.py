@@ -27,6 +27,7 @@ from nasray.analysis.trust.block_weights import (
     normalised,
 )
 from nasray.analysis.trust.kendall import draw_resamples, kendall_taus, order_signs
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import RATING
 from nasray.search_spaces.files.json_file import read_object
 
@@ -86,10 +87,10 @@ def calibrate(
         num_resamples: How many resamples.
 
     Raises:
-        ValueError: If there are fewer than twelve networks, one has no rating, or one is not of the rated space.
+        UserError: If there are fewer than twelve networks, one has no rating, or one is not of the rated space.
     """
     if len(networks) < FEWEST_NETWORKS:
-        raise ValueError(
+        raise UserError(
             f"at least {FEWEST_NETWORKS} networks must be trained to fit weights of blocks, got {len(networks)}; train "
             "more, for instance of a larger retrain.sample"
         )
@@ -116,7 +117,7 @@ def block_features(
     """The ratings of each architecture's blocks, [N, len(columns), len(tables)].
 
     Raises:
-        ValueError: If an architecture is not of the rated space, or lacks a rating.
+        UserError: If an architecture is not of the rated space, or lacks a rating.
     """
     names = list(architectures)
     found = np.full((len(names), len(columns), len(tables)), np.nan)
@@ -124,7 +125,7 @@ def block_features(
         found[:, :, block] = table.reindex(columns=list(columns)).iloc[rows]
     lacking = ~np.isfinite(found).all(axis=(1, 2))
     if lacking.any():
-        raise ValueError(
+        raise UserError(
             f"every block of a network must have {' and '.join(columns)}, got {names[lacking.argmax()]}; leave it out"
         )
     return found
@@ -134,7 +135,7 @@ def read_calibration(run: Path) -> dict[str, Any] | None:
     """The figures that a run's folder keeps; None where it has none.
 
     Raises:
-        ValueError: They are not whole.
+        UserError: They are not whole.
     """
     return read_object(run / CALIBRATION, "num_networks", "helps", "weights", "kendall_tau")
 
@@ -143,10 +144,10 @@ def block_weights(figures: dict[str, Any]) -> BlockWeights:
     """The weights to rank by.
 
     Raises:
-        ValueError: If they do not help on networks that they have not seen.
+        UserError: If they do not help on networks that they have not seen.
     """
     if not figures["helps"]:
-        raise ValueError(
+        raise UserError(
             "weights of blocks must order networks that they have not seen better than equal ones do, but with "
             f"{figures['num_networks']} networks {_compared(figures)}; rank by score, or train more networks "
             "(retrain.sample) and search again"

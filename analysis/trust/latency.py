@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from nasray.errors import UserError
+
 Seconds = NDArray[np.float64]
 
 
@@ -40,16 +42,14 @@ def fit_correction(sums: Seconds, measured: Seconds) -> Correction:
         measured: What each network takes as a whole, [N].
 
     Raises:
-        ValueError: If there are fewer than two networks, or a time is not positive.
+        UserError: If there are fewer than two networks, or a time is not positive.
     """
     if len(sums) < 2 or len(sums) != len(measured):
-        raise ValueError(
+        raise UserError(
             f"there must be a sum and a measurement of two networks at least, got {len(sums)} and {len(measured)}"
         )
     if not (np.min(sums) > 0 and np.min(measured) > 0):
-        raise ValueError(
-            "times must be positive: the clock is too coarse for these networks, raise the batch"
-        )
+        raise UserError("times must be positive: the clock is too coarse for these networks, raise the batch")
     scale = float(np.median(measured[::2] / sums[::2]))
     held_sums, held = sums[1::2], measured[1::2]
     figures = {

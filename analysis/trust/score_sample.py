@@ -91,7 +91,7 @@ def sample_scores(architectures: Sequence[str], tables: Sequence[pd.DataFrame]) 
         tables: The ratings of each block with the column `rating_batches`.
 
     Raises:
-        ValueError: If an architecture is not of the rated space, or the batches are missing.
+        UserError: If an architecture is not of the rated space, or the batches are missing.
     """
     batches = block_batches(tables)
     scores, seeds = np.zeros((len(architectures), min(of_rows.shape[1] for of_rows in batches))), []

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
 from nasray.analysis.tables.batches import block_batches, weighted_ratings
 from nasray.analysis.trust.score_sample import sample_scores
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import RATING
 
 
@@ -29,7 +30,7 @@ def score_errors(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArr
         tables: The ratings of each block with the column `rating_batches`, whose mean is the rating.
 
     Raises:
-        ValueError: If an architecture is not of the rated space, or the batches are missing.
+        UserError: If an architecture is not of the rated space, or the batches are missing.
     """
     return sample_scores(list(ranking[ARCHITECTURE]), tables).errors()
 
@@ -48,7 +49,7 @@ def tie_groups(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArray
         tables: The ratings of each block with the column `rating_batches`, whose mean is the rating.
 
     Raises:
-        ValueError: If an architecture is not of the rated space, or the batches are missing.
+        UserError: If an architecture is not of the rated space, or the batches are missing.
     """
     scores = sample_scores(list(ranking[ARCHITECTURE]), tables)
     groups = np.ones(len(ranking), np.int64)
@@ -69,7 +70,7 @@ def contenders(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame], k: int) ->
         k: How many are the best, at least 1.
 
     Raises:
-        ValueError: If an architecture is not of the rated space, or the batches are missing.
+        UserError: If an architecture is not of the rated space, or the batches are missing.
     """
     last = min(k, len(ranking)) - 1
     beyond = sample_scores(list(ranking[ARCHITECTURE]), tables).excess(last).positive()
@@ -105,10 +106,10 @@ def top_probabilities(
             depends on the machine's speed.
 
     Raises:
-        ValueError: If there are no replicates, the batches are missing, or `top_architectures` refuses the arguments.
+        UserError: If there are no replicates, the batches are missing, or `top_architectures` refuses the arguments.
     """
     if num_resamples < 1:
-        raise ValueError(f"the number of resamples must be at least 1, got {num_resamples}")
+        raise UserError(f"the number of resamples must be at least 1, got {num_resamples}")
     batches = block_batches(tables)
     num_batches = max(of_rows.shape[1] for of_rows in batches)
     if num_batches == 1:

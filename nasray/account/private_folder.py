@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from nasray.errors import UserError
+
 _PREFIX = "nasray-"
 _EXAMPLE = f"{_PREFIX}abcdefgh"  # as long as any that tempfile makes
 _LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
@@ -28,7 +30,7 @@ def private_folder(longest_socket: str) -> Iterator[Path]:
         longest_socket: The longest path below the folder that a Unix socket will have: such paths are limited.
 
     Raises:
-        ValueError: There is no place for it.
+        UserError: There is no place for it.
     """
     places = _places(longest_socket)
     for place in places:
@@ -67,7 +69,7 @@ def _created(places: list[Path]) -> Path:
     """A new folder in the first of the places that takes one.
 
     Raises:
-        ValueError: None does.
+        UserError: None does.
     """
     for place in places:
         try:
@@ -77,7 +79,7 @@ def _created(places: list[Path]) -> Path:
         if not folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             return folder
         folder.rmdir()  # a file system without permissions
-    raise ValueError(
+    raise UserError(
         "TMPDIR must be a folder that this account can write, others cannot rename things in, and whose path is short "
         f"enough for sockets, got {tempfile.gettempdir()}, and /tmp and /var/tmp are none either: set TMPDIR"
     )

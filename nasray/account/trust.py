@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from nasray.account.named_code import NamedCode, named_code
+from nasray.account.state import state_folder
+from nasray.errors import UserError
 from nasray.search_spaces.files.plain_yaml import parse_yaml
 
 _DIGITS = 32  # of a digest in hexadecimal; so many that no two sources can be made that share them
@@ -64,11 +66,11 @@ def check_trusted(config: Path) -> None:
     """Hold a run's config to what this account has searched with, or was told to trust.
 
     Raises:
-        ValueError: It names something else; the message says what, and how to trust it.
+        UserError: It names something else; the message says what, and how to trust it.
     """
     acted = _acted_on(config)
     if acted is not None and acted.digest not in _remembered():
-        raise ValueError(
+        raise UserError(
             f"RUN must be one that this account started, unless what its config names is trusted, but {config} is not "
             f"known to be, or that has changed since: it names {acted}; if you know that nothing of it does harm, give "
             f"--trust {acted.digest}"
@@ -79,13 +81,13 @@ def trust(config: Path, digest: str) -> None:
     """Trust what a run's config names, if that is what the digest was told of.
 
     Raises:
-        ValueError: It is something else.
+        UserError: It is something else.
     """
     acted = _acted_on(config)
     if acted is None:
         return
     if digest != acted.digest:
-        raise ValueError(
+        raise UserError(
             f"--trust must be the digest of what the run's config names, got {digest}: it names {acted}, "
             f"of the digest {acted.digest}"
         )
@@ -116,7 +118,7 @@ def _places(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _file() -> Path:
     """Where digests are noted, one a line."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "nasray" / "trusted"
+    return state_folder() / "trusted"
 
 
 def _remembered() -> set[str]:

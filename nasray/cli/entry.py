@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from nasray.account.faults import leave_traceback
 from nasray.cli.arguments import parse_arguments
+from nasray.errors import SearchFailedError, UserError
 from nasray.interrupts import ended_by_sigterm
 
 USAGE_ERROR, FAILURE, LEFT_OUT = 2, 1, 3
@@ -18,8 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit code: 0; 1 for a search whose units failed; 2 for a mistake of the user's; 3 for a search that is done,
-        but whose ranking leaves out architectures within the budgets, since candidates of theirs have no rating.
+        The exit code: 0; 1 for a search whose units failed, or a fault of nasray; 2 for a mistake of the user's; 3 for
+        a search that is done, but whose ranking leaves out architectures within the budgets, since candidates of theirs
+        have no rating.
         Commands on a finished run, `rank` among them, say so and end with 0.
     """
     parsed = parse_arguments(arguments)
@@ -27,17 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ended_by_sigterm() as received, _run_at_hand(parsed):
             return _COMMANDS[parsed.command](parsed)
-    except (ValueError, OSError) as error:
+    except UserError as error:
         error_console.print(f"nasray: {error}", style="red")
         return USAGE_ERROR
-    except RuntimeError as error:
-        if type(error).__name__ != "SearchFailedError":
-            raise
+    except SearchFailedError as error:
         error_console.print(f"nasray: {error}", style="red")
         return FAILURE
     except KeyboardInterrupt:
         error_console.print("nasray: interrupted; the same command goes on from here")
         return 128 + (received[0] if received else signal.SIGINT)
+    except OSError as error:  # a disk, a permission or a network: the system's own words say which
+        error_console.print(f"nasray: {error} (more in {leave_traceback(error)})", style="red")
+        return USAGE_ERROR
+    except Exception as error:
+        kind = type(error).__name__
+        error_console.print(
+            f"nasray: a fault of nasray, {kind}: {error}\nIts traceback is in {leave_traceback(error)}: please report "
+            "it with that file; what is done is kept",
+            style="red",
+        )
+        return FAILURE
 
 
 @contextmanager
@@ -74,7 +86,7 @@ def _check_run(run: str) -> None:
     """Hold a URL given as RUN to what a config's may be, since it is kept beside what is fetched from it, too.
 
     Raises:
-        ValueError: It may hold a secret.
+        UserError: It may hold a secret.
     """
     from nasray.storage.urls import check_url, is_url  # noqa: PLC0415
 
@@ -83,7 +95,7 @@ def _check_run(run: str) -> None:
     try:
         check_url(run)
     except ValueError as error:
-        raise ValueError(f"RUN {error}") from None
+        raise UserError(f"RUN {error}") from None
 
 
 def _config_arguments(parsed: argparse.Namespace) -> tuple[str | None, list[str]]:
@@ -97,10 +109,13 @@ def _config_arguments(parsed: argparse.Namespace) -> tuple[str | None, list[str]
 
 
 def _search(parsed: argparse.Namespace) -> int:
+    from nasray.settings.loading import load_config  # noqa: PLC0415
+
+    config, overrides = _config_arguments(parsed)
+    load_config(config, overrides)  # a mistake is answered before what takes seconds to import
     from nasray.experiment import search  # noqa: PLC0415
     from nasray.views.summary import print_dry_run, print_result  # noqa: PLC0415
 
-    config, overrides = _config_arguments(parsed)
     console = Console(highlight=False, markup=False)
     if parsed.dry_run:
         print_dry_run(config, overrides, console)

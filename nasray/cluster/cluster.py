@@ -18,6 +18,7 @@ from rich.console import Console
 from nasray.cluster.local_ray import local_ray
 from nasray.cluster.own_cluster import ForeignClusterError, find_own_cluster
 from nasray.cluster.ray_token import account_token
+from nasray.errors import UserError
 from nasray.settings.experiment import ResourcesConfig
 
 _ENVIRONMENT = {
@@ -46,7 +47,7 @@ def ray_cluster(resources: ResourcesConfig, console: Console | None = None) -> I
         console: Where to say that one that Ray would join is not joined; None: nowhere.
 
     Raises:
-        ValueError: There is no cluster at the address, or it does not let us in.
+        UserError: There is no cluster at the address, or it does not let us in.
     """
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
     # Tune would hand the driver's keys to all nodes, and so to Ray's logs; nodes have their own.
@@ -66,7 +67,7 @@ def _cluster(address: str | None, console: Console | None) -> AbstractContextMan
     """The cluster to work in: that at the address, this account's own on this machine, or a new local one.
 
     Raises:
-        ValueError: The address asks for one that is there already, and there is none of this account.
+        UserError: The address asks for one that is there already, and there is none of this account.
     """
     if address in _ANY:
         address = os.environ.get(ray_constants.RAY_ADDRESS_ENVIRONMENT_VARIABLE) or address
@@ -101,10 +102,10 @@ def _joined(address: str) -> Iterator[None]:
     """Join the cluster at an address, and leave it at the end.
 
     Raises:
-        ValueError: It is no running cluster's, or the cluster does not let us in.
+        UserError: It is no running cluster's, or the cluster does not let us in.
     """
     if "://" in address:
-        raise ValueError(
+        raise UserError(
             f"resources.address, or RAY_ADDRESS, must be host:port of a cluster that this machine belongs to, got "
             f"{address}, for Ray's client, in which no search can run: start it on the cluster, by `ray submit` or "
             "`ray job submit`"
@@ -120,9 +121,9 @@ def _joined(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _refusal(address: str, reason: object) -> ValueError:
+def _refusal(address: str, reason: object) -> UserError:
     """The error that there is no cluster at an address, or that it does not let us in."""
-    return ValueError(
+    return UserError(
         f"resources.address, or RAY_ADDRESS, must be that of a running Ray cluster, got {address}: "
         f"{' '.join(str(reason).split())}; start the cluster, or set resources.address=local"
     )

@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import write_text
 from nasray.storage.mirror import Mirror
 from nasray.trainables.units import Spec, parse_spec
@@ -157,7 +158,7 @@ class ClusterCheck:
             specs: The units to run, which tell data, modules and checkpoints.
 
         Raises:
-            ValueError: A node lacks something; one line per node, with the node's address and what it lacks.
+            UserError: A node lacks something; one line per node, with the node's address and what it lacks.
         """
         with _marker(self._run) as (marker, content):
             mirror = Mirror.of(self._run)
@@ -189,7 +190,7 @@ class ClusterCheck:
             unchecked = [node_id for node_id in unchecked if node_id in alive]
             told = [_line(nodes[node_id], text) for node_id in unchecked if (text := answers[node_id])]
             if told:
-                raise ValueError(LACKING + "\n".join(told))
+                raise UserError(LACKING + "\n".join(told))
         self._checked.update(unchecked)
 
 

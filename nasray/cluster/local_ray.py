@@ -29,7 +29,7 @@ def local_ray(**resources: int) -> Iterator[None]:
         resources: What the machine has, `num_cpus` and `num_gpus`, where Ray shall not look for itself.
 
     Raises:
-        ValueError: There is no place for its folder.
+        UserError: There is no place for its folder.
     """
     with (
         private_folder(_LONGEST_SOCKET) as folder,

@@ -10,11 +10,13 @@ from ray._common.network_utils import parse_address
 from ray._common.utils import get_ray_address_file
 from ray._private.services import canonicalize_bootstrap_address
 
+from nasray.errors import UserError
+
 _LONGEST = 100  # bytes of an address
 _Address = IPv4Address | IPv6Address
 
 
-class ForeignClusterError(ValueError):
+class ForeignClusterError(UserError):
     """A cluster is named that is not known to be this account's own and running."""
 
 
@@ -46,7 +48,7 @@ def _read_own(path: str) -> str:
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            raise ValueError("the file is not this account's own")
+            raise UserError("the file is not this account's own")
         return file.read(_LONGEST).decode().strip()
 
 
@@ -54,12 +56,12 @@ def _check_own_listener(address: str) -> None:
     """Hold an address to one of this machine at which this account listens.
 
     Raises:
-        ValueError: It is none; also where the system does not say whose process listens.
+        UserError: It is none; also where the system does not say whose process listens.
     """
     host, port = parse_address(address)
     wanted = ip_address(host)
     if not wanted.is_loopback and wanted not in _addresses_here():
-        raise ValueError(f"{address} is not this machine's")
+        raise UserError(f"{address} is not this machine's")
     listeners = [
         connection.pid
         for connection in psutil.net_connections("tcp")
@@ -68,9 +70,9 @@ def _check_own_listener(address: str) -> None:
         and _plain(connection.laddr.ip) in (wanted, IPv4Address(0), IPv6Address(0))
     ]
     if not listeners:
-        raise ValueError(f"nothing answers at {address}")
+        raise UserError(f"nothing answers at {address}")
     if not all(_is_ours(pid) for pid in listeners):
-        raise ValueError(f"what answers at {address} is not known to be a process of this account")
+        raise UserError(f"what answers at {address} is not known to be a process of this account")
 
 
 def _addresses_here() -> set[_Address]:

@@ -12,6 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from nasray.analysis.trust.additivity import additivity
+from nasray.errors import UserError
 from nasray.execution.execution import Execution
 from nasray.planning.dna_plan import cell_targets
 from nasray.planning.plan import unit_inputs
@@ -50,11 +51,11 @@ def measure_additivity(run: Path, num_draws: int = 30, *, console: Console | Non
         console: Where to show what runs; None: nowhere.
 
     Raises:
-        ValueError: The folder is no run's, has no search of the method dna, or its cells are not all trained.
+        UserError: The folder is no run's, has no search of the method dna, or its cells are not all trained.
         SearchFailedError: The measurement failed.
     """
     if num_draws < 1:
-        raise ValueError(f"pairs must be at least 1, got {num_draws}")
+        raise UserError(f"pairs must be at least 1, got {num_draws}")
     folder = RunFolder(run.absolute())
     config = folder.reopen()
     spec = _spec(config, folder, num_draws)
@@ -75,17 +76,17 @@ def measure_additivity(run: Path, num_draws: int = 30, *, console: Console | Non
 def _spec(config: ExperimentConfig, folder: RunFolder, num_draws: int) -> AdditivitySpec:
     inputs = unit_inputs(config, folder)
     if not isinstance(config.dna, BlockDistillationConfig) or not isinstance(inputs, SearchInputs):
-        raise ValueError(
+        raise UserError(
             f"RUN must hold a search of the method dna, whose blocks are swapped; {folder.path} has none"
         )
     if len(inputs.space.blocks) < 2:
-        raise ValueError(
+        raise UserError(
             f"the space must have at least two blocks to swap together, {inputs.space.name} has one"
         )
     targets = tuple(cell_targets(config.dna, folder, inputs))
     missing = [target.weights for target in targets if not target.weights.is_file()]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"all cells must be trained, but {len(missing)} of {len(targets)} are not, the first has no {missing[0]}: "
             "finish the search with the command that started it"
         )

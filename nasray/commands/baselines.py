@@ -12,8 +12,9 @@ from rich.console import Console
 from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.ratings import load_ratings
+from nasray.errors import SearchFailedError, UserError
 from nasray.evidence.plan import reopen_to_train
-from nasray.execution.execution import Execution, SearchFailedError
+from nasray.execution.execution import Execution
 from nasray.planning.plan import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
@@ -81,12 +82,12 @@ def baselines(
         console: Where to show what runs; None: nowhere.
 
     Raises:
-        ValueError: The folder is no run's, there is no such strategy, no seed, or a change concerns more than the
+        UserError: The folder is no run's, there is no such strategy, no seed, or a change concerns more than the
             trainings.
         SearchFailedError: Trainings failed.
     """
     if num_seeds < 1:
-        raise ValueError(f"the number of seeds must be at least 1, got {num_seeds}")
+        raise UserError(f"the number of seeds must be at least 1, got {num_seeds}")
     settings = settings or StrategySettings()
     folder = RunFolder(run.absolute())
     config = _read_config(folder, overrides)
@@ -183,17 +184,17 @@ def _read_config(folder: RunFolder, overrides: Sequence[str]) -> ExperimentConfi
     """The run's config with the overrides, which may change how networks are trained and what may be used for it.
 
     Raises:
-        ValueError: They change more, or there is no way of training.
+        UserError: They change more, or there is no way of training.
     """
     before = folder.read_config()
     config, settings = reopen_to_train(folder, overrides)
     if config.study is not None:
-        raise ValueError(
+        raise UserError(
             f"RUN must be of one search, but {folder.path} is a study's, of several spaces: name another run"
         )
     given = (before.retrain or EvidenceConfig()).model_copy(update={"train": settings.train})
     if settings != given or config.budgets != before.budgets:
-        raise ValueError(
+        raise UserError(
             "changes may concern retrain.train and resources alone, since all strategies search what the run searched: "
             "change the rest by `nasray search`, with the run's own config"
         )
@@ -204,16 +205,16 @@ def _check_names(names: Sequence[str] | None, config: ExperimentConfig) -> Seque
     """The strategies to compare.
 
     Raises:
-        ValueError: There is none, one is unknown or stands twice, or it needs a ranking that the run has not.
+        UserError: There is none, one is unknown or stands twice, or it needs a ranking that the run has not.
     """
     possible = [name for name in STRATEGIES if name != RANKING or config.dna is not None]
     if names is None:
         return possible
     for name in names:
         if name not in possible:
-            raise ValueError(
+            raise UserError(
                 f"strategies must be of {', '.join(possible)}, got {name}{did_you_mean(name, possible)}"
             )
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"strategies must be different ones, got {', '.join(names) or 'none'}")
+        raise UserError(f"strategies must be different ones, got {', '.join(names) or 'none'}")
     return names

@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from nasray.analysis.tables.ratings import LATENCY, LATENCY_FIGURES
 from nasray.analysis.trust.latency import Correction, fit_correction, repeatability
+from nasray.errors import UserError
 from nasray.planning.plan import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.architecture import Candidate
@@ -57,7 +58,7 @@ def measure_latency(
         same networks against the others.
 
     Raises:
-        ValueError: The folder is no run's, has no search of the method dna, or there is no such device.
+        UserError: The folder is no run's, has no search of the method dna, or there is no such device.
     """
     folder = RunFolder(run.absolute())
     config = folder.reopen()
@@ -80,7 +81,7 @@ def measure_space(
     """Seconds of each step of a space's networks, corrected, and the figures of `measure_latency`.
 
     Raises:
-        ValueError: There is no such device, or the space holds a single network.
+        UserError: There is no such device, or the space holds a single network.
     """
     device = _device(compute)
     started = time.monotonic()
@@ -116,7 +117,7 @@ def latency_table(space: SearchSpace, block: int, step_seconds: Mapping[Step, fl
 def _space(config: ExperimentConfig, folder: RunFolder) -> SearchSpace:
     inputs = planned_inputs(config, folder)
     if not isinstance(inputs, SearchInputs):
-        raise ValueError(
+        raise UserError(
             f"RUN must hold a search of the method dna, whose candidates are measured; {folder.path} has none"
         )
     return inputs.space
@@ -125,7 +126,7 @@ def _space(config: ExperimentConfig, folder: RunFolder) -> SearchSpace:
 def _device(compute: ComputeConfig) -> torch.device:
     """The device to measure; not prepared for reproducible training, which is slower."""
     if compute.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("the device is cuda, but this process sees no GPU: use --device cpu")
+        raise UserError("the device is cuda, but this process sees no GPU: use --device cpu")
     return torch.device("cuda" if compute.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 

@@ -17,6 +17,7 @@ from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
 from nasray.analysis.runs.rank import NUM_LIKELY, ranked_tables
 from nasray.analysis.tables.rows import architecture_rows
 from nasray.analysis.trust.uncertainty import contenders
+from nasray.errors import UserError
 from nasray.execution.execution import Execution
 from nasray.planning.dna_plan import cell_targets, refinement_units
 from nasray.planning.plan import FEATURES, RATINGS, TEACHER, plan_search, unit_inputs
@@ -82,11 +83,11 @@ def refine(
         console: Where to show what runs; None: nowhere.
 
     Raises:
-        ValueError: The folder is no run's, has no finished search of the method dna, or there are not so many batches.
+        UserError: The folder is no run's, has no finished search of the method dna, or there are not so many batches.
         SearchFailedError: Ratings failed.
     """
     if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
+        raise UserError(f"top must be at least 1, got {top}")
     folder = RunFolder(run.absolute())
     config = folder.reopen()
     end_batch = _end_batch(config, folder, batches)
@@ -123,17 +124,17 @@ def _end_batch(config: ExperimentConfig, folder: RunFolder, batches: int | None)
     """On how many batches candidates are rated in the end.
 
     Raises:
-        ValueError: There is no search of blocks, there are not so many batches, or fewer than were rated at first.
+        UserError: There is no search of blocks, there are not so many batches, or fewer than were rated at first.
     """
     if config.dna is None:
-        raise ValueError(
+        raise UserError(
             f"RUN must hold a search of the method dna, whose candidates are rated; {folder.path} has none"
         )
     rating = config.dna.rating
     if batches is None:
         return rating.num_batches
     if not rating.num_first_batches <= batches <= rating.num_batches:
-        raise ValueError(
+        raise UserError(
             f"batches must be from {rating.num_first_batches}, on which all candidates are rated, to "
             f"{rating.num_batches}, into which the held-out images are cut, got {batches}"
         )
@@ -213,7 +214,7 @@ def _rate(
 def _check_trained(target: CellTarget) -> None:
     missing = [one.weights for one in target.seeds if not one.weights.is_file()]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"cells that are rated further must have their weights, {target.cell} of block {target.block} has no "
             f"{missing[0]}: remove {target.table} and search again with the command that started it"
         )

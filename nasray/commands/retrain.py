@@ -8,6 +8,7 @@ from rich.console import Console
 
 from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.ratings import load_ratings
+from nasray.errors import UserError
 from nasray.evidence.evidence import Evidence, gather_evidence
 from nasray.evidence.found import read_found
 from nasray.evidence.networks import CHOSEN, GROUP
@@ -43,7 +44,7 @@ def retrain(
         The whole evidence, or the architectures alone where they were trained otherwise.
 
     Raises:
-        ValueError: The folder is no run's, an architecture is not of its space, or a change would change the search.
+        UserError: The folder is no run's, an architecture is not of its space, or a change would change the search.
         SearchFailedError: Trainings failed.
     """
     folder = RunFolder(run.absolute())
@@ -72,14 +73,14 @@ def _check(before: ExperimentConfig, settings: EvidenceConfig, inputs: UnitInput
     """Refuse what only a search can do.
 
     Raises:
-        ValueError: The changes concern which networks make the evidence, or ask for a teacher's past that was not kept.
+        UserError: The changes concern which networks make the evidence, or ask for a teacher's past that was not kept.
     """
     given = before.retrain or EvidenceConfig()
     changed = [
         name for name in ("top", "sample", "stitched") if getattr(settings, name) != getattr(given, name)
     ]
     if changed:
-        raise ValueError(
+        raise UserError(
             f"retrain.{changed[0]} says which networks make the evidence: change it by `nasray search`, with the "
             "run's own config"
         )
@@ -87,7 +88,7 @@ def _check(before: ExperimentConfig, settings: EvidenceConfig, inputs: UnitInput
     if taught is None or not taught.multi_step or not isinstance(inputs, SearchInputs):
         return
     if not teacher_unit(inputs, keep_epochs=True).spec.is_done:
-        raise ValueError(
+        raise UserError(
             "retrain.distillation.multi_step needs the teacher's weights after each of its epochs, which were not "
             "kept: run `nasray search` with the run's own config and retrain.distillation.multi_step=true first"
         )

@@ -12,6 +12,7 @@ from nasray.analysis.tables.criterion import tables_by
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.analysis.trust import calibration
 from nasray.analysis.trust.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
+from nasray.errors import UserError
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
 from nasray.evidence.table import ACCURACY, evidence_table
@@ -138,14 +139,14 @@ def _stitched(stitching: StitchSpec | None) -> pd.DataFrame | None:
     """The stitched accuracies, if they are measured.
 
     Raises:
-        ValueError: Their file is damaged.
+        UserError: Their file is damaged.
     """
     if stitching is None or not stitching.is_done:
         return None
     try:
         return read_stitched(stitching.folder)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        raise ValueError(
+        raise UserError(
             f"{stitching.folder} must hold a whole table ({error}): remove the folder and run the same command again"
         ) from error
 

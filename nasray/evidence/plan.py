@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nasray.errors import UserError
 from nasray.planning.dna_plan import cell_targets
 from nasray.run.folder import RunFolder, retrain_unit
 from nasray.scheduling.unit import Unit
@@ -21,11 +22,11 @@ def reopen_to_train(folder: RunFolder, overrides: Sequence[str]) -> tuple[Experi
     """A run's config with changes, and how it says that networks are trained.
 
     Raises:
-        ValueError: The folder is not a run's, the changes would make it another's, or it does not say how.
+        UserError: The folder is not a run's, the changes would make it another's, or it does not say how.
     """
     config = folder.reopen(overrides)
     if config.retrain is None:
-        raise ValueError(
+        raise UserError(
             f"retrain must say how networks are trained, but the config of {folder.path} with these changes has null: "
             "add retrain.train.epochs=20, say"
         )

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from nasray.cluster.cluster import ray_cluster
 from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
+from nasray.errors import SearchFailedError
 from nasray.execution.live_view import LiveView
 from nasray.execution.notes import TellNotes, set_damaged_aside, tell_unlike_devices
 from nasray.execution.trial_tracking import TrackTrials
@@ -23,10 +24,6 @@ from nasray.tracking.tracker import Tracker
 from nasray.trainables.units import Spec
 
 _SECONDS_TO_BE_SEEN = 70.0
-
-
-class SearchFailedError(RuntimeError):
-    """Units of the search failed; what the others left is kept, and the same command goes on from there."""
 
 
 class Execution:
@@ -62,7 +59,7 @@ class Execution:
 
         Raises:
             SearchFailedError: Some failed; the message gives the reasons.
-            ValueError: A node of the cluster lacks the storage, the data or the user's modules.
+            UserError: A node of the cluster lacks the storage, the data or the user's modules.
         """
         to_run, done = self._still_to_do(units, targets)
         self._tracker.catch_up(unit.spec for unit in units if unit.name in done)

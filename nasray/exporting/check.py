@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.trainables.data.split import Split
 
 TOLERANCE = 1e-4
@@ -49,7 +50,7 @@ def check_export(folder: Path, network: nn.Module, held_out: Split, recorded_acc
         recorded_accuracy: Share of them that it got right when it was trained, 0 to 1.
 
     Raises:
-        ValueError: The export cannot be loaded, or differs.
+        UserError: The export cannot be loaded, or differs.
     """
     positions = np.linspace(0, len(held_out) - 1, min(len(held_out), NUM_IMAGES)).astype(int)
     images, labels = held_out.images(positions), held_out.labels(positions)
@@ -57,14 +58,14 @@ def check_export(folder: Path, network: nn.Module, held_out: Split, recorded_acc
     scale = max(float(expected.abs().max()), torch.finfo(expected.dtype).tiny)
     difference = float((expected - exported).abs().max()) / scale
     if not difference <= TOLERANCE:  # also where it is not a number
-        raise ValueError(
+        raise UserError(
             f"an exported network must give the trained one's logits to {TOLERANCE:g} of the largest, got a difference "
             f"of {difference:.2g}: choose another format"
         )
     accuracy = float((exported[: len(images)].argmax(dim=1) == labels).float().mean())
     error = math.sqrt(max(recorded_accuracy * (1 - recorded_accuracy), 1 / len(images)) / len(images))
     if abs(accuracy - recorded_accuracy) > _NUM_ERRORS * error:
-        raise ValueError(
+        raise UserError(
             f"the network must get about {recorded_accuracy:.1%} of the held-out images right, as after its training, "
             f"got {accuracy:.1%} of {len(images)}: its weights or operations have changed, so train it again"
         )
@@ -83,7 +84,7 @@ def _fresh_logits(folder: Path, images: Tensor) -> Tensor:
     """The same of an exported network, computed by an interpreter of its own.
 
     Raises:
-        ValueError: It failed.
+        UserError: It failed.
     """
     with tempfile.TemporaryDirectory() as temporary:
         batch, output = Path(temporary, "batch.safetensors"), Path(temporary, "logits.safetensors")
@@ -101,7 +102,7 @@ def _fresh_logits(folder: Path, images: Tensor) -> Tensor:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=temporary)
         if done.returncode:
             last_lines = "\n".join(done.stderr.strip().splitlines()[-4:])
-            raise ValueError(
+            raise UserError(
                 f"an exported network must load and run without nasray, but:\n{last_lines}\nChoose another format"
             )
         logits = load_file(output)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasray.analysis.runs.run import load_run
+from nasray.errors import UserError
 from nasray.evidence.plan import retrain_specs
 from nasray.exporting.card import CardFacts, model_card
 from nasray.exporting.check import check_export
@@ -45,7 +46,7 @@ def export_network(
         The folder.
 
     Raises:
-        ValueError: The folder is no run's, the network is not trained, the output is there already, the format does not
+        UserError: The folder is no run's, the network is not trained, the output is there already, the format does not
             suit the network, or the check failed.
     """
     check_format(format)
@@ -58,7 +59,7 @@ def export_network(
     place = f"{trainings[0].digest}_{trainings[0].folder.name}"
     output = (output or folder.path / EXPORTS / place / format).absolute()
     if output.exists():
-        raise ValueError(f"the output must not be there yet, but {output} is: remove it or give another")
+        raise UserError(f"the output must not be there yet, but {output} is: remove it or give another")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
         written = Path(temporary) / output.name
@@ -79,7 +80,7 @@ def _write(
     """Fill an empty folder, and check it.
 
     Raises:
-        ValueError: The format does not suit the network, or the check failed.
+        UserError: The format does not suit the network, or the check failed.
     """
     chosen = trainings[0]
     given = preprocessing_of(inputs.images)

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
+from nasray.errors import UserError
 from nasray.exporting.preprocessing import Preprocessing
 from nasray.exporting.source.model_source import model_source
 from nasray.exporting.source.recording import Recording
@@ -20,13 +21,13 @@ def check_format(form: str) -> None:
     """Hold a format to what can be written here.
 
     Raises:
-        ValueError: It is unknown, or needs packages that are missing.
+        UserError: It is unknown, or needs packages that are missing.
     """
     if form not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {form!r}")
+        raise UserError(f"format must be one of {', '.join(FORMATS)}, got {form!r}")
     missing = [name for name in _ONNX_PACKAGES if find_spec(name) is None]
     if form == "onnx" and missing:
-        raise ValueError(
+        raise UserError(
             f"format onnx must find the packages {', '.join(_ONNX_PACKAGES)}, but has no {', '.join(missing)}: "
             "pip install 'nasray[onnx]'"
         )
@@ -45,7 +46,7 @@ def write_model(
         folder: Where to.
 
     Raises:
-        ValueError: The network has no such form; the text says why.
+        UserError: The network has no such form; the text says why.
     """
     path = folder / FILES[form]
     if form == "torch":
@@ -69,7 +70,7 @@ def write_model(
             verbose=False,
         )
     except Exception as error:  # what a user's operation may meet in there is not known
-        raise ValueError(
+        raise UserError(
             f"a network must be traceable for format {form}, but: {type(error).__name__}: {error}. "
             "Use --format torch, which takes its source"
         ) from error

@@ -15,6 +15,7 @@ from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
+from nasray.errors import UserError
 from nasray.exporting.formats import FILES
 
 MODEL_NAME = "network"
@@ -36,11 +37,11 @@ def log_network(client: MlflowClient, run_id: str, folder: Path) -> str:
         The model's URI, as `mlflow.pyfunc.load_model` takes it.
 
     Raises:
-        ValueError: The folder holds no `model.py`.
+        UserError: The folder holds no `model.py`.
     """
     path = folder / FILES["torch"]
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             f"an MLflow model is made from an export of format torch, but {folder} has no {path.name}"
         )
     statements = ast.parse(path.read_text(encoding="utf-8")).body
@@ -70,7 +71,7 @@ def _constant(statements: list[ast.stmt], name: str) -> Any:
     for statement in statements:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
             return ast.literal_eval(statement.value)
-    raise ValueError(f"model.py must define {name}: export the network again")
+    raise UserError(f"model.py must define {name}: export the network again")
 
 
 def _requirements(statements: list[ast.stmt]) -> list[str]:

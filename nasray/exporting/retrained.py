@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nasray.analysis.runs.run import load_run
+from nasray.errors import UserError
 from nasray.run.folder import RunFolder, read_json
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, NETWORK, RETRAINED, TEST_ACCURACY
@@ -49,13 +50,13 @@ class Retrained:
         """Give a network of this architecture the trained weights.
 
         Raises:
-            ValueError: The file is damaged, or of another network.
+            UserError: The file is damaged, or of another network.
         """
         path = self.folder / NETWORK
         try:
             network.load_state_dict(load_file(path))
         except (SafetensorError, RuntimeError) as error:
-            raise ValueError(
+            raise UserError(
                 f"{path} must hold the weights of {self.architecture}, but: {error}. Delete {self.folder} and run "
                 "`nasray retrain` again"
             ) from error
@@ -73,7 +74,7 @@ def choose_retrained(folder: RunFolder, architecture: str | None, seed: int | No
         seed: Which training; None: see above.
 
     Raises:
-        ValueError: There is no such training.
+        UserError: There is no such training.
     """
     trained = _read_all(folder)
     if architecture is None:
@@ -82,7 +83,7 @@ def choose_retrained(folder: RunFolder, architecture: str | None, seed: int | No
     else:
         wanted = [one for one in trained if one.architecture == architecture]
     if not wanted:
-        raise ValueError(
+        raise UserError(
             f"an architecture must be trained for real before it is exported; in {folder.path} "
             + (f"{architecture} is not" if architecture else "none is")
             + f": nasray retrain {folder.path} --architecture '{architecture or 'ID'}'"
@@ -94,7 +95,7 @@ def choose_retrained(folder: RunFolder, architecture: str | None, seed: int | No
     with_seed = [group for group in alike.values() if seed is None or seed in {one.seed for one in group}]
     if not with_seed:
         seeds = ", ".join(map(str, sorted({one.seed for one in wanted})))
-        raise ValueError(
+        raise UserError(
             f"seed must be one that {architecture or 'a network'} was trained with, {seeds}, got {seed}"
         )
     best = max(with_seed, key=lambda group: fmean(one.held_out_accuracy for one in group))
@@ -105,7 +106,7 @@ def _evidence(folder: RunFolder) -> set[str] | None:
     """The architectures of the run's evidence; None where there is none.
 
     Raises:
-        ValueError: Its file is damaged.
+        UserError: Its file is damaged.
     """
     networks = load_run(folder.path).agreement
     return None if networks is None or not len(networks) else set(networks["architecture"])

@@ -10,6 +10,7 @@ from rich.console import Console
 from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.studies.family import family_summary
 from nasray.cluster.cluster import ray_cluster
+from nasray.errors import UserError
 from nasray.evidence.networks import FOUND, GROUP, SAMPLE
 from nasray.evidence.plan import retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
@@ -48,11 +49,11 @@ def search_family(config: ExperimentConfig, stages: Sequence[str] | None, consol
         The table of what each found in the study's folder, with no ranking of its own.
 
     Raises:
-        ValueError: A mistake in the config, the data, or one of the folders; or there are `stages`.
+        UserError: A mistake in the config, the data, or one of the folders; or there are `stages`.
         SearchFailedError: Units failed.
     """
     if stages is not None:
-        raise ValueError(
+        raise UserError(
             f"stages must be left out for a family study, which runs as a whole, got {', '.join(stages)}: each "
             "search's folder has a config of its own, which may be searched in stages"
         )
@@ -92,10 +93,10 @@ def _space(config: ExperimentConfig, inputs: UnitInputs) -> SearchSpace:
     """The space, held to what all members search.
 
     Raises:
-        ValueError: It is one of cells, or the budgets exclude all of it.
+        UserError: It is one of cells, or the budgets exclude all of it.
     """
     if not isinstance(inputs.space, SearchSpace):
-        raise ValueError(
+        raise UserError(
             f"search_space of a family study must be one of blocks in a row, got {inputs.space.name}, one of cells: "
             "compare settings of sd_darts there by a study"
         )

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.errors import UserError
 from nasray.generations.generation import generation_config
 from nasray.generations.table import (
     best_generation,
@@ -49,11 +50,11 @@ def search_generations(
         The result of the best generation, in the folder of all, with the table of the generations.
 
     Raises:
-        ValueError: A mistake in the config, the data, or one of the folders; or there are `stages`.
+        UserError: A mistake in the config, the data, or one of the folders; or there are `stages`.
         SearchFailedError: Units failed.
     """
     if stages is not None:
-        raise ValueError(
+        raise UserError(
             "stages must be left out for a search of the method dna_plus, whose generations run as a whole, got "
             f"{', '.join(stages)}: each generation's folder has a config of its own, which may be searched in stages"
         )
@@ -83,7 +84,7 @@ def _check_same_order(config: ExperimentConfig, folder: RunFolder) -> None:
     """Refuse another order of architectures than that of the generations that there are: others would have taught.
 
     Raises:
-        ValueError: Budgets, or what is ranked by, differ.
+        UserError: Budgets, or what is ranked by, differ.
     """
     if not folder.config.is_file():
         return
@@ -93,7 +94,7 @@ def _check_same_order(config: ExperimentConfig, folder: RunFolder) -> None:
         ("ranking.by", config.ranking.by, before.ranking.by),
     ):
         if here != there:
-            raise ValueError(
+            raise UserError(
                 f"{key} must be {there}, as in the generations that {folder.path} holds, got {here}: give this search "
                 "a name of its own (name=...), or rank one of them anew by `nasray rank`"
             )
@@ -103,7 +104,7 @@ def _check_teachers(config: ExperimentConfig) -> None:
     """Refuse what later generations would fail by, before the first one runs.
 
     Raises:
-        ValueError: A scaled architecture cannot be built, or cannot teach the space's blocks.
+        UserError: A scaled architecture cannot be built, or cannot teach the space's blocks.
     """
     first = generation_config(config, 1)
     largest = str(_inputs(first).space.largest())

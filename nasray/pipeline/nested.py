@@ -22,7 +22,7 @@ def nested_config(
         tags: Tags of its runs in MLflow, beside those of the whole.
 
     Raises:
-        ValueError: `plain` has mistakes.
+        UserError: `plain` has mistakes.
     """
     storage, tracking = whole.storage, dict(plain["tracking"])
     url = None if storage.url is None else join_url(storage.url, whole.name)

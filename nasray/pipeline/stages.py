@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from nasray.analysis.counting.coverage import Coverage
+from nasray.errors import UserError
 from nasray.evidence.evidence import gather_evidence
 from nasray.evidence.found import found_architecture
 from nasray.evidence.plan import any_trainings
@@ -45,7 +46,7 @@ def search_in_stages(
         console: Where to show what runs.
 
     Raises:
-        ValueError: A mistake in the config, the data, or the run's folder.
+        UserError: A mistake in the config, the data, or the run's folder.
         SearchFailedError: Units failed.
     """
     start = time.monotonic()
@@ -117,7 +118,7 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
     """The stages to run.
 
     Raises:
-        ValueError: One of them is not there in an experiment of this config.
+        UserError: One of them is not there in an experiment of this config.
     """
     of_dna = (TEACHER, FEATURES, RATINGS, RANKING) if config.dna is not None else ()
     of_sd_darts = (SD_DARTS,) if config.sd_darts is not None else ()
@@ -127,7 +128,7 @@ def _check_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> Seq
     possible = [stage for stage in STAGES if stage in of_dna + of_sd_darts + of_both]
     unknown = sorted(set(stages or ()) - set(possible))
     if unknown:
-        raise ValueError(f"stages must be of {', '.join(possible)}, got {', '.join(unknown)}")
+        raise UserError(f"stages must be of {', '.join(possible)}, got {', '.join(unknown)}")
     return possible if stages is None else stages
 
 

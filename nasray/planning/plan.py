@@ -20,7 +20,7 @@ def unit_inputs(config: ExperimentConfig, folder: RunFolder) -> UnitInputs:
     """What all units of the experiment share, with the data set's identity.
 
     Raises:
-        ValueError: The data set is not at hand, or the folder holds a run of other data or another checkpoint.
+        UserError: The data set is not at hand, or the folder holds a run of other data or another checkpoint.
     """
     return identified(planned_inputs(config, folder), folder)
 
@@ -29,7 +29,7 @@ def identified(inputs: UnitInputs, folder: RunFolder) -> UnitInputs:
     """The inputs with the identity of the data set, held to what the run in the folder was computed from.
 
     Raises:
-        ValueError: The data set is not at hand, or the folder holds a run of other data or another checkpoint.
+        UserError: The data set is not at hand, or the folder holds a run of other data or another checkpoint.
     """
     before = folder.read_origins()
     if before is not None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from nasray.analysis.tables.ratings import has_latencies
+from nasray.errors import UserError
 from nasray.planning.plan import identified, planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.artefacts.columns import LATENCY_MS, NUM_MACS, NUM_PARAMS
@@ -40,7 +41,7 @@ def resolve(
         planned: Only plan: the data set need not be at hand, and is not read where there is no run yet.
 
     Raises:
-        ValueError: Teacher, space, data and settings do not fit together, or the folder holds a run of other data.
+        UserError: Teacher, space, data and settings do not fit together, or the folder holds a run of other data.
     """
     config = _with_rated_views(config)
     resolved, inputs = _resolved(
@@ -78,13 +79,13 @@ def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
     """Hold the space and the batches to the images, before anything is trained.
 
     Raises:
-        ValueError: The space does not fit the images, a half of these is smaller than a batch, or the search ends
+        UserError: The space does not fit the images, a half of these is smaller than a batch, or the search ends
             before its first snapshot.
     """
     _ = inputs.space
     half = inputs.summary.num_train // 2
     if half < config.batch_size:
-        raise ValueError(
+        raise UserError(
             f"sd_darts trains on halves of the training images, which must hold a batch of {config.batch_size} each, "
             f"got {half}: lower batch_size or raise data.num_train_images"
         )
@@ -93,7 +94,7 @@ def _check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
         config.epochs * -(-(inputs.summary.num_train - half) // config.batch_size),
     )
     if teachers is not None and teachers.unit == "step" and teachers.every >= num_steps:
-        raise ValueError(
+        raise UserError(
             f"self_distillation.every must be less than the {num_steps} steps of the search, got {teachers.every}: no "
             "snapshot would ever speak; lower it, or set self_distillation to null, which is plain DARTS"
         )
@@ -142,20 +143,20 @@ def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
     """Hold the budgets to what the space's cheapest candidates cost, before anything is trained.
 
     Raises:
-        ValueError: A budget is of no known cost, of one that cannot be counted, or below the sum of the blocks'
+        UserError: A budget is of no known cost, of one that cannot be counted, or below the sum of the blocks'
             smallest costs.
     """
     costs = (NUM_PARAMS, NUM_MACS, LATENCY_MS)
     for name, limit in budgets.items():
         if name not in costs:
-            raise ValueError(f"budgets must be of {', '.join(costs)}, got {name}")
+            raise UserError(f"budgets must be of {', '.join(costs)}, got {name}")
         if name == LATENCY_MS:  # what that costs is measured, not known
             continue
         if name == NUM_MACS:
             check_counted(space.candidate_tables(), f"budgets.{name}")
         smallest = sum(int(space.candidate_table(block)[name].min()) for block in range(len(space.blocks)))
         if limit < smallest:
-            raise ValueError(
+            raise UserError(
                 f"budgets.{name} must be at least {smallest}, the smallest of all, got {limit:.15g}"
             )
 
@@ -164,13 +165,13 @@ def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
     """Hold each block's output to the teacher's at the same cut.
 
     Raises:
-        ValueError: Height or width differ somewhere, or there is not a token for each place; numbers of channels need
+        UserError: Height or width differ somewhere, or there is not a token for each place; numbers of channels need
             not agree, since adapters see to them.
     """
     for block, shape in enumerate(teacher.feature_shapes[1:]):
         _, height, width = space.block_output_shape(block, space.blocks[block].widths[0])
         if not can_be_adapted(shape, (height, width)):
-            raise ValueError(
+            raise UserError(
                 f"block {block} of the space puts out {height}x{width}, but the teacher's features at cut {block} are "
                 f"{describe(shape)}: move teacher.cuts or change the block's stride"
             )
@@ -183,10 +184,10 @@ def check_measured(config: ExperimentConfig, folder: RunFolder) -> None:
     neighbours; and what it leaves depends on its config alone.
 
     Raises:
-        ValueError: There is a budget of latency and no measurement.
+        UserError: There is a budget of latency and no measurement.
     """
     if LATENCY_MS in config.budgets and not has_latencies(folder.path):
-        raise ValueError(
+        raise UserError(
             f"budgets.{LATENCY_MS} needs a measurement, and {folder.path} has none yet: search with --stages "
             f"ratings, measure by `nasray latency {folder.path}` on the device that the networks are for, and repeat "
             "this command"
@@ -197,12 +198,12 @@ def _check_taught_classes(config: ExperimentConfig, inputs: SearchInputs) -> Non
     """Refuse a teacher of other classes than the data's as one of answers.
 
     Raises:
-        ValueError: It is to be one.
+        UserError: It is to be one.
     """
     taught = None if config.retrain is None else config.retrain.distillation
     num_classes = inputs.teacher.num_classes
     if taught is not None and taught.logits and num_classes not in (None, inputs.summary.num_classes):
-        raise ValueError(
+        raise UserError(
             f"retrain.distillation.logits must be 0 where the teacher's classes, {num_classes}, are not the data's "
             f"{inputs.summary.num_classes}; its features may teach: retrain.distillation.features"
         )
@@ -230,7 +231,7 @@ def _with_rated_views(config: ExperimentConfig) -> ExperimentConfig:
     compared = isinstance(config.dna, SelfSupervisionConfig) and config.dna.rated_views == "two"
     views = 2 if compared else 0
     if config.features.held_out_views not in (0, views):
-        raise ValueError(
+        raise UserError(
             f"features.held_out_views must be left out, or be {views}, as many as this search's rating compares, got "
             f"{config.features.held_out_views}"
         )
@@ -241,21 +242,21 @@ def _with_rated_views(config: ExperimentConfig) -> ExperimentConfig:
 
 def _check_views(config: ExperimentConfig, modes: Sequence[Mode]) -> None:
     if config.features.views and config.data.augment is None:
-        raise ValueError(
+        raise UserError(
             f"features.views must be 0 or left out where data.augment is not given, got {config.features.views}"
         )
     if isinstance(config.dna, SelfSupervisionConfig):
         if config.data.augment is None:
-            raise ValueError(
+            raise UserError(
                 "data.augment must be given for a search of the method dna_plus_plus, which compares views"
             )
         if config.features.views is not None and config.features.views < 2:
-            raise ValueError(
+            raise UserError(
                 "features.views must be at least 2 for a search of the method dna_plus_plus, or left out for fresh "
                 f"ones, got {config.features.views}"
             )
     if "cached" in modes and _fresh_augmentation(config):
-        raise ValueError(
+        raise UserError(
             "features.views must be a number (0 for plain images) where data.augment is given and features.mode is "
             "cached: a cache cannot hold fresh augmentation"
         )
@@ -267,6 +268,6 @@ def _fresh_augmentation(config: ExperimentConfig) -> bool:
 
 def _check_per_block(key: str, value: object, num_blocks: int) -> None:
     if isinstance(value, Sequence) and not isinstance(value, str) and len(value) != num_blocks:
-        raise ValueError(
+        raise UserError(
             f"{key} must be one value or one for each of the {num_blocks} blocks, got {len(value)}"
         )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from nasray.account.trust import check_trusted, remember
 from nasray.analysis.trust.calibration import CALIBRATION
+from nasray.errors import UserError
 from nasray.run.environment import describe_environment
 from nasray.run.origins import Origins
 from nasray.search_spaces.files.atomic_file import write_json, write_text
@@ -150,7 +151,7 @@ class RunFolder:
         """The resolved config that the run was made with.
 
         Raises:
-            ValueError: The folder is not a run's.
+            UserError: The folder is not a run's.
         """
         return self._load()
 
@@ -161,7 +162,7 @@ class RunFolder:
             overrides: Changes to it, as "a.b=value".
 
         Raises:
-            ValueError: The folder is not a run's, or somebody else's whose config is not trusted, or the changes would
+            UserError: The folder is not a run's, or somebody else's whose config is not trusted, or the changes would
                 make it another's.
         """
         check_trusted(self.config)
@@ -175,7 +176,7 @@ class RunFolder:
 
     def _load(self, *overrides: str) -> ExperimentConfig:
         if not self.config.is_file():
-            raise ValueError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
+            raise UserError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
         return load_config(self.config, overrides)
 
     @property
@@ -187,12 +188,12 @@ class RunFolder:
         """Hold the folder to the config.
 
         Raises:
-            ValueError: It belongs to another config; the message names the differences.
+            UserError: It belongs to another config; the message names the differences.
         """
         if self.config.is_file():
             differences = self.read_config().differences(config)
             if differences:
-                raise ValueError(
+                raise UserError(
                     f"{self.path} belongs to another config; give this one a name of its own (name=...) or undo:\n"
                     + "\n".join(f"  {line}" for line in differences)
                 )
@@ -201,19 +202,19 @@ class RunFolder:
         """What the run was computed from; None where there is no run yet.
 
         Raises:
-            ValueError: The run does not tell, or the file is damaged.
+            UserError: The run does not tell, or the file is damaged.
         """
         if not self.config.is_file():
             return None
         try:
             return Origins.model_validate_json(self.origins.read_bytes(), strict=True)
         except FileNotFoundError:
-            raise ValueError(
+            raise UserError(
                 f"{self.path} must tell in {self.origins.name} which data it was computed from, but it is of an "
                 "earlier version of nasray, which did not: give this one a name of its own (name=...)"
             ) from None
         except ValidationError:
-            raise ValueError(
+            raise UserError(
                 f"{self.origins} must tell which data the run was computed from, but it is damaged: bring it back, or "
                 "give this one a name of its own (name=...)"
             ) from None
@@ -230,7 +231,7 @@ class RunFolder:
             The user's modules that have changed since the folder was claimed before.
 
         Raises:
-            ValueError: It belongs to another config, or other data; the message names the differences.
+            UserError: It belongs to another config, or other data; the message names the differences.
         """
         self.check(config)
         before, now = self.read_origins(), Origins.of(inputs)
@@ -269,7 +270,7 @@ class RunFolder:
         """Hold the run against a second launch, wherever that is started; of one in a store, what that has is here.
 
         Raises:
-            ValueError: Another process holds it.
+            UserError: Another process holds it.
         """
         mirror = Mirror.of(self.path)
         if mirror is None:

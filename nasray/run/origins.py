@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from nasray.errors import UserError
 from nasray.trainables.data.identity import DataIdentity
 from nasray.trainables.inputs import CHECKPOINT, UnitInputs
 
@@ -43,17 +44,17 @@ class Origins(BaseModel):
             run: The run's folder, for the message.
 
         Raises:
-            ValueError: The data or the teacher's checkpoint have changed; the message says what of them.
+            UserError: The data or the teacher's checkpoint have changed; the message says what of them.
         """
         changes = self.data.changes(now.data)
         if changes:
-            raise ValueError(
+            raise UserError(
                 f"{run} was computed from other data than data.source and data.root name now: {changes}. Give this "
                 "one a name of its own (name=...), or bring the data back"
             )
         before, after = self.sources.get(CHECKPOINT), now.sources.get(CHECKPOINT)
         if None not in (before, after) and before != after:  # that there is one or none, the configs tell
-            raise ValueError(
+            raise UserError(
                 f"{run} was computed from another checkpoint than the one that teacher.weights names now, whose "
                 "content is not the same. Give this one a name of its own (name=...), or bring the file back"
             )

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from nasray.errors import UserError
+
 GENERATIONS, GENERATIONS_FIGURES = "generations.parquet", "generations.json"
 FAMILY, FAMILY_NETWORKS = "family.parquet", "family_networks.parquet"
 
@@ -10,7 +12,7 @@ def refuse_several(run: Path) -> None:
     """Hold RUN to a folder of one search.
 
     Raises:
-        ValueError: It is that of a search in generations, or of a family study.
+        UserError: It is that of a search in generations, or of a family study.
     """
     if (run / GENERATIONS_FIGURES).is_file():
         several, such_as = "generations of them: give one of these", "generation_1"
@@ -18,4 +20,4 @@ def refuse_several(run: Path) -> None:
         several, such_as = "a study of several methods: give one of its searches", "<method>_seed_<seed>"
     else:
         return
-    raise ValueError(f"RUN must be one search, but {run} holds {several}, such as {run / such_as}")
+    raise UserError(f"RUN must be one search, but {run} holds {several}, such as {run / such_as}")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import ray
 from ray import tune
 
+from nasray.errors import UserError
 from nasray.settings.resources import ResourcesConfig
 from nasray.trainables.units import Spec
 
@@ -78,19 +79,19 @@ def check_resources(
         earlier: What nodes had that were there before: such ones may come again, as where machines are rented.
 
     Raises:
-        ValueError: A unit asks for more CPUs or GPUs than a node has, for another kind of GPU, or computes on a GPU and
+        UserError: A unit asks for more CPUs or GPUs than a node has, for another kind of GPU, or computes on a GPU and
             asks for none.
     """
     nodes = [*node_resources(), *earlier]
     for spec in specs:
         wanted = _taken(spec, resources)
         if spec.inputs.compute.device == "cuda" and "GPU" not in wanted:
-            raise ValueError(
+            raise UserError(
                 f"compute.device: cuda must go with GPUs for each unit, {spec.name} takes none: set "
                 "resources.gpus_per_unit, or compute.device: auto"
             )
         if not any(Node(node).take(wanted) for node in nodes):
-            raise ValueError(
+            raise UserError(
                 f"a node must have what a unit takes: {spec.name} takes {describe(spec, resources)}, the nodes have "
                 f"{' or '.join(sorted(set(map(_text, nodes))))}: lower compute.num_threads, num_workers, num_processes "
                 "or resources.gpus_per_unit, see resources.accelerator_type, or start such a node before (of a cluster "

@@ -16,6 +16,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from nasray.cluster.cluster_check import LACKING, NodeCheck
+from nasray.errors import UserError
 from nasray.scheduling.placement import bundle, chooser
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.atomic_file import writing_below
@@ -41,7 +42,7 @@ class _UnfitNode(DriverCallback):
         error: What is wrong with the node; kept, since Tune raises an error of its own in its place.
     """
 
-    error: ValueError | None = None
+    error: UserError | None = None
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -49,10 +50,10 @@ class _UnfitNode(DriverCallback):
         """A unit told something.
 
         Raises:
-            ValueError: Its node lacks something.
+            UserError: Its node lacks something.
         """
         if _LACKS in result:
-            self.error = ValueError(LACKING + result[_LACKS])
+            self.error = UserError(LACKING + result[_LACKS])
             raise self.error
 
 
@@ -191,7 +192,7 @@ def run_schedule(
         callbacks: Told of all events, in this process.
 
     Raises:
-        ValueError: A node that joined lacks something.
+        UserError: A node that joined lacks something.
         DiskFullError: There is no space left for Tune's files.
     """
     searcher = ReadyUnits(units, done, chooser(resources))
@@ -225,7 +226,7 @@ def run_trials(
         trainable: What a trial does, with its resources.
 
     Raises:
-        ValueError: A node that joined lacks something.
+        UserError: A node that joined lacks something.
         DiskFullError: There is no space left for Tune's files.
     """
     unfit = _UnfitNode()

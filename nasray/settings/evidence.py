@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from nasray.errors import UserError
 from nasray.trainables.settings.training import RetrainConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -29,7 +30,7 @@ class EvidenceConfig(RetrainConfig):
     @classmethod
     def _different(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(value)) < len(value):
-            raise ValueError(f"must differ, got {', '.join(map(str, value))}")
+            raise UserError(f"must differ, got {', '.join(map(str, value))}")
         return value
 
     @property

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import LATENCY_MS
 from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.search_spaces.settings import SpaceConfig
@@ -88,7 +89,7 @@ class ExperimentConfig(BaseModel):
     @classmethod
     def _is_free(cls, value: str) -> str:
         if value in _TAKEN:
-            raise ValueError(f"must be none of {', '.join(_TAKEN)}, which stand beside the runs, got {value}")
+            raise UserError(f"must be none of {', '.join(_TAKEN)}, which stand beside the runs, got {value}")
         return value
 
     @field_validator("searches")
@@ -96,9 +97,9 @@ class ExperimentConfig(BaseModel):
     def _one_of_a_method(cls, value: tuple[SearchConfig, ...]) -> tuple[SearchConfig, ...]:
         methods = [search.method for search in value]
         if len(set(methods)) < len(methods):
-            raise ValueError(f"each method may stand once, got {', '.join(methods)}")
+            raise UserError(f"each method may stand once, got {', '.join(methods)}")
         if {"dna", "dna_plus_plus"} <= set(methods):
-            raise ValueError("only one of the methods dna and dna_plus_plus may stand in a config, got both")
+            raise UserError("only one of the methods dna and dna_plus_plus may stand in a config, got both")
         return value
 
     @model_validator(mode="after")
@@ -107,11 +108,9 @@ class ExperimentConfig(BaseModel):
         if self.family is not None:
             self._check_family()
         elif not self.searches:
-            raise ValueError("searches must list at least one search, got none")
+            raise UserError("searches must list at least one search, got none")
         if self.dna is not None and self.teacher is None:
-            raise ValueError(
-                "teacher must be given for a search of the method dna or dna_plus_plus, got none"
-            )
+            raise UserError("teacher must be given for a search of the method dna or dna_plus_plus, got none")
         if self.dna_plus is not None:
             others = [search for search in self.searches if search is not self.dna_plus]
             check_generations(
@@ -123,23 +122,23 @@ class ExperimentConfig(BaseModel):
                 has_sweep=self.sweep is not None,
             )
         if self.dna is None and self.family is None and self.budgets:
-            raise ValueError("budgets must go with a search of the method dna, whose ranking keeps them")
+            raise UserError("budgets must go with a search of the method dna, whose ranking keeps them")
         if self.dna is not None and self.ranking.by == BY_SWAP_IN and not self.dna.rating.swap_in_images:
-            raise ValueError(
+            raise UserError(
                 "ranking.by: swap_in must go with ratings inside the teacher: set rating.swap_in_images above 0"
             )
         if self.retrain is not None and self.dna is None and self.retrain.needs_search:
-            raise ValueError(
+            raise UserError(
                 "retrain.init: inherited and retrain.distillation must go with a search of the method dna, whose "
                 "blocks and teacher they use"
             )
         if self.retrain is not None and self.dna is not None and self.retrain.top > self.ranking.top:
-            raise ValueError(
+            raise UserError(
                 f"retrain.top must be at most ranking.top, {self.ranking.top}, got {self.retrain.top}"
             )
         taught = None if self.retrain is None else self.retrain.distillation
         if taught is not None and taught.multi_step and (self.teacher is None or self.teacher.train is None):
-            raise ValueError(
+            raise UserError(
                 "retrain.distillation.multi_step must go with a teacher that the search trains: give teacher.train"
             )
         if self.study is not None:
@@ -150,13 +149,13 @@ class ExperimentConfig(BaseModel):
         """Hold what stands beside the section `study` to what it needs.
 
         Raises:
-            ValueError: There is no search to be studied, an arm changes what it has not, or trainings are asked for
+            UserError: There is no search to be studied, an arm changes what it has not, or trainings are asked for
                 that none will do.
         """
         if self.sd_darts is None:
-            raise ValueError("study must go with a search of the method sd_darts, got none")
+            raise UserError("study must go with a search of the method sd_darts, got none")
         if self.dna is None and self.retrain not in (None, EvidenceConfig()):
-            raise ValueError(
+            raise UserError(
                 "retrain must be left out where a study stands without a search of the method dna: what the study "
                 "finds is trained by study.retrain"
             )
@@ -167,19 +166,19 @@ class ExperimentConfig(BaseModel):
         """Hold what stands beside the section `family` to what it needs.
 
         Raises:
-            ValueError: There is a search, a study, a sweep or a budget of latency, or networks are not trained as the
+            UserError: There is a search, a study, a sweep or a budget of latency, or networks are not trained as the
                 family's must be.
         """
         if self.searches or self.study is not None or self.sweep is not None:
-            raise ValueError(
+            raise UserError(
                 "family must stand without searches, study and sweep: its members have searches of their own"
             )
         if LATENCY_MS in self.budgets:
-            raise ValueError(
+            raise UserError(
                 f"budgets.{LATENCY_MS} must be left out of a family study: latencies are measured on a finished run"
             )
         if self.retrain is None or self.retrain.top != 1 or not self.retrain.sample:
-            raise ValueError(
+            raise UserError(
                 "retrain must train the first of each ranking and a sample in a family study: set retrain.top to 1 and "
                 "retrain.sample to 1 or more"
             )
@@ -203,7 +202,7 @@ class ExperimentConfig(BaseModel):
         """The settings of the SD-DARTS search in an arm of the study.
 
         Raises:
-            ValueError: The arm's changes are no settings of the search.
+            UserError: The arm's changes are no settings of the search.
         """
         assert self.study is not None
         assert self.sd_darts is not None
@@ -215,8 +214,8 @@ class ExperimentConfig(BaseModel):
             detail = error.errors()[0]
             where = ".".join(map(str, ("study.arms", name, *detail["loc"])))
             if detail["type"] == "extra_forbidden":
-                raise ValueError(f"{where}: must be a key of the search, got {detail['input']!r}") from None
-            raise ValueError(f"{where}: {described(detail)}") from None
+                raise UserError(f"{where}: must be a key of the search, got {detail['input']!r}") from None
+            raise UserError(f"{where}: {described(detail)}") from None
 
     def differences(self, other: "ExperimentConfig") -> list[str]:
         """What differs in the parts that a result depends on, as lines "key: this -> other"."""

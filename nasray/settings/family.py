@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from nasray.errors import UserError
 from nasray.settings.study import Named, Seeds, merged
 
 _MAY_DIFFER = ("searches", "teacher", "features", "data", "retrain")
@@ -32,15 +33,15 @@ class FamilyConfig(BaseModel):
     def _is_comparable(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for name, changes in value.items():
             if not isinstance(changes.get("searches"), list) or not changes["searches"]:
-                raise ValueError(f"{name} must have a list searches of one search or more")
+                raise UserError(f"{name} must have a list searches of one search or more")
             others = [key for key in changes if key not in _MAY_DIFFER]
             if others:
-                raise ValueError(
+                raise UserError(
                     f"{name} may differ in {', '.join(_MAY_DIFFER)}, got {others[0]}: all else is the same for all"
                 )
             data = changes.get("data", {})
             if not isinstance(data, dict) or set(data) - {"augment"}:
-                raise ValueError(f"{name}.data may differ in augment alone, since all search the same images")
+                raise UserError(f"{name}.data may differ in augment alone, since all search the same images")
         return value
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import LATENCY_MS
 from nasray.search_spaces.settings import ScalingConfig
 from nasray.settings.evidence import EvidenceConfig
@@ -62,25 +63,25 @@ def check_generations(
         has_sweep: Whether the config has a section of that name.
 
     Raises:
-        ValueError: The best architectures are not trained with distillation, no way to train teachers is given, or
+        UserError: The best architectures are not trained with distillation, no way to train teachers is given, or
             there is another search, a sweep or a budget of latency.
     """
     if others or has_sweep:
-        raise ValueError(
+        raise UserError(
             "dna_plus must be the only search, without a sweep beside it: give these a config of their own"
         )
     if LATENCY_MS in budgets:
-        raise ValueError(
+        raise UserError(
             f"budgets.{LATENCY_MS} must be left out of a search of the method dna_plus: latencies are measured on a "
             "finished run"
         )
     if retrain is None or retrain.top < 1 or retrain.distillation is None:
-        raise ValueError(
+        raise UserError(
             "retrain must train the best architecture with distillation for a search of the method dna_plus: set "
             "retrain.top to 1 or more and retrain.distillation, {} for its defaults"
         )
     if teacher is not None and teacher.train is None and search.teacher_train is None:
-        raise ValueError(
+        raise UserError(
             "teacher_train of a search of the method dna_plus must be given where teacher.train is not: the later "
             "generations' teachers are trained"
         )

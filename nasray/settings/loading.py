@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.plain_yaml import dump_yaml, parse_yaml
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.family import member_settings
@@ -27,7 +28,7 @@ def load_config(
     """The config of a file, of a shipped config's name, or of plain data, with `a.b=value` overrides.
 
     Raises:
-        ValueError: With one line per mistake: the key, what must hold, what was given.
+        UserError: With one line per mistake: the key, what must hold, what was given.
     """
     plain = _plain(source)
     for override in overrides:
@@ -43,7 +44,7 @@ def find_config(source: str | Path) -> Path:
     """The file of a config, given as a path or as the name of a shipped one.
 
     Raises:
-        ValueError: There is neither; the message lists the shipped ones.
+        UserError: There is neither; the message lists the shipped ones.
     """
     path = Path(source)
     if path.is_file():
@@ -54,9 +55,7 @@ def find_config(source: str | Path) -> Path:
     # `ray submit` copies only the script, so a checkout's relative path means the shipped config of that name.
     if path.parent == Path("configs") and path.stem in shipped:
         return shipped[path.stem]
-    raise ValueError(
-        f"CONFIG must be a file or one of the shipped {', '.join(sorted(shipped))}, got {source}"
-    )
+    raise UserError(f"CONFIG must be a file or one of the shipped {', '.join(sorted(shipped))}, got {source}")
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -77,7 +76,7 @@ def _validated(plain: dict[str, Any], place: str = "") -> ExperimentConfig:
         return ExperimentConfig.model_validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         lines = [place + _explain(detail) for detail in _without_consequences(error.errors())]
-        raise ValueError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in lines)) from None
+        raise UserError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in lines)) from None
 
 
 def _plain(source: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -91,9 +90,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         plain = parse_yaml(path.read_text(encoding="utf-8"))
     except ValueError as error:  # what is not UTF-8 is one, too
-        raise ValueError(f"{path} must be plain YAML: {error}") from None
+        raise UserError(f"{path} must be plain YAML: {error}") from None
     if not isinstance(plain, dict):
-        raise ValueError(f"{path} must hold keys and values, got {type(plain).__name__}")
+        raise UserError(f"{path} must hold keys and values, got {type(plain).__name__}")
     return plain
 
 
@@ -101,11 +100,11 @@ def _override(plain: dict[str, Any], override: str) -> None:
     """Set one value of nested plain data; numbers in the key are positions in lists."""
     key, sign, text = override.partition("=")
     if not sign or not key:
-        raise ValueError(f"an override must have the form a.b=value, got {override!r}")
+        raise UserError(f"an override must have the form a.b=value, got {override!r}")
     try:
         value = parse_yaml(text)
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"the value of {shortened(key)} must be plain YAML, got {shortened(text)}: {error}"
         ) from None
     *path, last = key.split(".")
@@ -117,7 +116,7 @@ def _override(plain: dict[str, Any], override: str) -> None:
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise ValueError(f"{key} cannot be set: {'.'.join(path)} is {place!r}, not a group of keys")
+        raise UserError(f"{key} cannot be set: {'.'.join(path)} is {place!r}, not a group of keys")
 
 
 def _enter(place: Any, part: str, key: str) -> Any:
@@ -125,12 +124,12 @@ def _enter(place: Any, part: str, key: str) -> Any:
         return place[_position(place, part, key)]
     if isinstance(place, dict):
         return place.setdefault(part, {})
-    raise ValueError(f"{key} cannot be set: there is no group of keys at {part}")
+    raise UserError(f"{key} cannot be set: there is no group of keys at {part}")
 
 
 def _position(values: list[Any], part: str, key: str) -> int:
     if not part.isdecimal() or int(part) >= len(values):
-        raise ValueError(f"{key} must name a position from 0 to {len(values) - 1} in the list, got {part!r}")
+        raise UserError(f"{key} must name a position from 0 to {len(values) - 1} in the list, got {part!r}")
     return int(part)
 
 

@@ -4,14 +4,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from nasray.errors import UserError
 from nasray.trainables.settings.kinds import UNIT_KINDS
 
 
 def _divisible(gpus: float) -> float:
     if gpus > 1 and gpus != int(gpus):
-        raise ValueError(f"must be a fraction of one GPU or a whole number, got {gpus:g}")
+        raise UserError(f"must be a fraction of one GPU or a whole number, got {gpus:g}")
     if 0 < gpus < 1e-4:
-        raise ValueError(f"must be at least 0.0001, or 0, got {gpus:g}")
+        raise UserError(f"must be at least 0.0001, or 0, got {gpus:g}")
     return gpus
 
 
@@ -46,7 +47,7 @@ class ResourcesConfig(BaseModel):
     @classmethod
     def _are_kinds(cls, value: dict[str, float]) -> dict[str, float]:
         if unknown := sorted(value.keys() - UNIT_KINDS):
-            raise ValueError(
+            raise UserError(
                 f"must have kinds of units as keys, {', '.join(sorted(UNIT_KINDS))}, got {unknown[0]}"
             )
         return value
@@ -55,11 +56,11 @@ class ResourcesConfig(BaseModel):
         """Hold the GPUs to the processes of a training: one has all or part of one, several have one each.
 
         Raises:
-            ValueError: They do not fit.
+            UserError: They do not fit.
         """
         for gpus in (self.gpus_per_unit, *self.gpus_by_kind.values()):
             if (num_processes > 1 and gpus not in (0, num_processes)) or gpus > num_processes:
-                raise ValueError(
+                raise UserError(
                     f"resources.gpus_per_unit and gpus_by_kind must be 0 or one GPU for each of "
                     f"compute.num_processes, or at most 1 where that is 1, got {gpus:g} GPUs and {num_processes} "
                     "processes: set both alike"

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from nasray.errors import UserError
 from nasray.storage.urls import check_url, is_url, normal_url, staging_folder
 
 
@@ -43,7 +44,7 @@ class StorageConfig(BaseModel):
     @model_validator(mode="after")
     def _features_go_along(self) -> Self:
         if self.url is not None and self.features is not None:
-            raise ValueError(
+            raise UserError(
                 f"features must be left out where root is a store's URL, below which they lie, got {self.features}: "
                 "storage.staging tells where nodes keep them"
             )

@@ -4,6 +4,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from nasray.errors import UserError
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.settings.training import TrainConfig
 
@@ -12,14 +13,14 @@ T = TypeVar("T")
 
 def _different(value: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(value)) < len(value):
-        raise ValueError(f"must differ, got {', '.join(map(str, value))}")
+        raise UserError(f"must differ, got {', '.join(map(str, value))}")
     return value
 
 
 def _names_are_folders(value: dict[str, T]) -> dict[str, T]:
     for name in value:
         if not name.replace("_", "").replace("-", "").isalnum():
-            raise ValueError(f'names must be made of letters, digits, "_" and "-", got {name!r}')
+            raise UserError(f'names must be made of letters, digits, "_" and "-", got {name!r}')
     return value
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from nasray.errors import UserError
+
 Value = bool | int | float | str | None
 
 
@@ -31,20 +33,20 @@ class Domain(BaseModel):
     def _range_or_choices(self) -> "Domain":
         if self.choices is not None:
             if self.log or any(number is not None for number in (self.low, self.high, self.step)):
-                raise ValueError("choices must stand alone, without low, high, log and step")
+                raise UserError("choices must stand alone, without low, high, log and step")
             if len(set(map(repr, self.choices))) < len(self.choices):
-                raise ValueError(f"choices must differ, got {list(self.choices)}")
+                raise UserError(f"choices must differ, got {list(self.choices)}")
             return self
         if self.low is None or self.high is None:
-            raise ValueError("must have low and high, or choices")
+            raise UserError("must have low and high, or choices")
         if not self.low < self.high:
-            raise ValueError(f"low must be less than high, got low {self.low} and high {self.high}")
+            raise UserError(f"low must be less than high, got low {self.low} and high {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"low must be greater than 0 where log is true, got {self.low}")
+            raise UserError(f"low must be greater than 0 where log is true, got {self.low}")
         if self.log and self.step is not None:
-            raise ValueError(f"step must be left out where log is true, got {self.step}")
+            raise UserError(f"step must be left out where log is true, got {self.step}")
         if self.step is not None and (_decimal(self.high) - _decimal(self.low)) % _decimal(self.step):
-            raise ValueError(
+            raise UserError(
                 f"high must be a number of steps from low, got {self.low} to {self.high} by {self.step}"
             )
         return self
@@ -97,7 +99,7 @@ class SweepConfig(BaseModel):
         for metric in value:
             if metric.startswith("test_"):
                 held_out = metric.replace("test_", "held_out_", 1)
-                raise ValueError(
+                raise UserError(
                     f"must leave the test images to the final evaluation, got {metric}: take {held_out}"
                 )
         return value
@@ -105,7 +107,7 @@ class SweepConfig(BaseModel):
     @model_validator(mode="after")
     def _asha_has_one_objective(self) -> "SweepConfig":
         if self.scheduler == "asha" and len(self.objectives) > 1:
-            raise ValueError(
+            raise UserError(
                 f"scheduler must be none where there are several objectives, got asha with {', '.join(self.objectives)}"
             )
         return self

@@ -5,6 +5,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from nasray.errors import UserError
+
 _SECRETS = re.compile("pass|pwd|token|secret", re.IGNORECASE)
 
 
@@ -29,14 +31,14 @@ class TrackingConfig(BaseModel):
         parts = urlsplit(value or "")
         is_server = parts.scheme in ("http", "https")
         if is_server and (parts.query or parts.fragment):
-            raise ValueError(
+            raise UserError(
                 "must be a server's address with nothing behind its path, got one with an option or a mark"
             )
         may_be_token = is_server and "@" in parts.netloc  # as https://TOKEN@host
         option = next((name for name, _ in parse_qsl(parts.query) if _SECRETS.search(name)), None)
         if parts.password is not None or may_be_token or option is not None:
             place = "before the @" if option is None else f"as {option}"
-            raise ValueError(
+            raise UserError(
                 f"must hold no password or token, since the config is kept beside the results, got one {place}: set "
                 "MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
                 "MLFLOW_TRACKING_TOKEN, in the environment instead"

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.storage.removals import removals_below
 from nasray.storage.store import Entry, Store
@@ -58,19 +59,19 @@ class Mirror:
         """The mirror of a store in a staging folder, which is made if it is not there.
 
         Raises:
-            ValueError: The folder is another store's or account's, or its disk rounds the times of files.
+            UserError: The folder is another store's or account's, or its disk rounds the times of files.
         """
         _check_times(folder)
         if not (folder / _MARKER).is_file():
             write_json(folder / _MARKER, {"url": url, "machine": secrets.token_hex(8)})
             mirror_at.cache_clear()
         if not _is_own(folder / _MARKER):
-            raise ValueError(
+            raise UserError(
                 f"storage.staging must be a folder of this account's own, but {folder} is another's: give another one"
             )
         mirror = mirror_at(folder)
         if mirror.url != url:
-            raise ValueError(
+            raise UserError(
                 f"storage.staging must be a folder of its own for each storage.root, but {folder} holds files of "
                 f"{mirror.url}: give another one, or remove it"
             )
@@ -225,14 +226,14 @@ def _check_times(folder: Path) -> None:
     """Make a folder where files of a store can be worked on.
 
     Raises:
-        ValueError: Its disk rounds the times of files, by which what is not pushed is known.
+        UserError: Its disk rounds the times of files, by which what is not pushed is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".times.") as probe:
         os.utime(probe.fileno(), ns=(_FINE_TIME, _FINE_TIME))
         kept = os.fstat(probe.fileno()).st_mtime_ns
     if abs(kept - _FINE_TIME) >= _MICROSECOND:
-        raise ValueError(
+        raise UserError(
             "the disk of storage.staging (or else of the user's cache folder) must keep the times of files to the "
             f"microsecond, but that of {folder} rounds them: set storage.staging to a folder on another disk"
         )

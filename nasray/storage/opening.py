@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nasray.errors import UserError
 from nasray.storage.mirror import Mirror
 from nasray.storage.run_lock import held
 from nasray.storage.store import Store
@@ -28,7 +29,7 @@ def opened_to_read(run: str, *, tables_only: bool = False, leaves: str | None = 
         leaves: REPORT or EXPORTS; None: nothing, so that a launch may work in the run meanwhile.
 
     Raises:
-        ValueError: There is no such run, or a launch works in it, and the command is to leave something.
+        UserError: There is no such run, or a launch works in it, and the command is to leave something.
     """
     if not is_url(run):
         yield Path(run)
@@ -57,7 +58,7 @@ def opened_to_work(run: str) -> Path:
         run: A folder, or the URL of a run in a store.
 
     Raises:
-        ValueError: There is no such run.
+        UserError: There is no such run.
     """
     if not is_url(run):
         return Path(run)
@@ -76,15 +77,15 @@ def _split(run: str) -> tuple[str, str]:
     """The store of a run, and the run's name in it.
 
     Raises:
-        ValueError: The URL names no run, or one that is not there.
+        UserError: The URL names no run, or one that is not there.
     """
     url, name = split_url(run)
     if not name or not names_place(url):
-        raise ValueError(
+        raise UserError(
             f"RUN must be the URL of a run, such as s3://bucket/runs/digits, got {run}: add its name"
         )
     if Store(url).entry(f"{name}/{_CONFIG}") is None:
-        raise ValueError(
+        raise UserError(
             f"RUN must be the URL of a run, with a {_CONFIG}; {run} has none: see storage.root and name"
         )
     return url, name

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+from nasray.errors import UserError
 from nasray.storage.claim import Claim
 
 BEAT_SECONDS, STALE_SECONDS = 10.0, 120.0
@@ -33,7 +34,7 @@ class Lock(Protocol):
         """Leave this process's claim.
 
         Raises:
-            ValueError: Another one stands there.
+            UserError: Another one stands there.
         """
 
     def refresh(self) -> bool:
@@ -50,7 +51,7 @@ def held(lock: Lock) -> Iterator[Callable[[], bool]]:
     The main thread is interrupted when it is.
 
     Raises:
-        ValueError: Another process holds it, or took it over meanwhile, since this one had stood still for long.
+        UserError: Another process holds it, or took it over meanwhile, since this one had stood still for long.
     """
     lock.take()
     done, lost = threading.Event(), threading.Event()
@@ -76,7 +77,7 @@ def held(lock: Lock) -> Iterator[Callable[[], bool]]:
         if not lost.is_set():
             lock.give()
     if lost.is_set():
-        raise ValueError(
+        raise UserError(
             f"{lock.place} must not be in use, but another nasray took it over, since this one had shown no life for "
             f"{STALE_SECONDS:.0f} s: wait for that one"
         )
@@ -97,14 +98,14 @@ def refuse_unless_gone(place: str, claim: Claim, age_seconds: float) -> None:
         age_seconds: Time since it was refreshed.
 
     Raises:
-        ValueError: Its process is, or may be, alive.
+        UserError: Its process is, or may be, alive.
     """
     if claim.is_dead:
         reason = "that process is gone"
     elif age_seconds > STALE_SECONDS:
         reason = f"it has shown no life for {age_seconds:.0f} s"
     else:
-        raise ValueError(
+        raise UserError(
             f"{place} must not be in use, but another nasray works in it ({claim}): wait for it; if it is surely dead, "
             f"start again in {STALE_SECONDS:.0f} s, when its claim has run out"
         )
@@ -128,7 +129,7 @@ class FileLock:
         """Leave this process's claim.
 
         Raises:
-            ValueError: Another one stands there.
+            UserError: Another one stands there.
         """
         self._file.parent.mkdir(parents=True, exist_ok=True)
         own = self._file.with_name(f".lock.{self._claim.token}")
@@ -182,7 +183,7 @@ class FileLock:
             self._refuse_newcomer()
 
     def _refuse_newcomer(self) -> NoReturn:
-        raise ValueError(
+        raise UserError(
             f"{self.place} must not be in use, but another nasray works in it, which came in this instant"
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import replacing
 
 _CHUNK_BYTES = 32 << 20  # a request each, where the store is far
@@ -33,7 +34,7 @@ class Store:
     scheme may stand in the URL's query, too (`?endpoint_override=host:port&scheme=http`).
 
     Raises:
-        ValueError: pyarrow knows no such store.
+        UserError: pyarrow knows no such store.
     """
 
     def __init__(self, url: str) -> None:
@@ -43,7 +44,7 @@ class Store:
         try:
             self._files, base = fs.FileSystem.from_uri(url)
         except (ValueError, OSError, NotImplementedError) as error:
-            raise ValueError(
+            raise UserError(
                 f"storage.root must be the URL of a store that pyarrow can open, got {url}: {error}"
             ) from None
         self._base = base.rstrip("/")

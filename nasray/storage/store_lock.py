@@ -29,7 +29,7 @@ class StoreLock:
         """Leave this process's claim.
 
         Raises:
-            ValueError: Another one stands there.
+            UserError: Another one stands there.
         """
         self._write()
         try:

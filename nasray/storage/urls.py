@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from nasray.errors import UserError
+
 # The options of pyarrow's filesystems, as their URLs' queries have them, but for tenant_id, client_secret and the parts
 # of a SAS token, which are or go with secrets. An option that a later pyarrow adds may be one, too.
 _HARMLESS_OPTIONS = {
@@ -28,25 +30,25 @@ def check_url(url: str) -> None:
     """Hold a URL to what may stand in a config.
 
     Raises:
-        ValueError: It names no place, or holds a password or what may be one.
+        UserError: It names no place, or holds a password or what may be one.
     """
     parts = urlsplit(url)
     options = parse_qsl(parts.query, keep_blank_values=True)
     # Before the @ of others stand containers and users.
     may_be_key = parts.password is not None or (parts.scheme == "s3" and parts.username is not None)
     if may_be_key or any("@" in value for _, value in options):
-        raise ValueError(
+        raise UserError(
             "must hold no keys or passwords, since it is kept beside the results, got some: set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or what your store takes, in the environment instead"
         )
     if unknown := [name for name, _ in options if name not in _HARMLESS_OPTIONS]:
-        raise ValueError(
+        raise UserError(
             f"must have no options but {', '.join(sorted(_HARMLESS_OPTIONS))} behind its question mark, since it is "
             f"kept beside the results and others may be secrets, got {', '.join(unknown)}: set AZURE_CLIENT_SECRET, or "
             "what your store takes, in the environment instead"
         )
     if not names_place(url):
-        raise ValueError(f"must name a bucket or a folder behind {parts.scheme}://, got {url}")
+        raise UserError(f"must name a bucket or a folder behind {parts.scheme}://, got {url}")
 
 
 def names_place(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from nasray.errors import UserError
 from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.strategies.evolution import Evolution
 from nasray.strategies.halving import Halving
@@ -38,7 +39,7 @@ def build_strategy(
         ranked: Architectures of a ranking, best first, for the strategy that trains these.
 
     Raises:
-        ValueError: There is no such strategy.
+        UserError: There is no such strategy.
     """
     draws_seed, own_seed = derive_seed(seed, "baselines"), derive_seed(seed, "baselines", name)
     match name:
@@ -55,6 +56,6 @@ def build_strategy(
         case "ranking":
             return Listed(problem, settings, epochs, ranked)
         case _:
-            raise ValueError(
+            raise UserError(
                 f"strategies must be of {', '.join(STRATEGIES)}, got {name}{did_you_mean(name, STRATEGIES)}"
             )

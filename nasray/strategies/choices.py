@@ -26,7 +26,7 @@ class Choices(Protocol):
         """What an architecture decided, by the decisions' names.
 
         Raises:
-            ValueError: The text is no architecture of the space.
+            UserError: The text is no architecture of the space.
         """
 
     def assemble(self, choose: Choose) -> str:
@@ -61,7 +61,7 @@ class ChainChoices:
         """What an architecture decided, by the decisions' names.
 
         Raises:
-            ValueError: The text is no architecture of the space.
+            UserError: The text is no architecture of the space.
         """
         parsed = Architecture.parse(architecture)
         self.space.check(parsed)
@@ -104,7 +104,7 @@ class CellChoices:
         """What an architecture decided, by the decisions' names.
 
         Raises:
-            ValueError: The text is no architecture of the space.
+            UserError: The text is no architecture of the space.
         """
         genotype = self.space.parse(architecture)
         made: dict[str, str] = {}

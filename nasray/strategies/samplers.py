@@ -97,7 +97,7 @@ def nsga2(
     """NSGA-II, which aims at accuracy and few MACs at the same time.
 
     Raises:
-        ValueError: The MACs cannot be counted.
+        UserError: The MACs cannot be counted.
     """
     if isinstance(problem.space, SearchSpace):
         check_counted(problem.space.candidate_tables(), "the strategy nsga2")

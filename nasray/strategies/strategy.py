@@ -6,6 +6,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nasray.errors import UserError
 from nasray.settings.mistakes import described
 from nasray.strategies.problem import Problem
 
@@ -52,13 +53,13 @@ def strategy_settings(**given: int) -> StrategySettings:
     """The settings, defaults where nothing is given.
 
     Raises:
-        ValueError: One is not what it must be.
+        UserError: One is not what it must be.
     """
     try:
         return StrategySettings.model_validate(given, strict=True)
     except ValidationError as error:
         detail = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, detail['loc']))}: {described(detail)}") from None
+        raise UserError(f"{'.'.join(map(str, detail['loc']))}: {described(detail)}") from None
 
 
 @dataclass(frozen=True, slots=True)

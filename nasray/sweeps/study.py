@@ -15,6 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from nasray.errors import UserError
 from nasray.scheduling.schedule import FAILURE
 from nasray.settings.experiment import flatten
 from nasray.settings.sweeps import Domain, SweepConfig
@@ -29,7 +30,7 @@ def open_study(sweep: SweepConfig, folder: SweepFolder) -> optuna.Study:
     """The sweep's study, as an earlier launch left it or new; one without a single result makes way for another sweep.
 
     Raises:
-        ValueError: It belongs to another sweep; the message names the differences.
+        UserError: It belongs to another sweep; the message names the differences.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def open_study(sweep: SweepConfig, folder: SweepFolder) -> optuna.Study:
         study.set_user_attr(_DEFINITION, definition)
     elif earlier != definition:
         if study.get_trials(deepcopy=False, states=_RESULTS):
-            raise ValueError(
+            raise UserError(
                 f"{folder.path} belongs to another sweep; move it away or undo:\n"
                 + "\n".join(f"  sweep.{line}" for line in _differences(earlier, definition))
             )

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from nasray.cluster.cluster import ray_cluster
 from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
-from nasray.execution.execution import Execution, SearchFailedError
+from nasray.errors import SearchFailedError, UserError
+from nasray.execution.execution import Execution
 from nasray.execution.waiting import TellWaiting
 from nasray.planning.plan import plan_search, rating_tables
 from nasray.planning.resolve import resolve
@@ -54,14 +55,14 @@ def sweep(
         console: Where to show what runs; None: nowhere.
 
     Raises:
-        ValueError: A mistake in the config, or the run's folder belongs to another sweep.
+        UserError: A mistake in the config, or the run's folder belongs to another sweep.
         SearchFailedError: A unit that the swept one needs failed, or all trials did.
     """
     start = time.monotonic()
     console = console or Console(quiet=True)
     requested = load_config(config, overrides)
     if requested.sweep is None:
-        raise ValueError("sweep must be given in the config (unit, objectives, domains), got none")
+        raise UserError("sweep must be given in the config (unit, objectives, domains), got none")
     folder = RunFolder.of(requested)
     folder.refresh()
     resolved, inputs = resolve(requested, folder, console)
@@ -115,7 +116,7 @@ def _run_trials(
     """Run so many trials in one Tune run.
 
     Raises:
-        ValueError: An objective is none of the unit's metrics.
+        UserError: An objective is none of the unit's metrics.
     """
     resources = unit.config.resources
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # a trial that fails reports its reason alone

@@ -81,7 +81,7 @@ class SweepTrials(OptunaSearch):
         """Record the objective after an epoch.
 
         Raises:
-            ValueError: An objective is none of the metrics that the unit reports; kept in `mistake`, too, since Tune
+            UserError: An objective is none of the metrics that the unit reports; kept in `mistake`, too, since Tune
                 raises an error of its own in its place.
         """
         epoch = result.get("epoch", 0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nasray.errors import UserError
 from nasray.evidence.plan import retrain_specs
 from nasray.planning.plan import TEACHER, plan_search, planned_inputs, unit_inputs
 from nasray.run.folder import RunFolder
@@ -82,7 +83,7 @@ class SweptUnit:
         """What the unit does under the overrides; what it writes goes to `folder`, laid out as in the run's folder.
 
         Raises:
-            ValueError: The overrides give no valid config.
+            UserError: The overrides give no valid config.
         """
         spec = self._plan(overrides)[self.name].spec
         written = {
@@ -94,13 +95,13 @@ class SweptUnit:
         """The run's units whose results the unit reads, and those that these read.
 
         Raises:
-            ValueError: The plan has no such unit, or it does not train.
+            UserError: The plan has no such unit, or it does not train.
         """
         plan = self._plan()
         trained = [name for name, unit in plan.items() if isinstance(unit.spec, Training)]
         if self.name not in trained:
             allowed = [name for name in trained if not name.startswith(_RETRAIN)]
-            raise ValueError(
+            raise UserError(
                 f"sweep.unit must be a unit that trains, of {', '.join(allowed)} and {_RETRAIN}<architecture>, got "
                 f"{self.name}" + did_you_mean(self.name, allowed)
             )
@@ -117,7 +118,7 @@ class SweptUnit:
         """The unit at both ends, or with each choice, of each domain, all else as in the config.
 
         Raises:
-            ValueError: A value is not valid there, or changes what the unit needs, or none of a key's makes a
+            UserError: A value is not valid there, or changes what the unit needs, or none of a key's makes a
                 difference to what the unit does.
         """
         needed = self.needed()
@@ -125,7 +126,7 @@ class SweptUnit:
         for key, domain in domains.items():
             units = [self._variant(needed, key, value) for value in domain.extremes]
             if len({unit.spec.fingerprint for unit in units}) == 1:
-                raise ValueError(
+                raise UserError(
                     f"sweep.domains must change what {self.name} does, but {key} makes no difference to it: take it out"
                 )
             variants += units
@@ -136,10 +137,10 @@ class SweptUnit:
         try:
             plan = self._plan([changed])
         except ValueError as error:
-            raise ValueError(f"sweep.domains must give valid configs; with {changed}, {error}") from None
+            raise UserError(f"sweep.domains must give valid configs; with {changed}, {error}") from None
         for unit in needed:
             if unit.name not in plan or plan[unit.name].spec.fingerprint != unit.spec.fingerprint:
-                raise ValueError(
+                raise UserError(
                     f"sweep.domains must leave alone what {self.name} needs, but {changed} changes {unit.name}: take "
                     f"{key} out, or give each of its values a run of its own (name=... {changed})"
                 )
@@ -167,17 +168,17 @@ def _training(architecture: str, config: ExperimentConfig, folder: RunFolder, in
     """What trains an architecture for real with the first of the config's training seeds, and what that needs.
 
     Raises:
-        ValueError: The config does not say how networks are trained, or the architecture is not of the space.
+        UserError: The config does not say how networks are trained, or the architecture is not of the space.
     """
     settings = config.retrain
     if settings is None or config.study is not None:
-        raise ValueError(
+        raise UserError(
             f"sweep.unit may be {_RETRAIN}<architecture> only where the config has a section retrain and no study"
         )
     try:
         inputs.space.cost(architecture)
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"sweep.unit must name an architecture of the space behind {_RETRAIN}: {error}"
         ) from None
     spec = retrain_specs(settings, config, folder, inputs, architecture)[0]

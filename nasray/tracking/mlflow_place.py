@@ -10,6 +10,7 @@ from mlflow.exceptions import InvalidUrlException, MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from nasray.errors import UserError
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.mistakes import shortened
 
@@ -57,7 +58,7 @@ def check_place(uri: str) -> None:
     """Ask MLflow for something, before anything runs that would be in vain; a server that is away is no mistake.
 
     Raises:
-        ValueError: The address or the credentials are wrong, or a driver is missing.
+        UserError: The address or the credentials are wrong, or a driver is missing.
     """
     try:
         create_database(uri)
@@ -65,7 +66,7 @@ def check_place(uri: str) -> None:
     except (*PLACE_ERRORS, ValueError) as error:
         if is_away(error):
             return
-        raise ValueError(
+        raise UserError(
             "tracking.uri, or MLFLOW_TRACKING_URI, must be the address of an MLflow server or database that lets this "
             f"user in, got {shown_uri(uri)}, which fails ({told_reason(error, uri)}): {_remedy(error)}"
         ) from None

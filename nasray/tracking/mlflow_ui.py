@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from nasray.account.private_folder import private_folder
+from nasray.errors import UserError
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.mlflow_app import NEEDS_LOGIN
 from nasray.tracking.mlflow_place import shown_uri, tracking_uri
@@ -39,11 +40,11 @@ def serve_ui(config: ExperimentConfig, host: str, port: int, console: Console, *
             MLFLOW_AUTH_ADMIN_PASSWORD, or those of the users whose database MLFLOW_AUTH_CONFIG_PATH names.
 
     Raises:
-        ValueError: The runs are on a server, which has a UI of its own, or what a login takes is not installed.
+        UserError: The runs are on a server, which has a UI of its own, or what a login takes is not installed.
     """
     uri = tracking_uri(config)
     if urlsplit(uri).scheme in ("http", "https"):
-        raise ValueError(
+        raise UserError(
             f"the runs must lie in a file or a database to be shown, but they are on a server: open {shown_uri(uri)} "
             "in a browser"
         )
@@ -76,10 +77,10 @@ def _login() -> Iterator[tuple[str, dict[str, str]]]:
     """Who can get in by a login, and the variables that tell MLflow so.
 
     Raises:
-        ValueError: What it takes is not installed.
+        UserError: What it takes is not installed.
     """
     if find_spec("flask_wtf") is None:
-        raise ValueError("--login must find Flask-WTF, which is not installed: pip install 'nasray[login]'")
+        raise UserError("--login must find Flask-WTF, which is not installed: pip install 'nasray[login]'")
     variables = {NEEDS_LOGIN: "1", _KEY: os.environ.get(_KEY) or secrets.token_hex(_NUM_BYTES)}
     if users := os.environ.get(_USERS):
         yield f"only the users of {users} get in", variables

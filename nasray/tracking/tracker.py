@@ -52,7 +52,7 @@ class Tracker:
         backlog: Through which all is to be logged that others want, so that they never wait for MLflow.
 
     Raises:
-        ValueError: MLflow's address or credentials are wrong.
+        UserError: MLflow's address or credentials are wrong.
     """
 
     def __init__(self, config: ExperimentConfig, folder: RunFolder) -> None:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nasray.analysis.numerals import quantity
+from nasray.errors import UserError
 from nasray.planning.plan import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS, NUM_PARAMS
@@ -23,7 +24,7 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
     """Print the submodules at which the config's teacher can be cut, and which cuts are proposed."""
     inputs = _inputs(config, overrides)
     if not isinstance(inputs, SearchInputs):
-        raise ValueError(
+        raise UserError(
             "the config must have a search of the method dna, which a teacher is for; it has none"
         )
     tried = try_teacher(inputs, cuts=inputs.teacher.cuts != "auto")

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import (
     CANDIDATE,
     CELL,
@@ -72,7 +73,7 @@ def check(frame: pd.DataFrame) -> None:
     any, so that it is a lower bound.
 
     Raises:
-        ValueError: If a column is missing or unknown, a candidate stands twice or is not what its row says, a rating is
+        UserError: If a column is missing or unknown, a candidate stands twice or is not what its row says, a rating is
             missing without a failure or given beside one, has no batches, or others than the second rating has, or is
             not their mean, numbers of seeds differ, a size is below 1, or a cost is negative or beyond all sums.
     """
@@ -102,7 +103,7 @@ def check(frame: pd.DataFrame) -> None:
         )
         lengths = set(rated[RATING_SEEDS].map(lambda seeds: 1 if seeds is None else len(seeds)))
         if len(lengths) > 1:
-            raise ValueError(f"candidates must be rated by as many training seeds, got {sorted(lengths)}")
+            raise UserError(f"candidates must be rated by as many training seeds, got {sorted(lengths)}")
         _refuse_others_than_means(rated[several], RATING, RATING_SEEDS)
 
 
@@ -110,7 +111,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     """Leaves `frame` as parquet at `path`, whole or not at all, whatever interrupts; nulls where it lacks a column.
 
     Raises:
-        ValueError: If `frame` is not a table of ratings, see `check`.
+        UserError: If `frame` is not a table of ratings, see `check`.
     """
     check(frame)
     frame = frame.assign(**{name: None for name in OPTIONAL if name not in frame.columns})
@@ -125,7 +126,7 @@ def read(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or not a table of ratings; the text names the file.
+        UserError: If the file is damaged or not a table of ratings; the text names the file.
     """
     try:
         # Without partitioning, since folders named like "a=b" would else become columns.
@@ -135,7 +136,7 @@ def read(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise ValueError(f"{path} must be a whole table of ratings; write it anew: {error}") from error
+        raise UserError(f"{path} must be a whole table of ratings; write it anew: {error}") from error
     return frame
 
 
@@ -150,7 +151,7 @@ def extend(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
         more: A table of ratings of the same candidates, or some of them, on the batches that follow.
 
     Raises:
-        ValueError: If `more` has a row that the table has not.
+        UserError: If `more` has a row that the table has not.
     """
     added = {(row[CANDIDATE], row[IN_CHANNELS]): row for row in more.to_dict("records")}
     rows = [
@@ -159,7 +160,7 @@ def extend(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
     ]
     if added:
         candidate, in_channels = next(iter(added))
-        raise ValueError(
+        raise UserError(
             f"further batches must be of candidates of the table, {candidate} at {in_channels} is not"
         )
     return pd.DataFrame(rows, columns=table.columns)
@@ -202,7 +203,7 @@ def _of_schema(table: pa.Table) -> pa.Table:
     """The table as it is written, whatever it was edited with.
 
     Raises:
-        ValueError: If a column is missing, unknown or of another type, or a value is missing.
+        UserError: If a column is missing, unknown or of another type, or a value is missing.
     """
     _check_names(table.column_names)
     columns = []
@@ -213,12 +214,12 @@ def _of_schema(table: pa.Table) -> pa.Table:
         if is_text or pa.types.is_null(column.type):
             column = column.cast(field.type)
         if column.type != field.type:
-            raise ValueError(
+            raise UserError(
                 f"{field.name} must hold {field.type}, it holds {column.type}{_first_value(column)}"
             )
         if column.null_count and not field.nullable:
             row = column.is_null().index(True).as_py()
-            raise ValueError(f"each row must have a {field.name}, row {row}, counted from 0, has none")
+            raise UserError(f"each row must have a {field.name}, row {row}, counted from 0, has none")
         columns.append(column)
     return pa.table(columns, schema=SCHEMA)
 
@@ -233,13 +234,13 @@ def _check_names(names: Sequence[str]) -> None:
     """Refuse other columns than those of a table of ratings.
 
     Raises:
-        ValueError: One is missing, unknown or there twice.
+        UserError: One is missing, unknown or there twice.
     """
     missing = [name for name in SCHEMA.names if name not in names and name not in OPTIONAL]
     unknown = [str(name) for name in names if name not in SCHEMA.names]
     repeated = sorted({name for name in names if names.count(name) > 1} - set(unknown))
     if missing or unknown or repeated:
-        raise ValueError(
+        raise UserError(
             f"a table of ratings must have the columns {', '.join(SCHEMA.names)};"
             f" missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'};"
             f" more than once: {', '.join(repeated) or 'none'}"
@@ -250,7 +251,7 @@ def _check_second(frame: pd.DataFrame, failed: pd.Series) -> None:
     """Hold the second rating to what it must be beside the first."""
     missing = [name for name in _SECOND if name not in frame.columns]
     if missing:
-        raise ValueError(f"{' and '.join(_SECOND)} must be given both or neither; missing: {missing[0]}")
+        raise UserError(f"{' and '.join(_SECOND)} must be given both or neither; missing: {missing[0]}")
     given = frame[SWAP_IN].notna()
     _refuse(frame, given & ~np.isfinite(frame[SWAP_IN].astype(float)), "must have a finite swap_in or none")
     _refuse(frame, given & failed, "must not have a swap_in beside its failure")
@@ -290,7 +291,7 @@ def _refuse_others_than_means(frame: pd.DataFrame, name: str, of: str) -> None:
 def _refuse(frame: pd.DataFrame, faulty: pd.Series, requirement: str) -> None:
     if faulty.any():
         first = frame.loc[faulty, CANDIDATE]
-        raise ValueError(
+        raise UserError(
             f"candidate {first.iloc[0]} {requirement}; {int(faulty.sum())} of {len(frame)} rows do not, the first is"
             f" row {first.index[0]}, counted from 0"
         )

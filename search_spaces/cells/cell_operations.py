@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.cells.cell_type import NONE
 from nasray.search_spaces.names.suggestion import did_you_mean
 
@@ -133,11 +134,11 @@ def check_known(name: str) -> None:
     """Holds `name` to the operations that there are.
 
     Raises:
-        ValueError: If it is none of them.
+        UserError: If it is none of them.
     """
     known = [*_FREE_MAPS, *_BRANCHES]
     if name not in known:
-        raise ValueError(
+        raise UserError(
             f"a cell's operation must be one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
         )
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from nasray.errors import UserError
 from nasray.search_spaces.cells.cell_network import BuildCell, CellNetwork, DiscreteCell
 from nasray.search_spaces.cells.cell_operations import check_known
 from nasray.search_spaces.cells.cell_type import CellType
@@ -51,13 +52,13 @@ class CellSpace:
     def __post_init__(self) -> None:
         channels, height, width = self.input_shape
         if channels < 1 or min(height, width) < _MIN_SIZE:
-            raise ValueError(
+            raise UserError(
                 f"images of space {self.name} must have channels and be at least {_MIN_SIZE} pixels high and wide,"
                 f" got {self.input_shape}"
             )
         for key in ("num_classes", "channels", "num_cells"):
             if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+                raise UserError(f"{key} must be at least 1, got {getattr(self, key)}")
         for cell_type in self.cell_types:
             for edge in cell_type.edges:
                 for name in edge.operations:
@@ -76,11 +77,11 @@ class CellSpace:
         """Holds `genotype` to this space.
 
         Raises:
-            ValueError: If it is not of this space; the text names cell and node and what is allowed.
+            UserError: If it is not of this space; the text names cell and node and what is allowed.
         """
         names = [cell_type.name for cell_type in self.cell_types]
         if list(genotype.cells) != names:
-            raise ValueError(
+            raise UserError(
                 f"a genotype of space {self.name} must have the cells {', '.join(names)} in that order,"
                 f" got {', '.join(genotype.cells)}"
             )
@@ -91,7 +92,7 @@ class CellSpace:
         """The genotype of this space that `text` names.
 
         Raises:
-            ValueError: If the text names none, or it is not of this space, see `check`.
+            UserError: If the text names none, or it is not of this space, see `check`.
         """
         genotype = Genotype.parse(text)
         self.check(genotype)
@@ -101,7 +102,7 @@ class CellSpace:
         """The network of `genotype`, given also as its text, freshly initialised.
 
         Raises:
-            ValueError: If the genotype is not of this space, see `check`.
+            UserError: If the genotype is not of this space, see `check`.
         """
         parsed = Genotype.parse(genotype) if isinstance(genotype, str) else genotype
         self.check(parsed)
@@ -119,7 +120,7 @@ class CellSpace:
         """Parameters and MACs of the network of `genotype`, given also as its text; operations without effect count.
 
         Raises:
-            ValueError: If the genotype is not of this space, see `check`.
+            UserError: If the genotype is not of this space, see `check`.
         """
         with torch.device("meta"):
             network = self.build(genotype)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import check_operation_name
 from nasray.search_spaces.cells.genotype import CellGenotype, ChosenEdge
 from nasray.search_spaces.names.suggestion import did_you_mean
@@ -59,15 +60,15 @@ class CellType:
 
     def __post_init__(self) -> None:
         if self.num_inputs < 1 or self.stride < 1:
-            raise ValueError(
+            raise UserError(
                 f"num_inputs and stride of cell {self.name} must be at least 1, got {self.num_inputs}, {self.stride}"
             )
         if len(set(map(len, self.choices))) != 1:
-            raise ValueError(
+            raise UserError(
                 f"the edges of cell {self.name} must have equally many choices, got {self.choices}"
             )
         if len(self._wiring()) != len(self.choices):
-            raise ValueError(
+            raise UserError(
                 f"cell {self.name} must list choices for all edges of its nodes, got {len(self.choices)}: with"
                 f" {self.num_inputs} inputs, nodes have {self.num_inputs}, {self.num_inputs + 1}, ... edges"
             )
@@ -75,11 +76,11 @@ class CellType:
             for name in edge.operations:
                 check_operation_name(name)
             if len(set(edge.operations)) != len(edge.operations) or not edge.kept_operations:
-                raise ValueError(
+                raise UserError(
                     f"an edge of cell {self.name} must name different operations, not only none, got {edge.operations}"
                 )
         if self.edges_per_node is not None and not 1 <= self.edges_per_node <= self.num_inputs:
-            raise ValueError(
+            raise UserError(
                 f"edges_per_node of cell {self.name} must be in [1, {self.num_inputs}], the number of inputs,"
                 f" got {self.edges_per_node}"
             )
@@ -123,15 +124,15 @@ class CellType:
         """Holds `genotype` to this kind of cell.
 
         Raises:
-            ValueError: If it is none of these cells; the text names the node and what is allowed.
+            UserError: If it is none of these cells; the text names the node and what is allowed.
         """
         if len(genotype.nodes) != len(self.nodes):
-            raise ValueError(f"cell {self.name} must have {len(self.nodes)} nodes, got {len(genotype.nodes)}")
+            raise UserError(f"cell {self.name} must have {len(self.nodes)} nodes, got {len(genotype.nodes)}")
         for node, (chosen, edges) in enumerate(zip(genotype.nodes, self.nodes, strict=True)):
             where = f"node {node} of cell {self.name}"
             num_edges = self.edges_per_node or len(edges)
             if len(chosen) != num_edges or chosen[-1].source >= len(edges):
-                raise ValueError(
+                raise UserError(
                     f"{where} must have {num_edges} edges from sources 0 to {len(edges) - 1},"
                     f" got {', '.join(map(str, chosen))}"
                 )
@@ -139,7 +140,7 @@ class CellType:
                 allowed = self._allowed(edges[edge.source])
                 if edge.operation not in allowed:
                     hint = did_you_mean(edge.operation, allowed)
-                    raise ValueError(
+                    raise UserError(
                         f"{where}: the operation on source {edge.source} must be one of {', '.join(allowed)},"
                         f" got {edge.operation!r}{hint}"
                     )

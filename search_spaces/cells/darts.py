@@ -8,6 +8,7 @@ from itertools import chain
 
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.cells.cell_network import BuildCell, CallCell, CellNetwork, classifier, image_stem
 from nasray.search_spaces.cells.cell_operations import operation
 from nasray.search_spaces.cells.cell_space import CellSpace
@@ -82,7 +83,7 @@ def _space(
 ) -> CellSpace:
     """The space of these choices per edge; `num_cells` is the number of cells in all."""
     if num_cells < _MIN_CELLS:
-        raise ValueError(
+        raise UserError(
             f"num_cells of space {name} must be at least {_MIN_CELLS}, so that both kinds of cells occur,"
             f" got {num_cells}"
         )

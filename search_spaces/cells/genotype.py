@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import check_operation_name
 
 ONLY_CELL = "cell"
@@ -31,7 +32,7 @@ class ChosenEdge:
     def __post_init__(self) -> None:
         check_operation_name(self.operation)
         if self.source < 0:
-            raise ValueError(f"an edge's source must be at least 0, got {self.source}")
+            raise UserError(f"an edge's source must be at least 0, got {self.source}")
 
     def __str__(self) -> str:
         return f"{self.operation}~{self.source}"
@@ -45,13 +46,13 @@ class CellGenotype:
 
     def __post_init__(self) -> None:
         if not self.nodes:
-            raise ValueError("a cell must have at least one node, got none")
+            raise UserError("a cell must have at least one node, got none")
         for number, edges in enumerate(self.nodes):
             sources = [edge.source for edge in edges]
             if not sources:
-                raise ValueError(f"node {number} must have at least one edge, got none")
+                raise UserError(f"node {number} must have at least one edge, got none")
             if sources != sorted(set(sources)):
-                raise ValueError(f"the sources of node {number} must ascend, got {sources}")
+                raise UserError(f"the sources of node {number} must ascend, got {sources}")
 
     def __str__(self) -> str:
         return "+".join(f"|{'|'.join(map(str, edges))}|" for edges in self.nodes)
@@ -61,7 +62,7 @@ class CellGenotype:
         """The cell that `str` wrote as `text`.
 
         Raises:
-            ValueError: If `text` is not written like "|skip_connect~0|+|none~0|nor_conv_3x3~1|".
+            UserError: If `text` is not written like "|skip_connect~0|+|none~0|nor_conv_3x3~1|".
         """
         return cls(tuple(_parse_node(part, text) for part in text.split("+")))
 
@@ -78,10 +79,10 @@ class Genotype:
 
     def __post_init__(self) -> None:
         if not self.cells:
-            raise ValueError("a genotype must have at least one cell, got none")
+            raise UserError("a genotype must have at least one cell, got none")
         for name in self.cells:
             if _CELL_NAME.fullmatch(name) is None:
-                raise ValueError(f'a cell\'s name must be made of small letters and "_", got {name!r}')
+                raise UserError(f'a cell\'s name must be made of small letters and "_", got {name!r}')
 
     def __str__(self) -> str:
         if list(self.cells) == [ONLY_CELL]:
@@ -93,7 +94,7 @@ class Genotype:
         """The genotype that `str` wrote as `text`.
 
         Raises:
-            ValueError: If one of the cells is not written as it must be, or stands there twice.
+            UserError: If one of the cells is not written as it must be, or stands there twice.
         """
         if ":" not in text:
             return cls({ONLY_CELL: CellGenotype.parse(text)})
@@ -101,7 +102,7 @@ class Genotype:
         for part in text.split("/"):
             name, colon, cell = part.partition(":")
             if not colon or name in cells:
-                raise ValueError(
+                raise UserError(
                     f'a genotype of several cells is written like "normal:|...|/reduction:|...|", got {text!r}'
                 )
             cells[name] = CellGenotype.parse(cell)
@@ -111,7 +112,7 @@ class Genotype:
 def _parse_node(text: str, cell: str) -> tuple[ChosenEdge, ...]:
     edges = [_EDGE.fullmatch(part) for part in text[1:-1].split("|")]
     if len(text) < 2 or text[0] != "|" or text[-1] != "|" or None in edges:
-        raise ValueError(
+        raise UserError(
             f'a cell is written like "|skip_connect~0|+|none~0|nor_conv_3x3~1|", got {text!r} in {cell!r}'
         )
     return tuple(ChosenEdge(edge[1], int(edge[2])) for edge in edges if edge is not None)

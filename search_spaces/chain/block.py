@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Candidate, cell_name, check_operation_name
 
 
@@ -26,18 +27,18 @@ class Cell:
 
     def __post_init__(self) -> None:
         if self.depth < 1 or self.width < 1:
-            raise ValueError(f"a cell's depth and width must be at least 1, got {self.name}")
+            raise UserError(f"a cell's depth and width must be at least 1, got {self.name}")
         if len(self.operations) != self.depth:
-            raise ValueError(
+            raise UserError(
                 f"cell {self.name} must list operations for {self.depth} layers, got {len(self.operations)}"
             )
         for layer, choices in enumerate(self.operations):
             if not choices:
-                raise ValueError(
+                raise UserError(
                     f"layer {layer} of cell {self.name} must have at least one operation, got none"
                 )
             if len(set(choices)) != len(choices):
-                raise ValueError(
+                raise UserError(
                     f"layer {layer} of cell {self.name} must name an operation once, got {', '.join(choices)}"
                 )
             for choice in choices:
@@ -73,12 +74,12 @@ class BlockSpace:
 
     def __post_init__(self) -> None:
         if self.stride < 1:
-            raise ValueError(f"a block's stride must be at least 1, got {self.stride}")
+            raise UserError(f"a block's stride must be at least 1, got {self.stride}")
         if not self.cells:
-            raise ValueError("a block must have at least one cell, got none")
+            raise UserError("a block must have at least one cell, got none")
         names = [cell.name for cell in self.cells]
         if len(set(names)) != len(names):
-            raise ValueError(f"the cells of a block must differ in depth or width, got {', '.join(names)}")
+            raise UserError(f"the cells of a block must differ in depth or width, got {', '.join(names)}")
 
     @property
     def num_candidates(self) -> int:
@@ -94,12 +95,12 @@ class BlockSpace:
         """The cell of that name.
 
         Raises:
-            ValueError: If the block has no such cell.
+            UserError: If the block has no such cell.
         """
         for cell in self.cells:
             if cell.name == name:
                 return cell
-        raise ValueError(f"cell must be one of {', '.join(cell.name for cell in self.cells)}, got {name!r}")
+        raise UserError(f"cell must be one of {', '.join(cell.name for cell in self.cells)}, got {name!r}")
 
     def candidates(self) -> Iterator[Candidate]:
         """Every candidate in canonical order: cell by cell, in each lexicographic in the choices."""
@@ -109,13 +110,13 @@ class BlockSpace:
         """Position of `candidate` in the canonical order.
 
         Raises:
-            ValueError: If the block has no such candidate; the text says what it allows instead.
+            UserError: If the block has no such candidate; the text says what it allows instead.
         """
         cell = self.cell(candidate.cell)
         position = 0
         for layer, (operation, choices) in enumerate(zip(candidate.operations, cell.operations, strict=True)):
             if operation not in choices:
-                raise ValueError(
+                raise UserError(
                     f"layer {layer} of {cell.name} must be one of {', '.join(choices)}, got {operation!r}"
                 )
             position = position * len(choices) + choices.index(operation)
@@ -126,10 +127,10 @@ class BlockSpace:
         """The candidate at position `index` of the canonical order.
 
         Raises:
-            ValueError: If there is no such position.
+            UserError: If there is no such position.
         """
         if not 0 <= index < self.num_candidates:
-            raise ValueError(f"a candidate's index must be in [0, {self.num_candidates}), got {index}")
+            raise UserError(f"a candidate's index must be in [0, {self.num_candidates}), got {index}")
         for cell in self.cells:
             if index < cell.num_candidates:
                 break

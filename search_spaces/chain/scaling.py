@@ -26,7 +26,7 @@ def scaled_space(space: SearchSpace, architecture: Architecture, scaling: Scalin
     """A space of one architecture, the given one of `space` scaled: for larger images, of wider and deeper blocks.
 
     Raises:
-        ValueError: The architecture is not of the space.
+        UserError: The architecture is not of the space.
     """
     space.check(architecture)
     stride = math.prod(layer.stride for layer in space.stem)
@@ -54,7 +54,7 @@ def build_scaled(space: SearchSpace, architecture: Architecture, scaling: Scalin
     Its blocks put out maps as high and wide as those of all networks of the space, so that it can teach their blocks.
 
     Raises:
-        ValueError: The architecture is not of the space.
+        UserError: The architecture is not of the space.
     """
     if scaling is None:
         return space.build(architecture)

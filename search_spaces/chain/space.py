@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture, Candidate
 from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS, UNCOUNTED, WIDTH
 from nasray.search_spaces.chain.block import BlockSpace
@@ -49,17 +50,15 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
-            raise ValueError(
-                f"input_shape must be positive (channels, height, width), got {self.input_shape}"
-            )
+            raise UserError(f"input_shape must be positive (channels, height, width), got {self.input_shape}")
         if self.num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {self.num_classes}")
+            raise UserError(f"num_classes must be at least 1, got {self.num_classes}")
         if self.head_width is not None and self.head_width < 1:
-            raise ValueError(f"head_width must be at least 1 or None, got {self.head_width}")
+            raise UserError(f"head_width must be at least 1 or None, got {self.head_width}")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+            raise UserError(f"dropout must be in [0, 1), got {self.dropout}")
         if not self.blocks:
-            raise ValueError("a search space must have at least one block, got none")
+            raise UserError("a search space must have at least one block, got none")
         for layer in self.stem:
             self._check_known(layer.operation, "the stem")
         for k, block in enumerate(self.blocks):
@@ -95,28 +94,28 @@ class SearchSpace:
         """The position of each block's candidate in the block's canonical order.
 
         Raises:
-            ValueError: If the architecture is not of this space, see `check`.
+            UserError: If the architecture is not of this space, see `check`.
         """
         candidates = architecture.candidates
         if len(candidates) != len(self.blocks):
-            raise ValueError(f"an architecture must have {len(self.blocks)} blocks, got {len(candidates)}")
+            raise UserError(f"an architecture must have {len(self.blocks)} blocks, got {len(candidates)}")
         return tuple(self._index(k, candidate) for k, candidate in enumerate(candidates))
 
     def decode(self, indices: Sequence[int]) -> Architecture:
         """The architecture that `encode` turned into `indices`.
 
         Raises:
-            ValueError: If there is not one index per block, or one is out of range.
+            UserError: If there is not one index per block, or one is out of range.
         """
         if len(indices) != len(self.blocks):
-            raise ValueError(f"there must be {len(self.blocks)} indices, one per block, got {len(indices)}")
+            raise UserError(f"there must be {len(self.blocks)} indices, one per block, got {len(indices)}")
         return Architecture(tuple(block.candidate(i) for block, i in zip(self.blocks, indices, strict=True)))
 
     def check(self, architecture: Architecture) -> None:
         """Holds `architecture` to this space.
 
         Raises:
-            ValueError: If it is not of this space; the text names the block and what that allows.
+            UserError: If it is not of this space; the text names the block and what that allows.
         """
         self.encode(architecture)
 
@@ -132,7 +131,7 @@ class SearchSpace:
         """The network of `architecture`, given also as its text, freshly initialised.
 
         Raises:
-            ValueError: If the architecture is not of this space, see `check`.
+            UserError: If the architecture is not of this space, see `check`.
         """
         architecture = self._checked(architecture)
         blocks, in_channels = [], self.input_shape[0]
@@ -160,7 +159,7 @@ class SearchSpace:
         """Parameters and MACs of the network of `architecture`, given also as its text, without building it.
 
         Raises:
-            ValueError: If the architecture is not of this space, see `check`.
+            UserError: If the architecture is not of this space, see `check`.
         """
         architecture = self._checked(architecture)
         layers = [layer for k, c in enumerate(architecture.candidates) for layer in self._layers(k, c)]
@@ -192,7 +191,7 @@ class SearchSpace:
         """Tries every distinct layer once, without memory or arithmetic, so that a bad operation shows early.
 
         Raises:
-            ValueError: If an operation cannot be built, fails to run, or puts out another shape than it must.
+            UserError: If an operation cannot be built, fails to run, or puts out another shape than it must.
         """
         for layer, shape in self.distinct_layers():
             layer.cost(shape, self.operations)
@@ -223,7 +222,7 @@ class SearchSpace:
         if operation in self.operations:
             return
         hint = did_you_mean(operation, self.operations)
-        raise ValueError(
+        raise UserError(
             f"{where}: the operation must be one of {', '.join(self.operations)}, got {operation!r}{hint}"
         )
 
@@ -231,7 +230,7 @@ class SearchSpace:
         try:
             return self.blocks[k].index(candidate)
         except ValueError as error:
-            raise ValueError(f"block {k}: {error}") from error
+            raise UserError(f"block {k}: {error}") from error
 
     def _extreme(self, *, largest: bool) -> Architecture:
         tables = self.candidate_tables()

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_flop_count
 
+from nasray.errors import UserError
 from nasray.search_spaces.costs.free_operators import is_free
 
 _aten = torch.ops.aten
@@ -71,7 +72,7 @@ class MacCounter:
         shape = tuple(inputs[0].shape[1:])
         told = module.num_macs(shape)
         if not isinstance(told, int) or isinstance(told, bool) or told < 0:
-            raise ValueError(
+            raise UserError(
                 f"num_macs({shape}) of {type(module).__name__} must return a whole number from 0 on, got {told!r}"
             )
         self._told += num_before + told - self.num_macs

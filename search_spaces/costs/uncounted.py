@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import CANDIDATE, UNCOUNTED
 
 _SEPARATOR = ", "
@@ -29,13 +30,13 @@ def check_counted(tables: Iterable[pd.DataFrame], purpose: str) -> None:
         purpose: What decides by them, such as "budgets.num_macs".
 
     Raises:
-        ValueError: Of some candidate, they are not.
+        UserError: Of some candidate, they are not.
     """
     for block, table in enumerate(tables):
         operators = uncounted_operators(table)
         if operators:
             faulty = table[UNCOUNTED].notna()
-            raise ValueError(
+            raise UserError(
                 f"{purpose} must rest on multiply-accumulates that are all counted, but those of "
                 f"{uncounted_text(operators)} cannot be, in {int(faulty.sum())} of {len(table)} rows of block {block}, "
                 f"such as {table.loc[faulty, CANDIDATE].iloc[0]}: give the module that runs it a method "

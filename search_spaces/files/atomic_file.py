@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nasray.errors import UserError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -17,7 +19,7 @@ _PROBE_BYTES = 1 << 20
 _RANDOM_CHARACTERS = 8  # at the end of the names that mkstemp gives
 
 
-class DiskFullError(ValueError):
+class DiskFullError(UserError):
     """There is no space left for a file."""
 
 

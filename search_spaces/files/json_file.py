@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nasray.errors import UserError
+
 _SEARCH_AGAIN = "run the search's command again"
 
 
@@ -19,7 +21,7 @@ def read_object(
         again: What writes it anew, for the error.
 
     Raises:
-        ValueError: It is no object, lacks a name, or is not JSON.
+        UserError: It is no object, lacks a name, or is not JSON.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -37,6 +39,6 @@ def read_object(
     return content
 
 
-def damaged(path: Path, reason: str, again: str = _SEARCH_AGAIN) -> ValueError:
+def damaged(path: Path, reason: str, again: str = _SEARCH_AGAIN) -> UserError:
     """The error that says of a file that it is not what a run left."""
-    return ValueError(f"{path} must be a whole file, but reading it failed ({reason}): remove it and {again}")
+    return UserError(f"{path} must be a whole file, but reading it failed ({reason}): remove it and {again}")

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from nasray.errors import UserError
+
 _MOST_VALUES = 100_000
 _MOST_CHARACTERS = 1_000_000
 _MOST_DIGITS = 300  # of a whole number, which float64 then reaches
@@ -63,9 +65,9 @@ class _Loader(_Schema, yaml.SafeLoader):
 
     def _check_extent(self, num_values: int, num_levels: int) -> None:
         if num_values > _MOST_VALUES:
-            raise ValueError(f"it must hold at most {_MOST_VALUES:,} values, aliases written out")
+            raise UserError(f"it must hold at most {_MOST_VALUES:,} values, aliases written out")
         if num_levels > _MOST_LEVELS:
-            raise ValueError(f"it is nested too deeply, in more than {_MOST_LEVELS} levels")
+            raise UserError(f"it is nested too deeply, in more than {_MOST_LEVELS} levels")
 
     def _check_tag(self, node: yaml.Node) -> None:
         """Refuse what is tagged as something else than plain data, or as what it is not written as."""
@@ -120,15 +122,15 @@ def parse_yaml(text: str) -> Any:
     """The plain data of a YAML text: dicts, lists, texts, numbers, booleans, None.
 
     Raises:
-        ValueError: It is no YAML, holds a key twice, anything else, more than 100,000 values or 100 levels of them, or
+        UserError: It is no YAML, holds a key twice, anything else, more than 100,000 values or 100 levels of them, or
             is longer than a million characters.
     """
     if len(text) > _MOST_CHARACTERS:
-        raise ValueError(f"it must have at most {_MOST_CHARACTERS:,} characters, it has {len(text):,}")
+        raise UserError(f"it must have at most {_MOST_CHARACTERS:,} characters, it has {len(text):,}")
     try:
         plain = yaml.load(text, _Loader)  # a safe loader
     except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
+        raise UserError(str(error)) from None
     _check_keys(plain)
     return plain
 
@@ -146,7 +148,7 @@ def _check_keys(plain: Any) -> None:
     """Refuse keys that are no texts.
 
     Raises:
-        ValueError: There is one.
+        UserError: There is one.
     """
     pending = [plain]
     while pending:
@@ -154,7 +156,7 @@ def _check_keys(plain: Any) -> None:
         if isinstance(value, dict):
             strange = [key for key in value if not isinstance(key, str)]
             if strange:
-                raise ValueError(f"keys must be texts, got {strange[0]!r}: put it into quotes")
+                raise UserError(f"keys must be texts, got {strange[0]!r}: put it into quotes")
             pending += value.values()
         elif isinstance(value, list):
             pending += value

@@ -4,9 +4,11 @@ import importlib
 import inspect
 import operator
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
+from nasray.errors import UserError
 from nasray.search_spaces.names.suggestion import did_you_mean
 
 
@@ -16,36 +18,41 @@ def load_attribute(path: str) -> Any:
     Modules beside the user's config count too: the current directory is made importable.
 
     Raises:
-        ValueError: If `path` has another form, or its module cannot be imported or lacks the attribute.
+        UserError: If `path` has another form, or its module cannot be imported or lacks the attribute.
     """
     module_name, colon, attribute = path.partition(":")
     if not (module_name and colon and attribute):
-        raise ValueError(f'a Python object is written "module:attribute", got {path!r}')
+        raise UserError(f'a Python object is written "module:attribute", got {path!r}')
     module = _import(module_name, path)
     try:
         return operator.attrgetter(attribute)(module)
     except AttributeError as error:
         hint = did_you_mean(attribute, vars(module))
-        raise ValueError(f"{path!r}: module {module_name} must define {attribute!r}{hint}") from error
+        raise UserError(f"{path!r}: module {module_name} must define {attribute!r}{hint}") from error
 
 
 def call_named(path: str, *arguments: Any) -> Any:
     """What the function that `path`, written "module:attribute", names gives for the arguments.
 
     Raises:
-        ValueError: Like `load_attribute`; or it is no function, or one of other arguments.
+        UserError: Like `load_attribute`; or it is no function, one of other arguments, or fails.
     """
     function = load_attribute(path)
     if not callable(function):
-        raise ValueError(f"{path} must be a function, got {type(function).__name__}")
+        raise UserError(f"{path} must be a function, got {type(function).__name__}")
     try:
         inspect.signature(function).bind(*arguments)
     except TypeError as error:
         given = ", ".join(map(str, arguments)) or "nothing"
-        raise ValueError(f"{path} must be a function that can be called with {given}: {error}") from None
+        raise UserError(f"{path} must be a function that can be called with {given}: {error}") from None
     except ValueError:  # some of C's have no signature that Python knows
         pass
-    return function(*arguments)
+    try:
+        return function(*arguments)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{path} failed: {type(error).__name__}: {error} ({_place(error)})") from error
 
 
 def _import(name: str, path: str) -> Any:
@@ -56,5 +63,13 @@ def _import(name: str, path: str) -> Any:
         return importlib.import_module(name)
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
-            raise ValueError(f"{path!r}: no module {name!r} is installed or lies in {here}") from error
-        raise ValueError(f"{path!r}: importing {name} failed: {type(error).__name__}: {error}") from error
+            raise UserError(f"{path!r}: no module {name!r} is installed or lies in {here}") from error
+        raise UserError(f"{path!r}: importing {name} failed: {type(error).__name__}: {error}") from error
+
+
+def _place(error: Exception) -> str:
+    """File and line of the innermost code outside of installed packages that an error came through."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename
+    ]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}"

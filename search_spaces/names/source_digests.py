@@ -36,7 +36,7 @@ def source_digests(names: Iterable[str]) -> dict[str, str]:
         names: Each written "module:attribute".
 
     Raises:
-        ValueError: Like `load_attribute`.
+        UserError: Like `load_attribute`.
     """
     named = set()
     for name in names:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.costs.cost import Cost, measure_built
 from nasray.search_spaces.operations.shipped import Operation
 
@@ -21,9 +22,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.stride < 1:
-            raise ValueError(
-                f"a layer's width and stride must be at least 1, got {self.width}, {self.stride}"
-            )
+            raise UserError(f"a layer's width and stride must be at least 1, got {self.width}, {self.stride}")
 
     def build(self, in_channels: int, operations: Mapping[str, Operation]) -> nn.Module:
         """The layer as a module for maps of `in_channels` channels."""
@@ -38,18 +37,18 @@ class Layer:
         """Parameters and multiply-accumulates of the layer on maps (C, H, W).
 
         Raises:
-            ValueError: If the operation fails, or puts out another shape than `output_shape`.
+            UserError: If the operation fails, or puts out another shape than `output_shape`.
         """
         arguments = (input_shape[0], self.width, self.stride)
         what = f"operation {self.operation!r} with (in_channels, out_channels, stride) = {arguments}"
         try:
             cost, shape = measure_built(operations[self.operation], arguments, input_shape)
         except Exception as error:
-            raise ValueError(
+            raise UserError(
                 f"{what} must run on maps {input_shape}: {type(error).__name__}: {error}"
             ) from error
         if shape != self.output_shape(input_shape):
-            raise ValueError(
+            raise UserError(
                 f"{what} must turn maps {input_shape} into {self.output_shape(input_shape)}, got {shape}"
             )
         return cost

@@ -83,7 +83,7 @@ def zero_init_residual(module: nn.Module) -> None:
     """Zeroes the weight of every `residual_norm` in `module`: each residual layer starts as its shortcut.
 
     Raises:
-        ValueError: If a norm so named has no weight.
+        UserError: If a norm so named has no weight.
     """
     for name, layer in module.named_modules():
         norm_name = getattr(layer, "residual_norm", None)

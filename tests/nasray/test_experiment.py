@@ -8,7 +8,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from nasray.execution.execution import SearchFailedError
+from nasray.errors import SearchFailedError
 from nasray.experiment import search
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]

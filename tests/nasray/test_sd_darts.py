@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from nasray.analysis.tables.ratings import load_ratings
-from nasray.execution.execution import SearchFailedError
+from nasray.errors import SearchFailedError
 from nasray.experiment import search
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.cells.genotype import Genotype

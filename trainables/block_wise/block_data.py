@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasray.errors import UserError
 from nasray.trainables.core.compute import place, place_module, prepare
 from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.process_group import current_team
@@ -114,7 +115,7 @@ class BlockData:
                 where data sets are in the order of their classes; else each has neighbours.
 
         Raises:
-            ValueError: There are fewer held-out images than batches.
+            UserError: There are fewer held-out images than batches.
         """
         parts = self._held_out_parts(num_batches, spread=spread)
         return list(self._pairs(self._images.held_out, [(part, None) for part in parts]))
@@ -153,9 +154,9 @@ def check_num_batches(num_batches: int, num_images: int) -> None:
     """Hold the number of held-out batches to the number of held-out images.
 
     Raises:
-        ValueError: There are fewer images than batches.
+        UserError: There are fewer images than batches.
     """
     if num_images < num_batches:
-        raise ValueError(
+        raise UserError(
             f"rating.num_batches must be at most the number of held-out images, {num_images}, got {num_batches}"
         )

@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import Field
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.trainables.block_wise.block_data import BlockData, Job, Pair
@@ -60,12 +61,12 @@ def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
     """Measure the architectures on the held-out images; leaves a table of their accuracies, in the order given.
 
     Raises:
-        ValueError: The teacher's classes are not the data's, or an architecture is not of the space.
+        UserError: The teacher's classes are not the data's, or an architecture is not of the space.
     """
     inputs = spec.inputs
     teacher = TeacherResult.read(inputs.teacher_folder)
     if teacher.held_out_accuracy is None:
-        raise ValueError(
+        raise UserError(
             "the teacher of stitched networks must tell the data's classes apart, since its head is theirs: the data "
             f"has {inputs.images.num_classes}, teacher.num_classes is {inputs.teacher.num_classes}; "
             "leave stitched networks out or take another teacher"

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.trainables.core.allocation import keep_freed_memory
 from nasray.trainables.core.process_group import current_team
 from nasray.trainables.settings.compute import ComputeConfig
@@ -19,7 +20,7 @@ def prepare(compute: ComputeConfig) -> torch.device:
     """The device to compute on, with threads, determinism and memory of this process set.
 
     Raises:
-        ValueError: CUDA is asked for where there is none.
+        UserError: CUDA is asked for where there is none.
     """
     keep_freed_memory()
     torch.set_num_threads(compute.num_threads)
@@ -28,7 +29,7 @@ def prepare(compute: ComputeConfig) -> torch.device:
     _switch_tf32_off()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU vary
     if compute.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
+        raise UserError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
     kind, team = device_kind(compute), current_team()
     return torch.device(kind, team.rank) if team.size > 1 and kind == "cuda" else torch.device(kind)
 

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nasray.errors import UserError
 from nasray.trainables.core.notes import LOGGER
 
 _BACKENDS = {"cuda": "nccl", "cpu": "gloo"}
@@ -63,10 +64,10 @@ class Team:
         """This one's part of a batch; sizes differ by one at the most.
 
         Raises:
-            ValueError: There is nothing for some.
+            UserError: There is nothing for some.
         """
         if len(positions) < self.size:
-            raise ValueError(
+            raise UserError(
                 f"a batch must hold an image for each of compute.num_processes, {self.size}, got one of "
                 f"{len(positions)}: raise batch_size, or lower num_processes"
             )

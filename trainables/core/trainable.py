@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
 from nasray.trainables.core.notes import LOGGER
@@ -150,11 +151,11 @@ def check_unchanged(folder: Path, path: Path) -> None:
     """Hold an output of the unit that is finished in a folder to what was written.
 
     Raises:
-        ValueError: The file has changed since.
+        UserError: The file has changed since.
     """
     written = (read_done(folder) or {}).get("checksums", {})
     if path.name in written and file_checksum(path) != written[path.name]:
-        raise ValueError(
+        raise UserError(
             f"{path} must be what was written, but it is damaged: run the search again, which makes it anew"
         )
 

@@ -37,7 +37,7 @@ def cut_points(model: nn.Module, input_shape: Shape) -> list[CutPoint]:
     Those where it cannot be told which axes of the features are which are left out, as `cut` refuses them.
 
     Raises:
-        ValueError: The model cannot be traced or takes other images.
+        UserError: The model cannot be traced or takes other images.
     """
     traced = TracedModel(model)
     shapes, layout = feature_shapes(traced, input_shape), FeatureLayout(traced, input_shape)

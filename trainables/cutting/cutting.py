@@ -8,6 +8,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, fx, nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.trainables.cutting.cut_points import cut_points
@@ -52,7 +53,7 @@ def cut(model: nn.Module, cuts: Sequence[str], input_shape: Shape) -> CutTeacher
     W] or [B, N, C] where the model has their axes in another order.
 
     Raises:
-        ValueError: The model cannot be traced or takes other images; or a cut is unknown, out of order, crossed
+        UserError: The model cannot be traced or takes other images; or a cut is unknown, out of order, crossed
             by another value than its own, changes what is computed, or has features of which it cannot be told what
             their axes are.
     """
@@ -60,7 +61,7 @@ def cut(model: nn.Module, cuts: Sequence[str], input_shape: Shape) -> CutTeacher
     nodes = [_node(traced, name) for name in cuts]
     for (name, node), (next_name, next_node) in itertools.pairwise(zip(cuts, nodes, strict=True)):
         if traced.position[node] >= traced.position[next_node]:
-            raise ValueError(
+            raise UserError(
                 f"cuts must be in the order of execution, {next_name!r} does not come after {name!r}"
             )
     images = random_images(traced.module, input_shape)
@@ -84,7 +85,7 @@ def resolve_cuts(
     """The names of the cuts, one per block: as given, or found where `cuts` is "auto".
 
     Raises:
-        ValueError: There are more or fewer cuts than blocks.
+        UserError: There are more or fewer cuts than blocks.
     """
     if cuts != "auto":
         found = list(cuts)
@@ -93,7 +94,7 @@ def resolve_cuts(
     else:
         found = [point.name for point in cut_points(model, input_shape) if point.proposed]
     if len(found) != num_blocks:
-        raise ValueError(
+        raise UserError(
             f"teacher.cuts must name one submodule for each of the {num_blocks} blocks, "
             f"{'auto found' if cuts == 'auto' else 'got'} {len(found)}: {', '.join(found)} "
             "(`nasray inspect teacher` lists the possible ones)"
@@ -104,14 +105,14 @@ def resolve_cuts(
 def _node(traced: TracedModel, name: str) -> fx.Node:
     """The node at which the model can be cut behind the submodule `name`."""
     if name not in traced.returned:
-        raise ValueError(
+        raise UserError(
             "cuts must name submodules that the model runs, "
             f"got {name!r}{did_you_mean(name, traced.returned)}"
         )
     node = traced.returned[name]
     if traced.crossing[node]:
         crossing = ", ".join(map(str, traced.crossing[node]))
-        raise ValueError(
+        raise UserError(
             f"cut {name!r} must be the only way from the part before it to the part after it, "
             f"but {crossing} is computed before it and used after it"
         )
@@ -127,11 +128,11 @@ def _order(layout: FeatureLayout, name: str, node: fx.Node, shape: Shape) -> Ord
     """The order in which the axes of the features at a cut are to be given.
 
     Raises:
-        ValueError: It cannot be told.
+        UserError: It cannot be told.
     """
     order = layout.order(node, shape)
     if order is None:
-        raise ValueError(
+        raise UserError(
             f"cut {name!r} must give maps [B, C, H, W] or [B, H, W, C], or tokens [B, N, C], got {['B', *shape]}, of "
             "which it cannot be told what axes are channels, height and width: cut where a convolution, a norm or a "
             "linear layer follows (`nasray inspect teacher` lists the possible cuts)"
@@ -161,7 +162,7 @@ def _compare(
     for place, whole, part, order in itertools.zip_longest(places, expected, features[1:], orders):
         ordered = whole if order is None else whole.permute(0, *(axis + 1 for axis in order))
         if ordered.shape != part.shape or not (part - ordered).norm() <= TOLERANCE * ordered.norm():
-            raise ValueError(
+            raise UserError(
                 f"the pieces of the model must give what the whole gives, but they differ at {place}: "
                 "its forward may depend on earlier calls or change features in place"
             )
@@ -183,13 +184,13 @@ def _outputs(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
             logits = model(images)
         except Exception as error:
             shape = tuple(images.shape[1:])
-            raise ValueError(
+            raise UserError(
                 f"the teacher must take images of shape {shape} and give a tensor at each cut, it failed: {error}"
             ) from error
     found = [*(outputs[name] for name in names), logits]
     for place, value in zip([*(f"cut {name!r}" for name in names), "the output"], found, strict=True):
         if len(value) != len(images):
-            raise ValueError(
+            raise UserError(
                 f"{place} must give one entry per image, [B, ...], got {list(value.shape)} for B={len(images)}"
             )
     return found

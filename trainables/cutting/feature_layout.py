@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules import batchnorm, conv, instancenorm, pooling
 
+from nasray.errors import UserError
 from nasray.trainables.cutting.traced_model import Order, Shape, TracedModel
 
 _BATCH = 2
@@ -104,16 +105,14 @@ def feature_shapes(traced: TracedModel, input_shape: Shape) -> dict[fx.Node, Sha
     """Shape of one image's value at each node that has a tensor with an entry for each image.
 
     Raises:
-        ValueError: The model takes other images than `input_shape`.
+        UserError: The model takes other images than `input_shape`.
     """
     recorder = _ShapeRecorder(traced)
     try:
         with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
             recorder.run(torch.empty(_BATCH, *input_shape))
     except Exception as error:  # a model may refuse them in any way
-        raise ValueError(
-            f"the teacher must take images of shape {input_shape}, it failed: {error}"
-        ) from error
+        raise UserError(f"the teacher must take images of shape {input_shape}, it failed: {error}") from error
     return {node: shape[1:] for node, shape in recorder.shapes.items() if shape[:1] == (_BATCH,)}
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from torch import fx, nn
 from torchvision.ops import DeformConv2d
 
+from nasray.errors import UserError
+
 Shape = tuple[int, ...]
 Order = tuple[int, ...]
 """Axes of one image's value, counted without the batch, as they are to follow each other."""
@@ -27,21 +29,21 @@ class TracedModel:
         """Traces a copy of `model` with torch.fx.
 
         Raises:
-            ValueError: The model cannot be traced, or is not a function of the images alone to one tensor.
+            UserError: The model cannot be traced, or is not a function of the images alone to one tensor.
         """
         self.module = _frozen_copy(model)
         tracer = _Tracer()
         try:
             self.graph = tracer.trace(self.module)
         except Exception as error:
-            raise ValueError(
+            raise UserError(
                 f"{type(model).__name__} must be traceable by torch.fx, with a forward that takes the images "
                 f"alone and never branches on their values or shapes; tracing it failed: {error}"
             ) from error
         inputs = self.graph.find_nodes(op="placeholder")
         output = self.graph.output_node().args[0]
         if len(inputs) != 1 or not isinstance(output, fx.Node):
-            raise ValueError(
+            raise UserError(
                 f"{type(model).__name__} must take the images alone and return one tensor, "
                 f"it takes {', '.join(map(str, inputs))} and returns {output}"
             )

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
+from nasray.errors import UserError
 from nasray.trainables.data.file_digests import FileDigests
 from nasray.trainables.data.sources import ImageSource
 
@@ -55,7 +56,7 @@ class DataIdentity(BaseModel):
         """The identity of all images of a source, of which every one is read, or its file.
 
         Raises:
-            ValueError: Images differ from one reading to the next.
+            UserError: Images differ from one reading to the next.
             OSError: A file cannot be read.
         """
         halves = {"train": source.train, "test": source.test}
@@ -187,11 +188,11 @@ def _check_constant(dataset: Any) -> None:
     """Refuse images that are drawn at random whenever they are asked for.
 
     Raises:
-        ValueError: One of the first few is another when it is read again.
+        UserError: One of the first few is another when it is read again.
     """
     for place in range(min(len(dataset), _NUM_READ_TWICE)):
         if _content(dataset[place][0]) != _content(dataset[place][0]):
-            raise ValueError(
+            raise UserError(
                 f"data.source must give the same image whenever it is asked for one, but image {place} changes from "
                 "one reading to the next: leave what is random to data.augment"
             )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nasray.errors import UserError
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.data.pixels import Pixels
 from nasray.trainables.data.sources import ImageSource, labels_of, open_source
@@ -41,7 +42,7 @@ def load_data(config: DataConfig, seed: int) -> ImageData:
     """The images that `config` names; `seed` decides which are held out or left out, and the augmentation.
 
     Raises:
-        ValueError: The files are missing, too few, or do not fit together.
+        UserError: The files are missing, too few, or do not fit together.
     """
     source = open_source(config.source, config.root)
     labels, test_labels = labels_of(source.train), labels_of(source.test)
@@ -75,7 +76,7 @@ def _partition(config: DataConfig, num_images: int, seed: int) -> tuple[np.ndarr
     num_held_out = config.num_held_out_images or max(1, round(config.held_out_fraction * num_images))
     num_train = config.num_train_images or num_images - num_held_out
     if num_train < 1 or num_train + num_held_out > num_images:
-        raise ValueError(
+        raise UserError(
             f"{config.source} has {num_images} training images, too few to train on {max(num_train, 1)} "
             f"and hold out {num_held_out}: lower data.num_train_images, data.num_held_out_images "
             "or data.held_out_fraction"
@@ -87,7 +88,7 @@ def _choose_test(config: DataConfig, num_images: int, seed: int) -> np.ndarray:
     """Indices, ascending, of the test images to use."""
     num_test = config.num_test_images or num_images
     if num_test > num_images:
-        raise ValueError(f"data.num_test_images must be at most {num_images}, got {num_test}")
+        raise UserError(f"data.num_test_images must be at most {num_images}, got {num_test}")
     return np.sort(generator(seed, "test").permutation(num_images)[:num_test])
 
 
@@ -98,7 +99,7 @@ def _mean_and_std(
     for mean, std in (config.mean, config.std), (source.mean, source.std):
         if mean is not None and std is not None:
             if not len(mean) == len(std) == pixels.shape[0]:
-                raise ValueError(
+                raise UserError(
                     f"data.mean and data.std must have one value for each of the {pixels.shape[0]} channels, "
                     f"got {len(mean)} and {len(std)}"
                 )
@@ -110,5 +111,5 @@ def _num_classes(*labels: np.ndarray) -> int:
     """One more than the largest label."""
     smallest = min(int(part.min()) for part in labels)
     if smallest < 0:
-        raise ValueError(f"labels must be numbers from 0 on, got {smallest}")
+        raise UserError(f"labels must be numbers from 0 on, got {smallest}")
     return 1 + max(int(part.max()) for part in labels)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import to_dtype
 
+from nasray.errors import UserError
 from nasray.trainables.data.transforms import Transform
 
 MEMORY_LIMIT_BYTES = 2**30
@@ -68,7 +69,7 @@ class Pixels:
     def _read(self, position: int) -> Tensor:
         pixels = self._fit(self.stored(position))
         if (pixels.shape, pixels.dtype) != (self._example.shape, self._example.dtype):
-            raise ValueError(
+            raise UserError(
                 f"all images must be {_describe(self._example)} like the first one, image "
                 f"{self.indices[position]} is {_describe(pixels)}: set data.image_size for a common size"
             )

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
+from nasray.errors import UserError
 from nasray.search_spaces.names.attribute import call_named
 from nasray.trainables.core.seeding import global_generators_seeded
 
@@ -45,14 +46,12 @@ def open_source(name: str, root: Path | None) -> ImageSource:
     """The images of the shipped data set `name`, or of the function that `name` gives as "module:function".
 
     Raises:
-        ValueError: `name` is unknown, the files are not under `root`, or the function returns something else.
+        UserError: `name` is unknown, the files are not under `root`, or the function returns something else.
     """
     if ":" in name:
         return _from_function(name, root)
     if name not in SOURCES:
-        raise ValueError(
-            f'data.source must be one of {", ".join(SOURCES)} or "module:function", got {name!r}'
-        )
+        raise UserError(f'data.source must be one of {", ".join(SOURCES)} or "module:function", got {name!r}')
     return SOURCES[name](root)
 
 
@@ -123,12 +122,12 @@ def _imagenet(root: Path | None) -> ImageSource:
     try:
         train, test = ImageFolder(root / "train"), ImageFolder(root / "val")
     except FileNotFoundError as error:
-        raise ValueError(
+        raise UserError(
             f"imagenet must lie in {root}/train/<class>/*.JPEG and {root}/val/<class>/*.JPEG: {error}"
         ) from error
     if train.classes != test.classes:
         differing = sorted(set(train.classes) ^ set(test.classes))
-        raise ValueError(
+        raise UserError(
             f"{root}/train and {root}/val must have the same class folders, they differ in {differing[:5]}"
         )
     return ImageSource(
@@ -143,7 +142,7 @@ def _imagenet(root: Path | None) -> ImageSource:
 
 def _required(name: str, root: Path | None) -> Path:
     if root is None:
-        raise ValueError(f"data.root must be the folder of {name}, got none")
+        raise UserError(f"data.root must be the folder of {name}, got none")
     return root
 
 
@@ -152,7 +151,7 @@ def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset, Datase
     try:
         return dataset(root, train=True), dataset(root, train=False)
     except RuntimeError as error:
-        raise ValueError(
+        raise UserError(
             f"{dataset.__name__} must lie in {expected}: there are none such, or they are damaged"
         ) from error
 
@@ -165,7 +164,7 @@ def _from_function(name: str, root: Path | None) -> ImageSource:
     with global_generators_seeded(0, name):
         found = call_named(name, *([] if root is None else [root]))
     if not (isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))):
-        raise ValueError(
+        raise UserError(
             f"{name} must return (train, validation), two map-style data sets of "
             f"(PIL image or tensor [C, H, W], integer label), got {_describe(found)}"
         )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasray.errors import UserError
 from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.process_group import Team
 from nasray.trainables.core.seeding import derive_seed, generator
@@ -87,10 +88,10 @@ class Split:
             team: Whose part of every batch is wanted.
 
         Raises:
-            ValueError: `batch_size` is below 1.
+            UserError: `batch_size` is below 1.
         """
         if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+            raise UserError(f"batch_size must be at least 1, got {batch_size}")
         order = np.arange(len(self))
         if shuffle:
             order = generator(seed, "order", epoch).permutation(order)

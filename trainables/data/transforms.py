@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import to_dtype
 
+from nasray.errors import UserError
 from nasray.trainables.settings.data import AugmentConfig
 
 Transform = Callable[[Any], Tensor]
@@ -52,7 +53,7 @@ class _EightBits(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         if pixels.shape[0] not in (1, 3):
-            raise ValueError(
+            raise UserError(
                 f"data.augment.rand_augment needs images of 1 or 3 channels, got {pixels.shape[0]}: leave it out"
             )
         return to_dtype(pixels, torch.uint8, scale=True)

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
 from nasray.trainables.core.compute import place, place_module, prepare
@@ -142,7 +143,7 @@ class FeatureStore:
         """The memory map of a shard's features at a boundary, computed anew if they are not what was written.
 
         Raises:
-            ValueError: What was just written is damaged as well.
+            UserError: What was just written is damaged as well.
         """
         if not self._holds(boundary, shard):
             with (self.folder / ".mending").open("w") as lock:
@@ -157,7 +158,7 @@ class FeatureStore:
         LOGGER.warning("%s was damaged: it is kept as %s, and computed anew", path, set_aside(path).name)
         self.write_shard(shard, teacher)
         if not self._holds(boundary, shard):
-            raise ValueError(f"{path} must hold what was just written, but does not: see to its disk")
+            raise UserError(f"{path} must hold what was just written, but does not: see to its disk")
 
     def _compute(self, rows: np.ndarray, teacher: CutTeacher) -> dict[int, np.ndarray]:
         """Features of the rows per boundary, as arrays of the stored type."""

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.chain.space import SearchSpace
@@ -50,7 +51,7 @@ class LatencySettings:
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("num_repeats", 4), ("num_networks", 2)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+                raise UserError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 class LatencyMeter:

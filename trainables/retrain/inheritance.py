@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.chain.space import SearchSpace
@@ -22,7 +23,7 @@ def inherit(
     """Load the blocks of `network`, built of `architecture`, with the trained weights of its cells in `targets`.
 
     Raises:
-        ValueError: A cell is not among the targets, or its weights are not there, or damaged.
+        UserError: A cell is not among the targets, or its weights are not there, or damaged.
     """
     entry_width = space.input_shape[0]
     for number, (block, candidate) in enumerate(zip(network.blocks, architecture.candidates, strict=True)):
@@ -39,11 +40,11 @@ def _read(targets: Iterable[CellTarget], block: int, cell: str) -> dict[str, Ten
     """The weights of a cell's supernet."""
     target = next((target for target in targets if (target.block, target.cell) == (block, cell)), None)
     if target is None:
-        raise ValueError(
+        raise UserError(
             f"targets must have cell {cell} of block {block}, whose weights are inherited, got none such"
         )
     if not target.weights.is_file():
-        raise ValueError(
+        raise UserError(
             f"weights can be inherited of trained cells alone, but cell {cell} of block {block} has none at "
             f"{target.weights}: run the dna search first, or set init to scratch"
         )

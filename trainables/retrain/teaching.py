@@ -1,5 +1,6 @@
 """The teacher of a retraining: the trained one of the search, or what it was after each of its epochs."""
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.cutting.cutting import CutTeacher
@@ -15,12 +16,12 @@ def build_distillation(
     """What the search's teacher adds to the training of `architecture` for `num_epochs`.
 
     Raises:
-        ValueError: The teacher tells other classes apart, or has no epochs to learn from.
+        UserError: The teacher tells other classes apart, or has no epochs to learn from.
         FileNotFoundError: The teacher is not finished.
     """
     num_classes, of_data = inputs.teacher.num_classes, inputs.images.num_classes
     if config.logits and num_classes not in (None, of_data):
-        raise ValueError(
+        raise UserError(
             f"distillation of logits needs a teacher of the data's {of_data} classes, got one of {num_classes}: "
             "set distillation.logits=0 and distillation.features, or take another teacher"
         )
@@ -44,7 +45,7 @@ def _in_steps(inputs: SearchInputs, result: TeacherResult, num_epochs: int) -> T
     """Gives the teacher of its own epoch, which must have been kept."""
     train = inputs.teacher.train
     if train is None:
-        raise ValueError(
+        raise UserError(
             "distillation.multi_step needs a teacher that the search trains, got no teacher.train: give it, or set "
             "distillation.multi_step=false"
         )

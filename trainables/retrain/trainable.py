@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.files.atomic_file import write_json
@@ -85,7 +86,7 @@ def run_retrain(spec: RetrainSpec) -> Iterator[Metrics]:
     """Metrics of the training, epoch by epoch; the test images are looked at once, at the end.
 
     Raises:
-        ValueError: What the config asks for needs a teacher, or trained cells, that there are not.
+        UserError: What the config asks for needs a teacher, or trained cells, that there are not.
     """
     # Seeds that share a split share no view of its images.
     first_view = spec.training_seed * spec.config.train.epochs
@@ -160,7 +161,7 @@ def _initial_network(
 def _with_teacher(inputs: UnitInputs, key: str) -> SearchInputs:
     """The inputs, held to those of a search with a teacher."""
     if not isinstance(inputs, SearchInputs):
-        raise ValueError(
+        raise UserError(
             f"{key} needs the teacher of a block-wise search (method: dna), got a space or a search without one: "
             "train from scratch and without distillation"
         )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
+from nasray.errors import UserError
 from nasray.trainables.sd_darts.sharpness.preserved import preserved
 
 Loss = Callable[[], Tensor]
@@ -55,7 +56,7 @@ def second_order(
         epsilon: Length of the steps to both sides.
 
     Raises:
-        ValueError: The optimizer has dampening or maximizes, or a parameter is not in it.
+        UserError: The optimizer has dampening or maximizes, or a parameter is not in it.
     """
     groups = _groups(optimizer, parameters)
     kept = [*parameters, *buffers]
@@ -83,10 +84,10 @@ def _groups(optimizer: torch.optim.SGD, parameters: Sequence[Tensor]) -> dict[Te
     groups = {parameter: group for group in optimizer.param_groups for parameter in group["params"]}
     missing = sum(parameter not in groups for parameter in parameters)
     if missing:
-        raise ValueError(f"all weights must be in the optimizer, {missing} are not: give it every parameter")
+        raise UserError(f"all weights must be in the optimizer, {missing} are not: give it every parameter")
     for group in optimizer.param_groups:
         if group["dampening"] != 0 or group["maximize"]:
-            raise ValueError(
+            raise UserError(
                 "the second order must have an SGD without dampening that minimizes, got "
                 f"dampening={group['dampening']}, maximize={group['maximize']}: leave both at their defaults"
             )

@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from nasray.errors import UserError
+
 
 class RatingConfig(BaseModel):
     """How the candidates of a trained block are rated.
@@ -38,7 +40,7 @@ class RatingConfig(BaseModel):
     @model_validator(mode="after")
     def _no_more_than_there_are(self) -> Self:
         if self.rated_batches is not None and self.rated_batches > self.num_batches:
-            raise ValueError(
+            raise UserError(
                 f"rated_batches must be at most num_batches, {self.num_batches}, got {self.rated_batches}"
             )
         return self
@@ -88,7 +90,7 @@ class BlockSearchConfig(BaseModel):
     def _positive(cls, value: float | tuple[float, ...]) -> float | tuple[float, ...]:
         rates = value if isinstance(value, tuple) else (value,)
         if not rates or not all(0 < rate < float("inf") for rate in rates):
-            raise ValueError(f"must be finite and greater than 0, got {value}")
+            raise UserError(f"must be finite and greater than 0, got {value}")
         return value
 
     def lr_of_block(self, block: int) -> float:

@@ -5,6 +5,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nasray.errors import UserError
+
 
 class RandAugmentConfig(BaseModel):
     """RandAugment (Cubuk et al., arXiv 1909.13719): operations drawn at random, all of one strength.
@@ -76,5 +78,5 @@ class DataConfig(BaseModel):
     @model_validator(mode="after")
     def _mean_and_std_go_together(self) -> Self:
         if (self.mean is None) != (self.std is None):
-            raise ValueError("mean and std must be given both or neither")
+            raise UserError("mean and std must be given both or neither")
         return self

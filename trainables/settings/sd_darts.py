@@ -5,6 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nasray.errors import UserError
+
 DEFAULT_SIGMAS = (0.02, 0.05, 0.1)
 # What the teachers must be for their logits to be known from the training itself.
 _CACHEABLE = {"teacher": "snapshots", "unit": "epoch", "applies_to": "weights", "norm": "batch"}
@@ -61,7 +63,7 @@ class SelfDistillationConfig(BaseModel):
     def _cache_holds_what_is_needed(self) -> Self:
         for key, needed in _CACHEABLE.items():
             if self.mode == "cache" and getattr(self, key) != needed:
-                raise ValueError(
+                raise UserError(
                     f"mode: cache keeps the logits of whole epochs of training, so that {key} must be {needed}, got "
                     f"{getattr(self, key)}; or set mode: forward"
                 )
@@ -72,7 +74,7 @@ class SelfDistillationConfig(BaseModel):
         for teacher, keys in _ONLY_OF.items():
             for key in keys:
                 if self.teacher != teacher and getattr(self, key) != type(self).model_fields[key].default:
-                    raise ValueError(
+                    raise UserError(
                         f"{key} is of teacher: {teacher}, but teacher is {self.teacher}, which has none: leave it out"
                     )
         return self
@@ -106,7 +108,7 @@ class MeasurementConfig(BaseModel):
     @model_validator(mode="after")
     def _sigmas_grow(self) -> Self:
         if not all(low < high for low, high in pairwise((0.0, *self.noise_sigmas))):
-            raise ValueError(f"noise_sigmas must be greater than 0 and grow, got {self.noise_sigmas}")
+            raise UserError(f"noise_sigmas must be greater than 0 and grow, got {self.noise_sigmas}")
         return self
 
 
@@ -177,35 +179,35 @@ class SdDartsConfig(BaseModel):
     @model_validator(mode="after")
     def _settings_fit(self) -> Self:
         if self.lr_min > self.lr:
-            raise ValueError(f"lr_min must be at most lr, {self.lr:g}, got {self.lr_min:g}")
+            raise UserError(f"lr_min must be at most lr, {self.lr:g}, got {self.lr_min:g}")
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov must go with a momentum greater than 0, got momentum 0")
+            raise UserError("nesterov must go with a momentum greater than 0, got momentum 0")
         if self.alpha_start_epoch >= self.epochs:
-            raise ValueError(
+            raise UserError(
                 f"alpha_start_epoch must be less than epochs, {self.epochs}, got {self.alpha_start_epoch}: the alphas "
                 "would never learn"
             )
         teachers = self.teachers
         if teachers is not None and teachers.first_epoch >= self.epochs:
-            raise ValueError(
+            raise UserError(
                 f"self_distillation must begin before the search ends: with start_epoch {teachers.start_epoch} and a "
                 f"snapshot every {teachers.every} no teacher speaks in the first {teachers.first_epoch} epochs, of "
                 f"{self.epochs}; lower these, or set self_distillation to null, which is plain DARTS"
             )
         rule, measured = self.early_stopping, -(-self.epochs // self.measure.every_epochs)
         if rule is not None and measured < rule.window + rule.lag:
-            raise ValueError(
+            raise UserError(
                 f"early_stopping must have window + lag = {rule.window + rule.lag} measurements to compare, got "
                 f"{measured}: lower these or measure.every_epochs"
             )
         if rule is not None and rule.earliest > measured - rule.window - rule.lag + (rule.window - 1) // 2:
-            raise ValueError(
+            raise UserError(
                 f"early_stopping.earliest must leave measurements to compare behind it, got {rule.earliest} of "
                 f"{measured} measurements with window {rule.window} and lag {rule.lag}: lower these or "
                 "measure.every_epochs"
             )
         if not all(0 <= beta < 1 for beta in self.alpha_betas):
-            raise ValueError(f"alpha_betas must be in [0, 1), got {self.alpha_betas}")
+            raise UserError(f"alpha_betas must be in [0, 1), got {self.alpha_betas}")
         return self
 
     @property

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from nasray.errors import UserError
 from nasray.trainables.settings.block_distillation import BlockSearchConfig, RatingConfig
 
 
@@ -49,12 +50,12 @@ class SelfSupervisionConfig(BlockSearchConfig):
     @model_validator(mode="after")
     def _fits_the_method(self) -> Self:
         if self.rating.swap_in_images or self.rating.metric != RatingConfig().metric:
-            raise ValueError(
+            raise UserError(
                 "rating.metric and rating.swap_in_images must be left out, since candidates of this method are not "
                 "compared with a teacher"
             )
         if self.shared_paths and self.num_student_paths != self.num_target_paths:
-            raise ValueError(
+            raise UserError(
                 "shared_paths must go with as many student paths as target paths, got "
                 f"{self.num_student_paths} and {self.num_target_paths}"
             )

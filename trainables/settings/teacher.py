@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nasray.errors import UserError
 from nasray.search_spaces.settings import ScalingConfig
 from nasray.trainables.settings.training import TrainConfig
 
@@ -45,12 +46,12 @@ class TeacherConfig(BaseModel):
     @model_validator(mode="after")
     def _architecture_goes_with_its_source(self) -> Self:
         if (self.source == "architecture") != (self.architecture is not None):
-            raise ValueError(
+            raise UserError(
                 "architecture must be given with source: architecture, and with no other, got source: "
                 f"{self.source} and architecture: {self.architecture}"
             )
         if self.scaling is not None and self.architecture is None:
-            raise ValueError("scaling must go with source: architecture, which is what it scales")
+            raise UserError("scaling must go with source: architecture, which is what it scales")
         return self
 
 

@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nasray.errors import UserError
+
 
 class TrainConfig(BaseModel):
     """Optimiser, schedule and length of a supervised training, and what is done to its batches and weights.
@@ -68,7 +70,7 @@ class DistillationConfig(BaseModel):
     @model_validator(mode="after")
     def _teaches_something(self) -> Self:
         if self.logits == self.features == 0:
-            raise ValueError(
+            raise UserError(
                 "logits or features must be greater than 0, got 0 for both: leave distillation out"
             )
         return self

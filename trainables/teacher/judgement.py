@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.trainables.core.notes import LOGGER
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.teacher import is_checkpoint
@@ -18,7 +19,7 @@ def held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:
     """The share, 0 to 1, of held-out images that the teacher classifies rightly; None where its classes are others.
 
     Raises:
-        ValueError: It has weights, but is right no more often than by chance, and may not be.
+        UserError: It has weights, but is right no more often than by chance, and may not be.
     """
     if not _has_the_datas_classes(inputs):
         return None
@@ -38,7 +39,7 @@ def judge_at_hand(inputs: SearchInputs, model: nn.Module) -> None:
         model: The whole teacher in evaluation mode.
 
     Raises:
-        ValueError: Like `held_out_accuracy`.
+        UserError: Like `held_out_accuracy`.
     """
     teacher = inputs.teacher
     if not is_checkpoint(teacher.weights) or teacher.train is not None or not inputs.summary.found:
@@ -67,14 +68,14 @@ def _judge(inputs: SearchInputs, found: Verdict) -> None:
     """Say or refuse what is right by chance.
 
     Raises:
-        ValueError: It is refused.
+        UserError: It is refused.
     """
     teacher = inputs.teacher
     if not found.by_chance:
         return
     claims = teacher.weights is not None and teacher.train is None
     if claims and found.enough_images and not teacher.allow_chance:
-        raise ValueError(
+        raise UserError(
             f"teacher.weights must be those of a trained classifier of this data, but with {teacher.weights} it is "
             f"{found}: check that its classes are in the data's order and that data.mean and data.std are those it was "
             "trained with, or set teacher.allow_chance=true"

@@ -3,6 +3,8 @@
 from torch import nn
 from torchvision.models.vision_transformer import VisionTransformer
 
+from nasray.errors import UserError
+
 PATCH_SIZE = 2
 NUM_LAYERS, NUM_HEADS, WIDTH = 6, 4, 64
 
@@ -13,11 +15,11 @@ def small_vit(input_shape: tuple[int, int, int], num_classes: int) -> VisionTran
     Source: ViT (Dosovitskiy et al., ICLR 2021, arXiv 2010.11929) as torchvision builds it, in sizes of our own.
 
     Raises:
-        ValueError: The images are not square, or no multiple of the patches.
+        UserError: The images are not square, or no multiple of the patches.
     """
     channels, height, width = input_shape
     if height != width or height % PATCH_SIZE:
-        raise ValueError(
+        raise UserError(
             f"small_vit takes square images of a multiple of {PATCH_SIZE} pixels, got {height}x{width}: "
             "set data.image_size"
         )

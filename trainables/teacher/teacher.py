@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
+from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.scaling import build_scaled
 from nasray.search_spaces.chain.space import SearchSpace
@@ -29,7 +30,7 @@ def build_teacher(config: TeacherConfig, space: SearchSpace) -> nn.Module:
     """The teacher for the space's images and classes; torch's global generator initialises what is not loaded.
 
     Raises:
-        ValueError: There is no such model, or its weights are missing or do not fit.
+        UserError: There is no such model, or its weights are missing or do not fit.
     """
     if config.weights is not None and not is_checkpoint(config.weights):
         check_weights_name(config, space.num_classes)
@@ -44,7 +45,7 @@ def build_untrained(config: TeacherConfig, space: SearchSpace) -> nn.Module:
     """The teacher as `build_teacher` gives it, but freshly initialised.
 
     Raises:
-        ValueError: There is no such model, or none with weights of that name.
+        UserError: There is no such model, or none with weights of that name.
     """
     space = replace(space, num_classes=config.num_classes or space.num_classes)
     if ":" in config.source:
@@ -64,21 +65,21 @@ def check_weights_name(config: TeacherConfig, num_classes: int) -> None:
     """Hold the name of torchvision's weights to the model and to the data's classes, without loading them.
 
     Raises:
-        ValueError: The model has no weights of that name, or they tell other classes apart.
+        UserError: The model has no weights of that name, or they tell other classes apart.
     """
     name, weights = config.source, str(config.weights)
     files = f"a {', '.join(CHECKPOINT_SUFFIXES)} file"
     if name in _OF_THE_SPACE or ":" in name:
-        raise ValueError(f"teacher.weights must be {files}, got {weights!r}")
+        raise UserError(f"teacher.weights must be {files}, got {weights!r}")
     _check_known(name)
     available = models.get_model_weights(name).__members__
     if weights not in available:
-        raise ValueError(
+        raise UserError(
             f"teacher.weights of {name} must be one of {', '.join(available)} or {files}, got {weights!r}"
         )
     num_known, num_wanted = len(available[weights].meta["categories"]), config.num_classes or num_classes
     if num_known != num_wanted:
-        raise ValueError(
+        raise UserError(
             f"{weights} of {name} tells {num_known} classes apart, not {num_wanted}: "
             f"set teacher.num_classes={num_known} to keep the teacher's own classifier"
         )
@@ -88,7 +89,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Load a checkpoint into `model`, be it nested under "state_dict" or "model" or saved from a parallel wrapper.
 
     Raises:
-        ValueError: The file is missing, holds something else, or has other names or shapes than the model.
+        UserError: The file is missing, holds something else, or has other names or shapes than the model.
     """
     weights = without_auxiliary(model, _read_checkpoint(path))
     own = model.state_dict()
@@ -120,7 +121,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     }
     if any(problems.values()):
         listed = "; ".join(f"{verb} {_shorten(names)}" for verb, names in problems.items() if names)
-        raise ValueError(f"{path} must hold the weights of this {type(model).__name__}, but it {listed}")
+        raise UserError(f"{path} must hold the weights of this {type(model).__name__}, but it {listed}")
     model.load_state_dict(weights, strict=False)
 
 
@@ -136,7 +137,7 @@ def fingerprint(module: nn.Module) -> str:
 def _from_function(source: str, space: SearchSpace) -> nn.Module:
     model = call_named(source, space.input_shape, space.num_classes)
     if not isinstance(model, nn.Module):
-        raise ValueError(f"{source} must return a torch.nn.Module, got {type(model).__name__}")
+        raise UserError(f"{source} must return a torch.nn.Module, got {type(model).__name__}")
     return model
 
 
@@ -152,7 +153,7 @@ def _names_of_one(tensors: Mapping[str, Tensor]) -> dict[str, tuple[str, ...]]:
 def _check_known(name: str) -> None:
     known = models.list_models(module=models)
     if name not in known:
-        raise ValueError(
+        raise UserError(
             'teacher.source must be "largest", "architecture", "module:function" or a classifier of torchvision, '
             f"got {name!r}{did_you_mean(name, known)}"
         )
@@ -160,18 +161,18 @@ def _check_known(name: str) -> None:
 
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise ValueError(f"teacher.weights must be a file, there is none at {path}")
+        raise UserError(f"teacher.weights must be a file, there is none at {path}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path} must hold tensors alone, reading it failed: {error}") from error
+        raise UserError(f"{path} must hold tensors alone, reading it failed: {error}") from error
     for key in ("state_dict", "model"):
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
     if not (isinstance(found, Mapping) and all(isinstance(value, Tensor) for value in found.values())):
-        raise ValueError(f"{path} must hold a state_dict, at the top or under state_dict or model")
+        raise UserError(f"{path} must hold a state_dict, at the top or under state_dict or model")
     return dict(found)
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from nasray.errors import UserError
+
 _AUXILIARY = {models.GoogLeNet: ("aux1", "aux2"), models.Inception3: ("AuxLogits",)}
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
 
@@ -36,13 +38,13 @@ def fetch(name: str, weights: str) -> nn.Module:
     """The model with its published weights, from the disk or the network.
 
     Raises:
-        ValueError: They are not on the disk and cannot be downloaded.
+        UserError: They are not on the disk and cannot be downloaded.
     """
     try:
         model = models.get_model(name, weights=weights)
     except OSError as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise ValueError(
+        raise UserError(
             f"{weights} of {name} could not be downloaded ({error}): download "
             f"{models.get_model_weights(name)[weights].url} elsewhere and put the file into {folder}"
         ) from error

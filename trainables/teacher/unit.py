@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.seeding import seed_global_generators
@@ -110,11 +111,11 @@ class TeacherResult:
         """The teacher, cut, on the CPU, with its weights: those after an epoch, from 1, or else the final ones.
 
         Raises:
-            ValueError: The weights after that epoch were not kept, or they are damaged.
+            UserError: The weights after that epoch were not kept, or they are damaged.
         """
         path = self.folder / WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
         if not path.is_file():
-            raise ValueError(
+            raise UserError(
                 f"the teacher's weights must be at {path}, there are none: train the teacher again"
             )
         check_unchanged(self.folder, path)

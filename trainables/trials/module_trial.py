@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.trainables.core.weights import save_weights
 from nasray.trainables.teacher.teacher import load_weights
 
@@ -37,7 +38,7 @@ class ModuleTrial:
         """What the module makes of the inputs in evaluation mode.
 
         Raises:
-            ValueError: It fails, or gives something else than a tensor with an entry for each.
+            UserError: It fails, or gives something else than a tensor with an entry for each.
         """
         outputs = self.run(self.module, self.inputs, "in evaluation mode")
         self.require(
@@ -51,13 +52,13 @@ class ModuleTrial:
         """What a module makes of inputs.
 
         Raises:
-            ValueError: It fails, or gives something else than a tensor.
+            UserError: It fails, or gives something else than a tensor.
         """
         shape = list(inputs.shape)
         try:
             outputs = module(inputs)
         except Exception as error:
-            raise ValueError(
+            raise UserError(
                 f"{self.what} must run on {shape} {how}, it failed: {type(error).__name__}: {error}"
             ) from error
         self.require(isinstance(outputs, Tensor), f"return one tensor {how}", type(outputs).__name__)
@@ -67,10 +68,10 @@ class ModuleTrial:
         """Refuse the module if it does not hold to what it must.
 
         Raises:
-            ValueError: It does not.
+            UserError: It does not.
         """
         if not held:
-            raise ValueError(
+            raise UserError(
                 f"{self.what} must {requirement}, got {given}" + (f": {remedy}" if remedy else "")
             )
 
@@ -83,7 +84,7 @@ def try_module(trial: ModuleTrial, checks: Sequence[Check]) -> tuple[str, ...]:
     """Hold a module to all checks, and give their names.
 
     Raises:
-        ValueError: One of them fails.
+        UserError: One of them fails.
     """
     for _, check in checks:
         check(trial)
@@ -134,7 +135,7 @@ def _copied(trial: ModuleTrial) -> None:
     try:
         copied = copy.deepcopy(trial.module)
     except Exception as error:
-        raise ValueError(
+        raise UserError(
             f"{trial.what} must be one that copy.deepcopy copies, it failed: {type(error).__name__}: {error}"
         ) from error
     trial.require(

@@ -21,7 +21,7 @@ def try_operations(space: SearchSpace) -> str | None:
         What was tried and how long it took, in a sentence; None where all operations ship.
 
     Raises:
-        ValueError: An operation does not keep to what supernets rely on.
+        UserError: An operation does not keep to what supernets rely on.
     """
     start = time.monotonic()
     layers: dict[tuple[Layer, int], Shape] = {}

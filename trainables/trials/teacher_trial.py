@@ -49,7 +49,7 @@ def try_teacher(inputs: SearchInputs, *, cuts: bool = True) -> TriedTeacher:
         cuts: Whether it is cut as well, and the features behind its cuts are tried.
 
     Raises:
-        ValueError: It does not keep to what later stages rely on.
+        UserError: It does not keep to what later stages rely on.
     """
     start = time.monotonic()
     config, space = inputs.teacher, inputs.space

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from nasray.errors import UserError
 from nasray.exporting.source.import_lines import ImportLines
 from nasray.exporting.source.lookup_table import without_unused
 from nasray.exporting.source.recording import Recording
@@ -23,7 +24,7 @@ _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"}
 _IMPORTS = (ast.Import, ast.ImportFrom)
 
 
-class BundleError(ValueError):
+class BundleError(UserError):
     """A definition cannot be taken out of its module."""
 
 

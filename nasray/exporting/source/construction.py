@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.exporting.source.expressions import Arguments, Call, Expression
 from nasray.exporting.source.recording import Creation, Recording
 
@@ -20,7 +21,7 @@ Special = Mapping[type | FunctionType, Callable[[Creation], Call]]
 """The expressions of what some makers made, where these are not calls of theirs."""
 
 
-class UnwritableError(ValueError):
+class UnwritableError(UserError):
     """No expression is known for a value."""
 
 

@@ -2,6 +2,7 @@
 
 import sys
 
+from nasray.errors import UserError
 from nasray.exporting.preprocessing import Preprocessing
 from nasray.exporting.source.bundle import Bundle, BundleError
 from nasray.exporting.source.cell_class import CellClasses
@@ -76,7 +77,7 @@ def model_source(architecture: str, recording: Recording, given: Preprocessing) 
         given: What it is given.
 
     Raises:
-        ValueError: The network cannot be written as one file; the text says why, and what can be done.
+        UserError: The network cannot be written as one file; the text says why, and what can be done.
     """
     bundle = Bundle(recording, _RESERVED)
     try:
@@ -84,7 +85,7 @@ def model_source(architecture: str, recording: Recording, given: Preprocessing) 
             bundle.add_import(module, name)
         made = _bundle_network(recording, bundle)
     except (BundleError, UnwritableError) as error:
-        raise ValueError(
+        raise UserError(
             "a network that is written as one file must be made of modules whose arguments are plain values, and of "
             f"what stands at the top of Python files; this one is not: {error}. Use --format torch.export, which needs "
             "no source"

@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from nasray.cli import main
-from nasray.execution.execution import SearchFailedError
+from nasray.errors import SearchFailedError
 from nasray.settings.loading import load_config
 from nasray.sweeps.sweep import sweep
 from nasray.sweeps.view import print_sweep

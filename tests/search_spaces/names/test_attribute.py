@@ -70,7 +70,10 @@ def test_what_is_no_function_or_one_of_other_arguments_is_refused(here):
         call_named("my_parts:one", (3, 8, 8), 10)
 
 
-def test_a_functions_own_mistake_keeps_its_traceback(here):
+def test_a_functions_own_mistake_is_told_with_its_place(here):
     (here / "my_mistake.py").write_text("def add(size):\n    return 'a' + size\n")
-    with pytest.raises(TypeError, match="concatenate"):
+    with pytest.raises(
+        ValueError, match=r"my_mistake:add failed: TypeError: .*\(.*my_mistake.py, line 2\)"
+    ) as told:
         call_named("my_mistake:add", 3)
+    assert isinstance(told.value.__cause__, TypeError)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasray.errors import UserError
 from nasray.trainables.sd_darts.sharpness.preserved import preserved
 
 
@@ -40,13 +41,13 @@ def weight_noise_slope(
         buffers: What the loss may change and must find restored: the running statistics of batch norms.
 
     Raises:
-        ValueError: The sigmas are not above 0 and growing, or there is no draw.
+        UserError: The sigmas are not above 0 and growing, or there is no draw.
     """
     steps = np.array([0.0, *sigmas])
     if len(steps) < 2 or not (np.diff(steps) > 0).all():
-        raise ValueError(f"sigmas must be one or more, greater than 0 and growing, got {tuple(sigmas)}")
+        raise UserError(f"sigmas must be one or more, greater than 0 and growing, got {tuple(sigmas)}")
     if num_draws < 1:
-        raise ValueError(f"num_draws must be at least 1, got {num_draws}")
+        raise UserError(f"num_draws must be at least 1, got {num_draws}")
     parameters, buffers = list(parameters), list(buffers)
     generator = torch.Generator().manual_seed(seed)
     undisturbed = _loss_beside(loss, parameters, [torch.zeros_like(p) for p in parameters], 0.0, buffers)

@@ -58,7 +58,7 @@ class MixedCellSupernet(Supernet):
         """Weights of exactly 0 and 1 that leave only the operations of `architecture`; dropped edges are all 0.
 
         Raises:
-            ValueError: The architecture is not of this space.
+            UserError: The architecture is not of this space.
         """
         genotype = self._space.parse(architecture)
         weights = {name: torch.zeros_like(alpha) for name, alpha in self.arch_parameters.items()}

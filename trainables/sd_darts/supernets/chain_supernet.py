@@ -64,7 +64,7 @@ class ChainSupernet(Supernet):
         """Weights of exactly 0 and 1 that leave only the layers of `architecture`.
 
         Raises:
-            ValueError: The architecture is not of this space.
+            UserError: The architecture is not of this space.
         """
         parsed = Architecture.parse(architecture)
         self._space.check(parsed)
