@@ -29,7 +29,8 @@ from nasray.run.stored_ranking import rank_again
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
-from nasray.trainables.inputs import UnitInputs
+from nasray.trainables.inputs import SearchInputs, UnitInputs
+from nasray.trainables.teacher.unit import check_finished_teacher
 
 RANKING, EVIDENCE = "ranking", "evidence"
 STAGES = (TEACHER, FEATURES, RATINGS, SD_DARTS, RANKING, EVIDENCE)
@@ -61,6 +62,8 @@ def search_in_stages(
         plan = plan_search(resolved, folder, inputs)
         for module in folder.claim(resolved, inputs, rating_tables(plan)):
             console.print(f"{module} has changed: what depends on it is made anew", soft_wrap=True)
+        if isinstance(inputs, SearchInputs):
+            check_finished_teacher(inputs)
         units = [unit for stage in plan.values() for unit in stage]
         needs = {RANKING: {RATINGS}, EVIDENCE: {TEACHER, RATINGS, SD_DARTS}}
         wanted = set().union(*(needs.get(stage, {stage}) for stage in chosen))

@@ -23,6 +23,7 @@ from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.kept_epochs import KeptEpochs, epoch_weights, epochs_folder
 from nasray.trainables.supervised.step import SupervisedTraining
 from nasray.trainables.teacher.judgement import held_out_accuracy
+from nasray.trainables.teacher.probe import Probe, check_probe, library_versions, take_probe
 from nasray.trainables.teacher.teacher import build_teacher, build_untrained, fingerprint, load_weights
 
 WEIGHTS = "weights.safetensors"
@@ -75,6 +76,8 @@ class TeacherResult:
         held_out_accuracy: Share of held-out images that the teacher classifies rightly; None where its classes are
             not the data's.
         num_params: Parameters of the whole teacher.
+        probe: What it computes from a fixed image.
+        versions: Of the libraries that it was made with.
     """
 
     fingerprint: str
@@ -82,6 +85,8 @@ class TeacherResult:
     feature_shapes: tuple[tuple[int, ...], ...]
     held_out_accuracy: float | None
     num_params: int
+    probe: Probe
+    versions: dict[str, str]
     folder: Path
 
     @classmethod
@@ -98,6 +103,8 @@ class TeacherResult:
             feature_shapes=tuple(map(tuple, found["feature_shapes"])),
             held_out_accuracy=found["held_out_accuracy"],
             num_params=found["num_params"],
+            probe=tuple(map(tuple, found["probe"])),
+            versions=found["versions"],
             folder=folder,
         )
 
@@ -111,7 +118,8 @@ class TeacherResult:
         """The teacher, cut, on the CPU, with its weights: those after an epoch, from 1, or else the final ones.
 
         Raises:
-            UserError: The weights after that epoch were not kept, or they are damaged.
+            UserError: The weights after that epoch were not kept, or they are damaged; or a library computes something
+                else from the final ones than when they were made.
         """
         path = self.folder / WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
         if not path.is_file():
@@ -121,7 +129,22 @@ class TeacherResult:
         check_unchanged(self.folder, path)
         model = build_untrained(inputs.teacher, inputs.space)
         load_weights(model, path)
-        return cut(model, list(self.cuts), inputs.images.input_shape)
+        teacher = cut(model, list(self.cuts), inputs.images.input_shape)
+        if epoch is None:
+            check_probe(teacher, self.probe, self.cuts, self.versions)
+        return teacher
+
+
+def check_finished_teacher(inputs: SearchInputs) -> None:
+    """Hold a teacher that was made with other libraries to what it computed then; nothing where it is yet to be made.
+
+    Raises:
+        UserError: It computes something else here: what is added to the run would not belong to the rest.
+    """
+    if TeacherSpec.of(inputs).is_done:
+        result = TeacherResult.read(inputs.teacher_folder)
+        if result.versions != library_versions():
+            result.load(inputs)
 
 
 def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
@@ -144,6 +167,8 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
         feature_shapes=tuple(map(tuple, teacher.feature_shapes)),
         held_out_accuracy=share_right,
         num_params=sum(parameter.numel() for parameter in model.parameters()),
+        probe=take_probe(teacher),
+        versions=library_versions(),
         folder=spec.folder,
     ).write()
     if share_right is not None:

@@ -2,9 +2,11 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
 from nasray.trainables.features.units import FeatureManifestSpec, FeatureShardSpec
 from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.teacher import unit
 from nasray.trainables.teacher.unit import TeacherResult, TeacherSpec
 from nasray.trainables.units import parse_spec, run_unit
 
@@ -148,3 +150,28 @@ def test_a_teacher_with_an_average_is_that_average(inputs):
     assert final["held_out_accuracy"] == last["held_out_accuracy"]
     folder = inputs.teacher_folder
     assert (folder / "weights.safetensors").read_bytes() == (folder / "epochs/2.safetensors").read_bytes()
+
+
+def test_a_teacher_that_computes_something_else_is_refused(inputs, monkeypatch):
+    """As after an upgrade of a library: here a norm's epsilon is another one."""
+    list(run_unit(teacher_unit(inputs)))
+    result = TeacherResult.read(inputs.teacher_folder)
+    result.load(inputs)
+    build = unit.build_untrained
+
+    def upgraded(*arguments):
+        model = build(*arguments)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = 0.1
+        return model
+
+    monkeypatch.setattr(unit, "build_untrained", upgraded)
+    with pytest.raises(
+        ValueError, match=r"but at cut 'blocks.0' it gives other values here \(torch .* then and"
+    ):
+        result.load(inputs)
+    unit.check_finished_teacher(inputs)  # the libraries are the same: their versions say so
+    monkeypatch.setattr(unit, "library_versions", lambda: {"torch": "3.0", "torchvision": "1.0"})
+    with pytest.raises(ValueError, match="it gives other values here"):
+        unit.check_finished_teacher(inputs)
