@@ -1,13 +1,14 @@
 """The code that a run's config names as "module:attribute", found without running any of it."""
 
-import ast
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import cache_from_source, find_spec, resolve_name
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import Any
+
+from nasray.search_spaces.names.imported_names import imported_names
 
 _PLACES = ("storage", "tracking", "resources")  # sections with colons of other meanings
 _OWN = "nasray"
@@ -53,7 +54,8 @@ def named_code(plain: dict[str, Any]) -> NamedCode:
             if spec.name in files or spec.origin is None or spec.name.partition(".")[0] == _OWN:
                 continue
             files[spec.name] = Path(spec.origin)
-            waiting += _imported(spec)
+            if spec.origin.endswith(".py"):
+                waiting += imported_names(spec.name, Path(spec.origin))
     return NamedCode(tuple(sorted(names)), files)
 
 
@@ -88,22 +90,3 @@ def _is_installed(module: str) -> bool:
         return find_spec(module.partition(".")[0]) is not None
     except ValueError:  # one that is there already and does not say from where
         return True
-
-
-def _imported(spec: ModuleSpec) -> Iterator[str]:
-    """What a file of Python imports, as far as it says so by statements; names of attributes may be among it."""
-    try:
-        tree = ast.parse(Path(str(spec.origin)).read_bytes())
-    except (SyntaxError, ValueError):  # compiled code, or none at all
-        return
-    package = spec.name if spec.submodule_search_locations is not None else spec.name.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            name = "." * node.level + (node.module or "")
-            try:
-                base = resolve_name(name, package)
-            except ImportError:  # beyond its own package
-                continue
-            yield from (f"{base}.{alias.name}" for alias in node.names)

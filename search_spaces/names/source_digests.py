@@ -1,16 +1,15 @@
 """Digests of the user's source files behind a name "module:attribute", of all that its module imports, too."""
 
-import ast
 import hashlib
 import importlib.util
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable
 from pathlib import Path
 
 from nasray.search_spaces.names.attribute import load_attribute
+from nasray.search_spaces.names.imported_names import imported_names, parents
 
 _PATHS = sysconfig.get_paths()
 # Whose code is no user's: Python's own, and what is installed.
@@ -54,7 +53,7 @@ def source_digests(names: Iterable[str]) -> dict[str, str]:
         if is_users or module in named:
             found[module] = hashlib.sha256(file.read_bytes()).hexdigest()
         if is_users:
-            fresh = {*_parents(module), *_imported(module, file)} - seen
+            fresh = {*parents(module), *imported_names(module, file)} - seen
             seen |= fresh
             waiting += sorted(fresh)
     return dict(sorted(found.items()))
@@ -80,36 +79,3 @@ def _file(module: str) -> Path | None:
         origin = None if spec is None or not spec.has_location else spec.origin
     path = None if origin is None else Path(origin).resolve()
     return path if path is not None and path.suffix == ".py" and path.is_file() else None
-
-
-def _parents(module: str) -> Iterator[str]:
-    """The packages that a module lies in, whose files run when it is imported."""
-    while module := module.rpartition(".")[0]:
-        yield module
-
-
-def _imported(module: str, file: Path) -> Iterator[str]:
-    """The names of what may be modules in a file's import statements."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in _statements(file, file.stat().st_mtime_ns):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from (alias.name, *_parents(alias.name))
-            continue
-        base = node.module or ""
-        if node.level:
-            above = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
-            base = f"{above}.{base}".strip(".")
-        if base:
-            yield from (base, *_parents(base))
-        yield from (f"{base}.{alias.name}".strip(".") for alias in node.names if alias.name != "*")
-
-
-@cache
-def _statements(file: Path, _time_ns: int) -> list[ast.Import | ast.ImportFrom]:
-    """The import statements of a file, wherever they stand in it; none where it is no Python."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
-        return []
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]

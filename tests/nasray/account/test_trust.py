@@ -12,6 +12,7 @@ import pytest
 
 from nasray.account import trust
 from nasray.cli import main
+from nasray.planning.plan import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.settings.loading import load_config
@@ -53,13 +54,18 @@ def received(folder, tiny):
         given = {"search_space": {"source": "evil:space"}} | changes
         path = folder / "sent" / "tiny"
         path.mkdir(parents=True)
-        RunFolder(path).claim(load_config(tiny(storage={"root": str(path.parent)}, **given)), {})
+        claim(RunFolder(path), load_config(tiny(storage={"root": str(path.parent)}, **given)), tiny)
         # It was another account that claimed it.
         shutil.rmtree(folder / "state" / "nasray", ignore_errors=True)
         trust._OF_THIS_PROCESS.clear()
         return path
 
     return receive
+
+
+def claim(run, config, tiny):
+    """Make a folder a config's, without running the evil module to write down what it is."""
+    run.claim(config, planned_inputs(load_config(tiny()), run), {})
 
 
 def told_by(capsys, *arguments):
@@ -157,7 +163,7 @@ def test_a_run_that_names_nothing_needs_no_trust(received):
 def test_a_run_of_this_account_is_known_wherever_it_is_moved(folder, tiny):
     run = RunFolder(folder / "runs" / "tiny")
     run.path.mkdir(parents=True)
-    run.claim(load_config(tiny(search_space={"source": "evil:space"})), {})
+    claim(run, load_config(tiny(search_space={"source": "evil:space"})), tiny)
     shutil.move(run.path, folder / "elsewhere")
     trust._OF_THIS_PROCESS.clear()  # as in a later command
     RunFolder(folder / "elsewhere").reopen()
@@ -172,7 +178,7 @@ def test_a_run_of_this_account_is_known_wherever_it_is_moved(folder, tiny):
 def test_a_run_of_this_account_whose_config_somebody_changed_is_not_known(folder, tiny):
     run = RunFolder(folder / "runs" / "tiny")
     run.path.mkdir(parents=True)
-    run.claim(load_config(tiny()), {})
+    claim(run, load_config(tiny()), tiny)
     run.config.write_text(run.config.read_text().replace("source: declared", "source: evil:space"))
     with pytest.raises(ValueError, match="it names evil:space"):
         run.reopen()
@@ -183,7 +189,7 @@ def test_without_a_place_for_notes_a_search_goes_on(folder, tiny, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "file"))
     run = RunFolder(folder / "runs" / "tiny")
     run.path.mkdir(parents=True)
-    run.claim(load_config(tiny(search_space={"source": "evil:space"})), {})
+    claim(run, load_config(tiny(search_space={"source": "evil:space"})), tiny)
     run.reopen()  # to export what it found
     trust._OF_THIS_PROCESS.clear()
     with pytest.raises(ValueError, match="RUN must be one that this account started"):
