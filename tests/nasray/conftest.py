@@ -1,13 +1,11 @@
 import shutil
 
-import numpy as np
 import pytest
 import ray
 
 from nasray.experiment import search
-from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.files.atomic_file import write_json
 
+FAMILY_TRAIN = {"epochs": 1, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 TINY_SPACE = {
     "source": "declared",
     "stem": [{"operation": "conv3", "width": 8}],
@@ -79,30 +77,31 @@ def tiny_finished(finished, tiny, tmp_path):
     return tiny
 
 
-def _leave_ratings(folder, space, rate, swap_in=None):
-    tables = {}
-    for block in range(len(space.blocks)):
-        table = space.candidate_table(block)
-        batches = np.asarray(rate(table), np.float64)
-        failed = np.isnan(batches).any(axis=1)
-        table["rating"] = batches.mean(axis=1)
-        table["rating_batches"] = [None if gone else row for gone, row in zip(failed, batches, strict=True)]
-        if swap_in is not None:
-            swapped = swap_in(table)
-            table["swap_in"], table["swap_in_batches"] = swapped.mean(axis=1), list(swapped)
-        table["failure"] = np.where(failed, "it failed", None)
-        for cell, rows in table.groupby("cell"):
-            name = f"ratings/block_{block}/{cell}.parquet"
-            rating_table.write(rows, folder / name)
-            tables[name] = len(rows)
-    write_json(folder / "ratings" / "tables.json", tables)
-
-
 @pytest.fixture(scope="session")
-def leave_ratings():
-    """Leaves made-up tables of ratings in a run's folder.
+def family_in(tiny_in):
+    """The smallest family study: DNA and SD-DARTS on the digits with one seed, within a budget, in a given folder."""
 
-    `rate(table)` gives those of a block's candidates per held-out batch, [rows, B], NaN for one that failed, and
-    `swap_in(table)` the second ones, if there are any.
-    """
-    return _leave_ratings
+    def build(folder, **changes):
+        config = tiny_in(folder, name="family")
+        dna = config.pop("searches")
+        members = {
+            "dna": {"searches": dna},
+            "sd_darts": {
+                "searches": [
+                    {
+                        "method": "sd_darts",
+                        "epochs": 1,
+                        "self_distillation": None,
+                        "measure": {"num_images": 8, "noise_sigmas": [0.1]},
+                    }
+                ]
+            },
+        }
+        own = {
+            "family": {"seeds": [0], "members": members},
+            "retrain": {"top": 1, "sample": 4, "training_seeds": [0], "train": FAMILY_TRAIN},
+            "budgets": {"num_params": 2500.0},
+        }
+        return config | own | changes
+
+    return build

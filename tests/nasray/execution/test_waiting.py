@@ -8,7 +8,8 @@ import pytest
 from ray.tune.experiment import Trial
 from rich.console import Console
 
-from nasray.execution.execution import _without_results, execution
+from nasray.execution import execution
+from nasray.execution.execution import _without_results
 from nasray.execution.waiting import TellWaiting
 from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve

@@ -5,7 +5,7 @@ import pytest
 from nasray.evidence.plan import retrain_specs
 from nasray.planning.plan import unit_inputs
 from nasray.run.folder import RunFolder
-from nasray.settings.loading import dump_config, load_config
+from nasray.settings.loading import load_config
 from nasray.trainables.units import run_unit
 
 CHAIN = {
@@ -79,10 +79,9 @@ def _train(root, space, architectures, seeds=(0,), **changes):
     }
     config = load_config(plain | changes)
     folder = RunFolder.of(config)
-    folder.path.mkdir(parents=True)
-    folder.config.write_text(dump_config(config))
-    folder.record_environment(config.seed)
     inputs = unit_inputs(config, folder)
+    folder.claim(config, inputs, {})
+    folder.record_environment(config.seed)
     for architecture in architectures:
         for spec in retrain_specs(config.retrain, config, folder, inputs, architecture):
             assert list(run_unit(spec))
