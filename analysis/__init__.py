@@ -2,7 +2,7 @@
 
 A notebook begins with a run's folder:
 
->>> import analysis
+>>> from nasray import analysis
 >>> run = analysis.load_run("runs/digits")
 >>> run.data, run.config["teacher"]["source"]
 ('digits', 'largest')
@@ -28,7 +28,10 @@ Several runs stand beside each other:
 0  digits  digits                54
 """
 
+from nasray.analysis.counting.counting import count_better
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.runs.comparison import compare_runs
+from nasray.analysis.runs.rank import rank_run
 from nasray.analysis.runs.run import Run, load_run
 
-__all__ = ["Run", "compare_runs", "load_run"]
+__all__ = ["Run", "compare_runs", "count_better", "load_run", "rank_run", "top_architectures"]

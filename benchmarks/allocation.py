@@ -15,7 +15,7 @@ from planned_units import prepared
 from unit_steps import measured
 from verdicts import Verdict, tell
 
-from nasray.trainables.block_wise.trainable import BlockSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from planned_units import prepared
 from verdicts import Verdict, tell
 
 from nasray.trainables.block_wise.step import BlockDistillation
-from nasray.trainables.block_wise.trainable import BlockSpec, build_data, build_supernet
+from nasray.trainables.block_wise.units.cell import BlockSpec, build_data, build_supernet
 
 _WARM_UP = 60  # steps of uniform paths, after which each of the cell's operations has been met
 

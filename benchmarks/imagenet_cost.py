@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.costs.cost import measure
-from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec
 from nasray.trainables.data.transforms import augmentation, fitting, normalisation
 from nasray.trainables.teacher.unit import TeacherSpec
 from nasray.trainables.teacher.untrained import untrained_teacher

@@ -15,7 +15,7 @@ from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
-from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec
 from nasray.trainables.features.choice import prefix_macs
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.retrain.trainable import RetrainSpec

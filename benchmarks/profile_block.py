@@ -25,7 +25,7 @@ from verdicts import Verdict, tell
 
 from nasray.trainables.block_wise.step import parameter_groups, sample_paths
 from nasray.trainables.block_wise.supernet import Path
-from nasray.trainables.block_wise.trainable import BlockSpec, build_data, build_supernet
+from nasray.trainables.block_wise.units.cell import BlockSpec, build_data, build_supernet
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.losses import feature_loss
 from nasray.trainables.core.optimizer_step import Descent

@@ -21,7 +21,7 @@ import nasray
 from nasray.evidence.plan import stitch_spec
 from nasray.planning.plan import unit_inputs
 from nasray.run.folder import RunFolder
-from nasray.trainables.block_wise.stitch import read_stitched
+from nasray.trainables.block_wise.units.stitch import read_stitched
 from nasray.trainables.units import run_unit
 
 DNA: dict[str, Any] = {"method": "dna", "epochs": 10, "batch_size": 64, "lr": 0.01}

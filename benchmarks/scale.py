@@ -28,7 +28,7 @@ from list_schedule import bound_seconds, ideal_seconds
 from sleeping_schedule import Clock, run_sleeping
 
 from nasray.scheduling.unit import Unit
-from nasray.trainables.block_wise.trainable import BlockSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec
 from nasray.trainables.retrain.trainable import RetrainSpec
 from nasray.trainables.teacher.unit import TeacherSpec
 

@@ -21,7 +21,7 @@ from verdicts import Verdict, tell
 from nasray.cluster.cluster import ray_cluster
 from nasray.scheduling.unit import Unit
 from nasray.settings.experiment import ExperimentConfig, ResourcesConfig
-from nasray.trainables.block_wise.trainable import BlockSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec
 
 BLOCKS, EPOCHS, IMAGES = 6, 4, 1200
 _VARIANTS = {

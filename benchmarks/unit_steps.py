@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nasray.trainables.block_wise.step import BlockDistillation
-from nasray.trainables.block_wise.trainable import BlockSpec, build_data, build_supernet
+from nasray.trainables.block_wise.units.cell import BlockSpec, build_data, build_supernet
 from nasray.trainables.core import training
 from nasray.trainables.units import parse_spec
 

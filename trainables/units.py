@@ -8,11 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from nasray.search_spaces.files.atomic_file import remove_temporaries
-from nasray.trainables.block_wise.additivity import AdditivitySpec, run_additivity
-from nasray.trainables.block_wise.refinement import RefinementSpec, run_refinement
-from nasray.trainables.block_wise.seeds import SeedTableSpec, run_seed_table
-from nasray.trainables.block_wise.stitch import StitchSpec, run_stitch
-from nasray.trainables.block_wise.trainable import (
+from nasray.trainables.block_wise.units.additivity import AdditivitySpec, run_additivity
+from nasray.trainables.block_wise.units.cell import (
     BlockSpec,
     RatingSpec,
     RatingTableSpec,
@@ -20,8 +17,10 @@ from nasray.trainables.block_wise.trainable import (
     run_rating,
     run_rating_table,
 )
-from nasray.trainables.core.compute import device_kind
-from nasray.trainables.core.device_name import device_name
+from nasray.trainables.block_wise.units.refinement import RefinementSpec, run_refinement
+from nasray.trainables.block_wise.units.seeds import SeedTableSpec, run_seed_table
+from nasray.trainables.block_wise.units.stitch import StitchSpec, run_stitch
+from nasray.trainables.core.compute import device_kind, device_name
 from nasray.trainables.core.notes import NOTES, collected_notes
 from nasray.trainables.core.process_group import leading
 from nasray.trainables.core.trainable import DONE, Metrics, mark_done

@@ -1,6 +1,5 @@
 """Runs beside each other, a row for each."""
 
-from nasray.errors import UserError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from nasray.analysis.runs.run import Run, load_run
+from nasray.errors import UserError
 
 
 def compare_runs(paths: Sequence[str | Path]) -> pd.DataFrame:

@@ -1,12 +1,12 @@
 """The tables of ratings of a run whose search is finished, held to what its search leaves."""
 
-from nasray.errors import UserError
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from nasray.analysis.tables.ratings import load_ratings
+from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS
 
 _WRITE_ANEW = "run the search again with the command that started it, which writes it anew"

@@ -1,6 +1,5 @@
 """From tables of ratings to the ranking of all architectures, without Ray or torch."""
 
-from nasray.errors import UserError
 import hashlib
 import math
 import time
@@ -10,15 +9,16 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from nasray.analysis.trust.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, read_calibration
-from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.counting.coverage import NUM_FEASIBLE, NUM_LEFT_OUT, Coverage, cover
-from nasray.analysis.tables.criterion import tables_by, weighted_tables
-from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.runs.complete_tables import complete_tables
+from nasray.analysis.tables.criterion import tables_by, weighted_tables
 from nasray.analysis.tables.ratings import LATENCY, check_budgets_known
-from nasray.search_spaces.artefacts.columns import LATENCY_MS
+from nasray.analysis.trust.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, read_calibration
 from nasray.analysis.trust.uncertainty import score_errors, tie_groups, top_probabilities
+from nasray.errors import UserError
+from nasray.search_spaces.artefacts.columns import LATENCY_MS
+from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.plain_yaml import parse_yaml
 
@@ -42,7 +42,7 @@ def rank_run(
     `num_feasible` of the frame holds their number, or its certain bounds.
 
     All that is said is of architectures whose candidates are rated. How many others are within the budgets is held by
-    the attribute `num_left_out`, and for the sake of which candidates by `unrated`, see `nasray.analysis.counting.coverage`.
+    the attribute `num_left_out`, and for the sake of which candidates by `unrated`, see `Coverage`.
 
     How far the held-out images tell the architectures apart is said by `score_se`, the score's standard error; by
     `group`, the same number for neighbours that cannot be told from the first among them; and by `top_probability`,

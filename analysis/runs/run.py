@@ -1,6 +1,5 @@
 """A run's folder as pandas frames, read when they are asked for."""
 
-from nasray.errors import UserError
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from nasray.analysis.trust.calibration import read_calibration
-from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.counting.coverage import NUM_LEFT_OUT, Coverage, cover
+from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.tables.criterion import tables_by
+from nasray.analysis.trust.calibration import read_calibration
+from nasray.errors import UserError
+from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.artefacts.criteria import BY_SCORE
 from nasray.search_spaces.files.json_file import damaged, read_object
-from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.files.plain_yaml import parse_yaml
 
 CURVE_COLUMNS = ("unit", "kind", "epoch", "metric", "value")
@@ -178,7 +178,7 @@ class Run:
 
     @cached_property
     def calibration(self) -> dict[str, Any] | None:
-        """The weights of blocks that these networks give, and whether they help; see `nasray.analysis.trust.calibration`."""
+        """The weights of blocks that these networks give, and whether they help; see `Calibration`."""
         return read_calibration(self.path)
 
     @cached_property
@@ -198,7 +198,7 @@ class Run:
 
     @cached_property
     def additivity_figures(self) -> dict[str, Any] | None:
-        """How far sum and together agree, by blocks such as "0+2": what `nasray.analysis.trust.additivity.additivity` gives."""
+        """How far sum and together agree, by blocks such as "0+2": what `additivity` gives."""
         return read_object(self.path / "additivity.json", again="run `nasray additivity` again") or None
 
     @cached_property

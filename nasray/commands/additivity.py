@@ -22,7 +22,7 @@ from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
-from nasray.trainables.block_wise.additivity import AdditivitySpec, read_additivity
+from nasray.trainables.block_wise.units.additivity import AdditivitySpec, read_additivity
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
 
@@ -34,7 +34,7 @@ class Additivity:
     """What the measurement gave.
 
     Attributes:
-        swaps: See `nasray.trainables.block_wise.additivity.read_additivity`.
+        swaps: See `nasray.trainables.block_wise.units.additivity.read_additivity`.
         figures: See `nasray.analysis.trust.additivity.additivity`.
     """
 

@@ -29,8 +29,8 @@ from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS, RATING, RATING_BATCHES
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
-from nasray.trainables.block_wise.seeds import mean_over_seeds
-from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.seeds import mean_over_seeds
 from nasray.trainables.core.trainable import confirm_output
 from nasray.trainables.inputs import SearchInputs
 

@@ -22,7 +22,7 @@ from nasray.scheduling.unit import Unit
 from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
-from nasray.trainables.block_wise.stitch import StitchSpec, read_stitched
+from nasray.trainables.block_wise.units.stitch import StitchSpec, read_stitched
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 

@@ -11,7 +11,7 @@ from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.tables.sums import sum_columns
 from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
 from nasray.search_spaces.chain.space import SearchSpace
-from nasray.trainables.block_wise.stitch import STITCHED_ACCURACY
+from nasray.trainables.block_wise.units.stitch import STITCHED_ACCURACY
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
 from nasray.trainables.retrain.zero_cost import NASWOT, SYNFLOW

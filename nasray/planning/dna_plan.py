@@ -6,9 +6,9 @@ from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS
 from nasray.search_spaces.chain.block import Cell
-from nasray.trainables.block_wise.refinement import RefinementSpec
-from nasray.trainables.block_wise.seeds import SeedTableSpec
-from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
+from nasray.trainables.block_wise.units.refinement import RefinementSpec
+from nasray.trainables.block_wise.units.seeds import SeedTableSpec
 from nasray.trainables.features.choice import prefix_macs
 from nasray.trainables.features.units import FeatureManifestSpec, FeatureShardSpec
 from nasray.trainables.inputs import SearchInputs

@@ -9,7 +9,7 @@ from nasray.run.folder import RunFolder
 from nasray.run.origins import Origins
 from nasray.scheduling.unit import Unit
 from nasray.settings.experiment import ExperimentConfig
-from nasray.trainables.block_wise.trainable import BlockSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.settings.teacher import is_checkpoint
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nasray.storage.mirror import Mirror, Unpushed, Wanted
-from nasray.trainables.block_wise.refinement import RefinementSpec
-from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec
+from nasray.trainables.block_wise.units.refinement import RefinementSpec
 from nasray.trainables.core.trainable import CHECKPOINT, CHECKPOINT_PARTS
 from nasray.trainables.features.units import (
     FeatureManifestSpec,

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from nasray.errors import UserError
 from nasray.search_spaces.names.suggestion import did_you_mean
-from nasray.strategies.evolution import Evolution
-from nasray.strategies.halving import Halving
-from nasray.strategies.listed import Listed
+from nasray.strategies.kinds.evolution import Evolution
+from nasray.strategies.kinds.halving import Halving
+from nasray.strategies.kinds.listed import Listed
+from nasray.strategies.kinds.samplers import nsga2, tpe
 from nasray.strategies.problem import Problem
-from nasray.strategies.samplers import nsga2, tpe
 from nasray.strategies.strategy import Strategy, StrategySettings
 from nasray.trainables.core.seeding import derive_seed
 

@@ -25,7 +25,7 @@ from nasray.run.folder import RunFolder
 from nasray.settings.experiment import ExperimentConfig, flatten
 from nasray.tracking.backlog import Backlog
 from nasray.tracking.mlflow_place import check_place, create_database, tracking_uri
-from nasray.trainables.block_wise.trainable import BlockSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec
 from nasray.trainables.sd_darts.trainable import SdDartsSpec

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from nasray.errors import UserError
 from nasray.trainables.core.compute import place, place_module, prepare
-from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.process_group import current_team
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.data.image_data import ImageData
+from nasray.trainables.data.loading import loaded
 from nasray.trainables.data.split import Split
 from nasray.trainables.features.cache import CachedFeatures
 from nasray.trainables.settings.compute import ComputeConfig

@@ -40,6 +40,16 @@ def device_kind(compute: ComputeConfig) -> str:
     return found if compute.device == "auto" else compute.device
 
 
+def device_name(device: torch.device | str) -> str:
+    """The class of a device that decides how its results are rounded.
+
+    It is the GPU's model, or the CPU's vector instructions, by which torch and its libraries choose their kernels.
+    """
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({torch.backends.cpu.get_cpu_capability()})"
+
+
 def memory_format(compute: ComputeConfig) -> torch.memory_format:
     """Layout of images and convolution weights; channels last unless switched off, faster on CPUs and GPUs."""
     return torch.contiguous_format if compute.channels_last is False else torch.channels_last

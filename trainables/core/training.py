@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nasray.trainables.core.device_name import device_name
+from nasray.trainables.core.compute import device_name
 from nasray.trainables.core.process_group import Team, current_team
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from nasray.errors import UserError
-from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.process_group import Team
 from nasray.trainables.core.seeding import derive_seed, generator
+from nasray.trainables.data.loading import loaded
 from nasray.trainables.data.pixels import Pixels
 from nasray.trainables.data.transforms import Transform
 

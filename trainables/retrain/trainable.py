@@ -12,7 +12,7 @@ from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.files.atomic_file import write_json
-from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.block_wise.units.cell import CellTarget
 from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.core.notes import LOGGER
 from nasray.trainables.core.seeding import generator, seed_global_generators

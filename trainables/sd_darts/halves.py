@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from nasray.trainables.core.compute import place, prepare
-from nasray.trainables.core.loading import loaded
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.data.image_data import ImageData
+from nasray.trainables.data.loading import loaded
 from nasray.trainables.settings.compute import ComputeConfig
 
 

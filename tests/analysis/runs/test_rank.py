@@ -5,11 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasray.analysis.trust.calibration import calibrate
-from nasray.analysis.tables.ratings import load_ratings
-from nasray.analysis.tables.sums import sum_columns
-from nasray.cli import main
-from nasray.settings.loading import load_config
 from nasray.analysis.runs.rank import (
     certificate,
     is_same_order,
@@ -20,10 +15,15 @@ from nasray.analysis.runs.rank import (
     read_criterion,
     write_ranking,
 )
+from nasray.analysis.tables.ratings import load_ratings
+from nasray.analysis.tables.sums import sum_columns
+from nasray.analysis.trust.calibration import calibrate
+from nasray.cli import main
 from nasray.run.folder import RunFolder
 from nasray.run.stored_ranking import rank_again
 from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.chain.mbconv import digits
+from nasray.settings.loading import load_config
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ import pandas as pd
 import pytest
 
 from nasray import analysis
-from nasray.analysis.runs.comparison import compare_runs
 from nasray.analysis.counting.counting import Count
 from nasray.analysis.report import write_report
+from nasray.analysis.runs.comparison import compare_runs
 from nasray.analysis.runs.run import load_run, unit_kind
-from nasray.settings.loading import load_config
 from nasray.planning.plan import plan_search, rating_tables
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.run.stored_ranking import rank_again
 from nasray.search_spaces.artefacts import rating_table
+from nasray.settings.loading import load_config
 from nasray.trainables.units import run_unit
 
 SPACE = {

@@ -4,8 +4,8 @@ import pytest
 
 from nasray.strategies.build import STRATEGIES, build_strategy
 from nasray.strategies.contest import Outcome, choice, compete
-from nasray.strategies.evolution import Evolution
-from nasray.strategies.halving import rungs
+from nasray.strategies.kinds.evolution import Evolution
+from nasray.strategies.kinds.halving import rungs
 from nasray.strategies.problem import Problem
 from nasray.strategies.strategy import StrategySettings, strategy_settings
 

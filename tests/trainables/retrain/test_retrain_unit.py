@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nasray.trainables.block_wise.trainable import BlockSpec, CellTarget
+from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.retrain import trainable

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.trainables.block_wise.trainable import BlockSpec, RatingSpec, RatingTableSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec, RatingTableSpec
 from nasray.trainables.units import run_unit
 
 CELL = (1, "2x16")

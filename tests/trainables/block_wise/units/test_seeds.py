@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.trainables.block_wise.seeds import SeedTableSpec, mean_over_seeds
-from nasray.trainables.block_wise.trainable import BlockSpec, load_supernet
+from nasray.trainables.block_wise.units.cell import BlockSpec, load_supernet
+from nasray.trainables.block_wise.units.seeds import SeedTableSpec, mean_over_seeds
 from nasray.trainables.units import run_unit
 
 CELL = (1, "2x16")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from nasray.search_spaces.architecture import Candidate
-from nasray.trainables.block_wise.trainable import (
+from nasray.trainables.block_wise.units.cell import (
     CellTarget,
     build_data,
     build_rater,

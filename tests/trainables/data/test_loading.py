@@ -10,8 +10,8 @@ import torch
 
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.block_wise.block_data import BlockData, OnlineSource
-from nasray.trainables.core.loading import loaded
 from nasray.trainables.data.image_data import load_data
+from nasray.trainables.data.loading import loaded
 from nasray.trainables.features.cache import FeatureStore
 from nasray.trainables.inputs import UnitInputs, UnitSpec
 from nasray.trainables.sd_darts.halves import Halves
@@ -96,7 +96,7 @@ def test_results_stay_those_of_the_same_inputs(tmp_path):
 
 _LOADER = """
 import time
-from nasray.trainables.core.loading import loaded
+from nasray.trainables.data.loading import loaded
 
 for _ in loaded(lambda job: time.sleep(0.1), range(10_000), 2):
     print("loaded", flush=True)

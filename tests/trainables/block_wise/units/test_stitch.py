@@ -7,7 +7,7 @@ from torch import nn
 
 from nasray.search_spaces.architecture import Architecture
 from nasray.trainables.block_wise.block_data import BlockData, OnlineSource
-from nasray.trainables.block_wise.stitch import StitchSpec, read_stitched, run_stitch
+from nasray.trainables.block_wise.units.stitch import StitchSpec, read_stitched, run_stitch
 from nasray.trainables.core.batch_norm import reestimate
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.trainable import mark_done

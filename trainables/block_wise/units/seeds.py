@@ -16,7 +16,7 @@ from nasray.search_spaces.artefacts.columns import (
     SWAP_IN,
     SWAP_IN_BATCHES,
 )
-from nasray.trainables.block_wise.trainable import CellTarget
+from nasray.trainables.block_wise.units.cell import CellTarget
 from nasray.trainables.core.trainable import Metrics
 from nasray.trainables.inputs import SearchInputs, UnitSpec
 

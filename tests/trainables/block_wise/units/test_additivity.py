@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nasray.search_spaces.architecture import Architecture, Candidate
-from nasray.trainables.block_wise.additivity import (
+from nasray.trainables.block_wise.units.additivity import (
     AdditivitySpec,
     Placed,
     Swapping,
@@ -15,7 +15,7 @@ from nasray.trainables.block_wise.additivity import (
     read_additivity,
     run_additivity,
 )
-from nasray.trainables.block_wise.stitch import calibration_images
+from nasray.trainables.block_wise.units.stitch import calibration_images
 from nasray.trainables.core.batch_norm import reestimate, with_batch_statistics
 from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.teacher.unit import TeacherResult

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.trainables.block_wise.refinement import RefinementSpec
-from nasray.trainables.block_wise.trainable import BlockSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec
+from nasray.trainables.block_wise.units.refinement import RefinementSpec
 from nasray.trainables.units import run_unit
 
 CELL = (1, "2x16")
