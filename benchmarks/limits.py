@@ -1,4 +1,4 @@
-"""What of a network's training nobody could save: its convolutions, and reading and writing what lies between them."""
+"""Lower limits on a training step's time: its convolutions, and the memory traffic between them."""
 
 from collections.abc import Callable
 

@@ -28,7 +28,7 @@ from nasray.trainables.block_wise.supernet import Path
 from nasray.trainables.block_wise.units.cell import BlockSpec, build_data, build_supernet
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.losses import feature_loss
-from nasray.trainables.core.optimizer_step import Descent
+from nasray.trainables.core.optimizer_step import OptimizerStep
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.core.trainable import save_checkpoint
 from nasray.trainables.teacher.unit import TeacherResult
@@ -83,19 +83,19 @@ class CellProfile:
         rng = generator(inputs.seed, spec.name, "profile")
         self._paths = sample_paths(self._supernet, self._config.paths, rng)
         optimizer = torch.optim.Adam(parameter_groups(self._supernet, self._config.weight_decay), lr=1e-6)
-        self._descent = Descent(self._loss, [self._supernet], optimizer, inputs.compute)
+        self._optimizer_step = OptimizerStep(self._loss, [self._supernet], optimizer, inputs.compute)
         self._batches: Iterator[Batch] = iter(())
         self.seconds: dict[str, list[float]] = {name: [] for name in (*_PARTS, *_LIMITS)}
 
     def take_step(self) -> None:
         """One step, and its limits."""
         features, target = self._timed("features", self._next_batch)
-        path, optimizer = next(self._paths), self._descent.optimizer
-        loss = self._timed("forward", lambda: self._descent(features, target, path))
+        path, optimizer = next(self._paths), self._optimizer_step.optimizer
+        loss = self._timed("forward", lambda: self._optimizer_step(features, target, path))
         optimizer.zero_grad(set_to_none=True)
         self._timed("backward", loss.backward)
         self._timed("optimiser", optimizer.step)
-        state = {"supernet": self._supernet.state_dict(), "descent": self._descent.state_dict()}
+        state = {"supernet": self._supernet.state_dict(), "optimizer_step": self._optimizer_step.state_dict()}
         self._timed("checkpoint", lambda: save_checkpoint(self._checkpoint, state))
         run_pass = partial(self._supernet, features, path)
         self._timed("convolutions", bare_convolutions(self._supernet, run_pass))

@@ -1,4 +1,4 @@
-"""How long the exact ranking of DNA's full space takes, and how well better architectures are counted.
+"""Time of the exact ranking of DNA's full space, and tightness of its counts.
 
 The costs are those of the space, the ratings synthetic: larger candidates a little better, plus noise. Every
 measurement is a process of its own, and the rounds go through all instances in turn.

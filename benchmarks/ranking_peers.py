@@ -1,4 +1,4 @@
-"""How long the best architectures take to find, against an integer program and against the released code's traversal.
+"""Time to the best architectures, against an integer program and the released traversal.
 
 DNA's full space with synthetic ratings (see `ranking.py`), two and three budgets, and 80 blocks of 54 candidates with
 three. HiGHS, through scipy, solves the same question as an integer program: a variable for each row of the tables, one

@@ -1,4 +1,4 @@
-"""How long the search of DNA takes, against the released code.
+"""Time of a DNA search, against the released code.
 
 Its space, blocks and teacher (EfficientNet-B7 with random weights), images of 224 x 224 pixels, the same batch and
 threads, float32; the rounds go through all arms of all blocks in turn, and medians are taken. Student: a training step

@@ -1,4 +1,4 @@
-"""How long a differentiable search step takes, against the released implementations of DARTS and NAS-Bench-201.
+"""Time of a differentiable search step, against the released implementations of DARTS and NAS-Bench-201.
 
 Per space, on the same batch (32 x 32 pixels), with the same threads, in float32, the rounds going through all arms in
 turn: one pass of the supernet, forward and backward; one search step, alphas on one batch and weights on another, of

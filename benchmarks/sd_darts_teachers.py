@@ -1,4 +1,4 @@
-"""What voting teachers add to a differentiable search step: K = 3, logits kept or snapshots evaluated again.
+"""Cost of voting teachers in a search step: K = 3, logits kept or snapshots evaluated again.
 
 On NAS-Bench-201's supernet (16 channels, 5 cells a stage), first order, 32 x 32 pixels, float32, the rounds going
 through all arms in turn. Batched evaluation of the snapshots (torch.func.vmap) is what GPUs get, shown here for a CPU.

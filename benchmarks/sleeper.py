@@ -1,4 +1,4 @@
-"""What a trial does in `sleeping_schedule.py`; imports little, since many processes on few cores import it."""
+"""The trial of `sleeping_schedule.py`, which imports little, since many processes on few cores import it."""
 
 import os
 import time

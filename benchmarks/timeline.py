@@ -1,4 +1,4 @@
-"""When each unit of a schedule ran, as nasray itself runs it."""
+"""Start and end of each unit of a schedule, as nasray itself runs it."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""How well a search's scores order networks whose accuracies are known, as a table over seeds."""
+"""Agreement of a search's scores with known accuracies, as a table over seeds."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

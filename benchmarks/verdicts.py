@@ -1,4 +1,4 @@
-"""What a benchmark ends with: each figure beside a peer's or a limit, and whether its aim is met.
+"""The last table of a benchmark: each figure beside a peer's or a limit, and whether its aim is met.
 
 A script tells of its figures with `tell`; `everything.py` runs many scripts, and names by `NASRAY_VERDICTS` a file in
 which it finds what they told.

@@ -1,1 +1,1 @@
-"""What runs inside a Ray trial: the units of work of a search, and the data and teachers that they share."""
+"""Units of work, run inside a Ray trial, and the data and teachers that they share."""

@@ -1,4 +1,4 @@
-"""What every unit of a search starts from, and what it is known by."""
+"""Inputs of a unit of work, and the digest that its results belong to."""
 
 import hashlib
 import json

@@ -108,7 +108,7 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
 
 
 def _take_part(plain: dict[str, Any]) -> None:
-    """Train with the leader, in another process than the unit's; that process ends where the team disbands."""
+    """Train with the leader, in another process than the unit's; that process ends where the group disbands."""
     spec = parse_spec(plain)
     for _ in _RUN[type(spec)](spec):
         pass

@@ -1,4 +1,4 @@
-"""How many of all architectures are feasible, and how many of these are better than a given one."""
+"""Numbers of architectures: those within the budgets, and those better than a given one."""
 
 import math
 import sys

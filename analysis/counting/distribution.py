@@ -1,4 +1,4 @@
-"""How many of all architectures have which score, by adding block after block on a grid of scores.
+"""The distribution of scores over all architectures, built block by block on a grid.
 
 Source: ours; a convolution along the chain of blocks, with a count per width that is reached, as in `grid_count`.
 """

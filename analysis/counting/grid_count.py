@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from nasray.analysis.counting.parts import Part, Problem, pose
+from nasray.analysis.counting.presolve import Part, Problem, pose
 from nasray.analysis.exact.bounds.grid import Cells, Steps, add_block, num_additions
 from nasray.analysis.exact.chain import Chain
 
@@ -75,8 +75,8 @@ class _Width:
     """What the two halves of the chain make at one of the widths where they meet.
 
     Attributes:
-        positions: The cells on which beginnings fall, [D, N].
-        shares: The share of beginnings that falls on each of them, [N].
+        positions: The cells on which prefixes fall, [D, N].
+        shares: The share of prefixes that falls on each of them, [N].
         ends: For each cell of the flat grid, the share of ends that fall on it or nearer to the origin.
     """
 
@@ -85,7 +85,7 @@ class _Width:
     ends: Cells
 
     def share_within(self, limits: NDArray[np.int64], strides: NDArray[np.int64]) -> float:
-        """The share of pairs of a beginning and an end that fall on cells up to `limits` together."""
+        """The share of pairs of a prefix and an end that fall on cells up to `limits` together."""
         kept = (self.positions <= limits[:, np.newaxis]).all(axis=0)
         rests = limits[:, np.newaxis] - self.positions[:, kept]
         return float(self.shares[kept] @ self.ends[strides @ rests])
@@ -146,7 +146,7 @@ def _answer(problem: Problem, grid: _Grid) -> _Answer:
     parts, cut = problem.parts, _middle(problem.parts)
     before, additions_before = _half(parts[:cut], grid, grid.offsets[:cut], backwards=False)
     after, additions_after = _half(parts[cut:][::-1], grid, grid.offsets[cut:][::-1], backwards=True)
-    widths = [_meet(beginnings, ends, grid.shape) for beginnings, ends in zip(before, after, strict=True)]
+    widths = [_meet(prefixes, ends, grid.shape) for prefixes, ends in zip(before, after, strict=True)]
 
     def share(limits: NDArray[np.int64]) -> float:
         return sum(width.share_within(limits, grid.strides) for width in widths)
@@ -192,13 +192,13 @@ def _half(
     return cells, additions
 
 
-def _meet(beginnings: Cells, ends: Cells, shape: tuple[int, ...]) -> _Width:
+def _meet(prefixes: Cells, ends: Cells, shape: tuple[int, ...]) -> _Width:
     """The two halves at a width; `ends` is overwritten."""
-    (occupied,) = np.nonzero(beginnings)
+    (occupied,) = np.nonzero(prefixes)
     by_axes = ends.reshape(shape)
     for axis in range(len(shape)):
         np.cumsum(by_axes, axis=axis, out=by_axes)
-    return _Width(np.array(np.unravel_index(occupied, shape)), beginnings[occupied], ends)
+    return _Width(np.array(np.unravel_index(occupied, shape)), prefixes[occupied], ends)
 
 
 def _whole_bounds(lower: float, upper: float, exponent: int, num_sums: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What is said of a ranking: what is proved, of which architectures, and which are left out."""
+"""Sentences about a ranking: what is proved, of which architectures, and which are left out."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 """Every architecture up to a score, without touching the others.
 
-Depth first over blocks, many beginnings at a time: a beginning is followed by exactly the rows with which the
-Lagrangian bound still allows the score; what cannot meet a budget any more is dropped. A beginning that so few endings
-may follow that they are known is finished at once (see `endings`). Of equal scores the first by ID is the one to keep.
+Depth first over blocks, many prefixes at a time: a prefix is followed by exactly the rows with which the
+Lagrangian bound still allows the score; what cannot meet a budget any more is dropped. A prefix that so few suffixes
+may follow that they are known is finished at once (see `suffixes`). Of equal scores the first by ID is the one to keep.
 
 Source: W. M. Carlyle, J. O. Royset and R. K. Wood, "Lagrangian relaxation and enumeration for solving constrained
 shortest-path problems", Networks 52 (2008). Deviations: the k best instead of the best, ties by ID, in chunks.
@@ -18,16 +18,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nasray.analysis.exact.beginnings import Beginnings, num_within, steps
 from nasray.analysis.exact.bounds.nearby_prices import NearbyPrices
 from nasray.analysis.exact.bounds.relaxation import Relaxation
 from nasray.analysis.exact.chain import Chain, take
 from nasray.analysis.exact.completions import exact_completions
-from nasray.analysis.exact.endings import Endings, best_endings
 from nasray.analysis.exact.exact_sums import Digits, compare
+from nasray.analysis.exact.prefixes import Prefixes, num_within, steps
+from nasray.analysis.exact.suffixes import Suffixes, best_suffixes
 
 _Scored = tuple[NDArray[np.float64], NDArray[np.int32]]  # scores [N] and rows [N, K] of architectures
-_MOST_NUMBERS = 2**22  # that a generation of beginnings may hold, which bounds the memory
+_MOST_NUMBERS = 2**22  # that a generation of prefixes may hold, which bounds the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Goal:
         return min(self.up_to, self.to_beat)
 
     def beaten_by(self, digits: Digits, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Which architectures are good enough, by their exact scores and rows, or by the least of beginnings."""
+        """Which architectures are good enough, by their exact scores and rows, or by the least of prefixes."""
         if self.digits_to_beat is None:
             return np.ones(len(rows), np.bool_)
         signs = compare(digits, self.digits_to_beat)
@@ -116,7 +116,7 @@ class Search:
         self._relaxation = relaxation
         self._steps = [*steps(chain, relaxation)]
         self._nearby_prices = NearbyPrices(chain, relaxation)
-        self._endings = best_endings(chain, relaxation)
+        self._suffixes = best_suffixes(chain, relaxation)
         self._rough_limits = chain.limits + chain.roundings  # for sums in whatever order
         self._most_pairs = max(1, _MOST_NUMBERS // (len(chain.blocks) + len(chain.limits) + 4))
         # By boundary the digits of the smallest rest of the score behind it, [L, widths].
@@ -161,25 +161,25 @@ class Search:
         return scores[kept], rows[kept]
 
     def _exact(self, rows: NDArray[np.int32]) -> Digits:
-        """The exact scores of architectures, or of their beginnings, [L, N]."""
+        """The exact scores of architectures, or of their prefixes, [L, N]."""
         return self._chain.score.sums.total(take(self._chain.score.blocks[: rows.shape[1]], rows))
 
     def _architectures(self, goal: _Goal) -> Iterator[_Scored]:
         """All architectures within the budgets that reach `goal`, many at a time."""
         stack = [self._root()]
         while stack and time.monotonic() <= goal.deadline:
-            beginnings = self._beating(goal, stack.pop())
-            depth = beginnings.rows.shape[1]
+            prefixes = self._beating(goal, stack.pop())
+            depth = prefixes.rows.shape[1]
             slack = self._relaxation.slack(goal.most)
-            left = slack - beginnings.excesses
-            known = self._endings_known(depth, beginnings, left)
-            yield from self._finished(depth, beginnings[known], left[known], goal)
-            beginnings = beginnings[~known]
-            counts = num_within(self._steps[depth], beginnings, slack)
+            left = slack - prefixes.excesses
+            known = self._suffixes_known(depth, prefixes, left)
+            yield from self._finished(depth, prefixes[known], left[known], goal)
+            prefixes = prefixes[~known]
+            counts = num_within(self._steps[depth], prefixes, slack)
             part = max(1, int(np.searchsorted(np.cumsum(counts), self._most_pairs, side="right")))
-            if part < len(beginnings):
-                stack.append(beginnings[part:])
-            extended = self._extend(depth, beginnings[:part], counts[:part], goal)
+            if part < len(prefixes):
+                stack.append(prefixes[part:])
+            extended = self._extend(depth, prefixes[:part], counts[:part], goal)
             if depth == len(self._steps) - 1:
                 goal.num_enumerated += int(counts[:part].sum())
                 yield self._reaching(goal, extended.scores, extended.costs, extended.rows)
@@ -187,9 +187,9 @@ class Search:
                 stack.append(extended)
         goal.complete = not stack
 
-    def _root(self) -> Beginnings:
-        """The beginning of every architecture, of no block yet."""
-        return Beginnings(
+    def _root(self) -> Prefixes:
+        """The prefix of every architecture, of no block yet."""
+        return Prefixes(
             rows=np.empty((1, 0), np.int32),
             widths=np.zeros(1, np.int64),
             excesses=np.zeros(1),
@@ -207,84 +207,78 @@ class Search:
             kept[doubtful] = goal.beaten_by(self._exact(rows[doubtful]), rows[doubtful])
         return scores[kept], rows[kept]
 
-    def _beating(self, goal: _Goal, beginnings: Beginnings) -> Beginnings:
+    def _beating(self, goal: _Goal, prefixes: Prefixes) -> Prefixes:
         """Those that may still lead to what beats what was found, down to the last bit of its sum.
 
         Without this, ties would make the search walk through all that merely equals what was found.
         """
-        depth = beginnings.rows.shape[1]
-        least = beginnings.scores + self._steps[depth].least_rests[beginnings.widths]
+        depth = prefixes.rows.shape[1]
+        least = prefixes.scores + self._steps[depth].least_rests[prefixes.widths]
         rounding = self._chain.rounding(goal.to_beat)
         kept = least <= goal.to_beat + rounding
         (doubtful,) = np.nonzero(kept & (least >= goal.to_beat - rounding))
         if len(doubtful):
-            own, rests = self._exact(beginnings.rows[doubtful]), self._least_digits[depth]
-            digits = self._chain.score.sums.add(
-                np.stack([own, rests[:, beginnings.widths[doubtful]]], axis=1)
-            )
-            kept[doubtful] = goal.beaten_by(digits, beginnings.rows[doubtful])
-        return beginnings if kept.all() else beginnings[kept]
+            own, rests = self._exact(prefixes.rows[doubtful]), self._least_digits[depth]
+            digits = self._chain.score.sums.add(np.stack([own, rests[:, prefixes.widths[doubtful]]], axis=1))
+            kept[doubtful] = goal.beaten_by(digits, prefixes.rows[doubtful])
+        return prefixes if kept.all() else prefixes[kept]
 
-    def _endings_known(
-        self, depth: int, beginnings: Beginnings, left: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
-        """Of which beginnings all endings are known whose excess is not more than what is left for it."""
-        complete_to = np.array([endings.complete_to for endings in self._endings[depth]])
-        return left <= complete_to[beginnings.widths]
+    def _suffixes_known(self, depth: int, prefixes: Prefixes, left: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Of which prefixes all suffixes are known whose excess is not more than what is left for it."""
+        complete_to = np.array([suffixes.complete_to for suffixes in self._suffixes[depth]])
+        return left <= complete_to[prefixes.widths]
 
     def _finished(
-        self, depth: int, beginnings: Beginnings, left: NDArray[np.float64], goal: _Goal
+        self, depth: int, prefixes: Prefixes, left: NDArray[np.float64], goal: _Goal
     ) -> Iterator[_Scored]:
-        """The architectures that reach `goal` among the beginnings with their endings, many at a time."""
-        for width, endings in enumerate(self._endings[depth]):
-            (entered,) = np.nonzero(beginnings.widths == width)
-            counts = np.searchsorted(endings.excesses, left[entered], side="right")
+        """The architectures that reach `goal` among the prefixes with their suffixes, many at a time."""
+        for width, suffixes in enumerate(self._suffixes[depth]):
+            (entered,) = np.nonzero(prefixes.widths == width)
+            counts = np.searchsorted(suffixes.excesses, left[entered], side="right")
             goal.num_enumerated += int(counts.sum())
             parts = np.cumsum(counts) // self._most_pairs
             for part in range(parts[-1] + 1 if len(parts) else 0):
                 (own,) = np.nonzero(parts == part)
-                yield self._ended(depth, beginnings[entered[own]], counts[own], endings, goal)
+                yield self._ended(depth, prefixes[entered[own]], counts[own], suffixes, goal)
 
     def _ended(
-        self, depth: int, beginnings: Beginnings, counts: NDArray[np.int64], endings: Endings, goal: _Goal
+        self, depth: int, prefixes: Prefixes, counts: NDArray[np.int64], suffixes: Suffixes, goal: _Goal
     ) -> _Scored:
-        """What reaches `goal` of `beginnings` with their first `counts` endings."""
-        parents = np.repeat(np.arange(len(beginnings)), counts)
+        """What reaches `goal` of `prefixes` with their first `counts` suffixes."""
+        parents = np.repeat(np.arange(len(prefixes)), counts)
         chosen = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
-        for costs, of_endings, limit in zip(beginnings.costs, endings.costs, self._rough_limits, strict=True):
-            affordable = costs[parents] + of_endings[chosen] <= limit
+        for costs, of_suffixes, limit in zip(prefixes.costs, suffixes.costs, self._rough_limits, strict=True):
+            affordable = costs[parents] + of_suffixes[chosen] <= limit
             parents, chosen = parents[affordable], chosen[affordable]
         to_beat = goal.to_beat + self._chain.rounding(goal.to_beat)
-        scores = beginnings.scores[parents] + endings.scores[chosen]
+        scores = prefixes.scores[parents] + suffixes.scores[chosen]
         promising = scores <= to_beat
         parents, chosen = parents[promising], chosen[promising]
         return self._reaching(
             goal,
             scores[promising],
-            beginnings.costs[:, parents] + endings.costs[:, chosen],
-            np.hstack([beginnings.rows[parents], endings.rows[chosen]]),
+            prefixes.costs[:, parents] + suffixes.costs[:, chosen],
+            np.hstack([prefixes.rows[parents], suffixes.rows[chosen]]),
         )
 
-    def _extend(
-        self, depth: int, beginnings: Beginnings, counts: NDArray[np.int64], goal: _Goal
-    ) -> Beginnings:
-        """`beginnings` followed by their first `counts` rows by excess, without what is seen to be in vain."""
+    def _extend(self, depth: int, prefixes: Prefixes, counts: NDArray[np.int64], goal: _Goal) -> Prefixes:
+        """`prefixes` followed by their first `counts` rows by excess, without what is seen to be in vain."""
         step, block = self._steps[depth], self._steps[depth].block
-        parents = np.repeat(np.arange(len(beginnings)), counts)
-        firsts = step.starts[beginnings.widths] - (np.cumsum(counts) - counts)
+        parents = np.repeat(np.arange(len(prefixes)), counts)
+        firsts = step.starts[prefixes.widths] - (np.cumsum(counts) - counts)
         rows = step.by_excess[np.repeat(firsts, counts) + np.arange(len(parents))]
-        for costs, rests, limit in zip(beginnings.costs, step.least_costs, self._rough_limits, strict=True):
+        for costs, rests, limit in zip(prefixes.costs, step.least_costs, self._rough_limits, strict=True):
             affordable = costs[parents] + rests[rows] <= limit
             parents, rows = parents[affordable], rows[affordable]
         to_beat = goal.to_beat + self._chain.rounding(goal.to_beat)
-        promising = beginnings.scores[parents] + step.least_scores[rows] <= to_beat
+        promising = prefixes.scores[parents] + step.least_scores[rows] <= to_beat
         parents, rows = parents[promising], rows[promising]
-        scores = beginnings.scores[parents] + block.ratings[rows]
-        costs = beginnings.costs[:, parents] + block.costs[:, rows]
+        scores = prefixes.scores[parents] + block.ratings[rows]
+        costs = prefixes.costs[:, parents] + block.costs[:, rows]
         kept = self._nearby_prices.allowing(depth, scores, costs, block.exits[rows], goal.most)
         # In the order of IDs, so that of equal scores those that are kept come early.
         order = kept[np.argsort(parents[kept] * len(block.ratings) + rows[kept])]
-        return beginnings[parents[order]].followed_by(step, rows[order])
+        return prefixes[parents[order]].followed_by(step, rows[order])
 
 
 def _first(most: int, digits: Digits, rows: NDArray[np.int32]) -> NDArray[np.int64]:

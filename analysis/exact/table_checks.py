@@ -1,4 +1,4 @@
-"""What tables and budgets must hold to be ranked, checked before any work."""
+"""Checks of tables and budgets before they are ranked."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a section of the report is made of."""
+"""The parts of a report's section: texts, tables, charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

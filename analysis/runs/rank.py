@@ -1,4 +1,4 @@
-"""From tables of ratings to the ranking of all architectures, without Ray or torch."""
+"""The ranking of a run's architectures from its tables of ratings, without Ray or torch."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""What strategies that search by training found, over the seeds of their searches."""
+"""Results of strategies that search by training, over the seeds of their searches."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def by_strategy(choices: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("test_accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
-def told_accuracy(row: Mapping[Any, Any]) -> str:
+def format_accuracy(row: Mapping[Any, Any]) -> str:
     """The accuracy on the test images of a row of `by_strategy`: ± its standard error, or with the range of its values.
 
     A range where there is no standard error: of fewer than three searches.

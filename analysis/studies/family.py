@@ -1,4 +1,4 @@
-"""What a family study says of each method: how far its scores agree with the truth, what it finds, what it takes.
+"""Figures of each method in a family study: agreement with the truth, quality of its pick, cost.
 
 Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, for the intervals. Our
 own reading: a method's tau is the mean over its seeds, whose interval is over networks like those drawn, the same

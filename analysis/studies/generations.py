@@ -1,4 +1,4 @@
-"""What changed from one ranking of a space to the next, and what generations of searches gave, in a sentence.
+"""Changes from one ranking of a space to the next, and results of generations, in a sentence.
 
 Source: our own reading.
 """

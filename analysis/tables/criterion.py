@@ -1,4 +1,4 @@
-"""What a ranking is made by: tables of ratings turned into tables whose rating is that of the criterion.
+"""The criterion of a ranking: tables of ratings turned into tables whose rating is that of the criterion.
 
 Whatever takes tables, the exact ranking, its proof and its error bars, then follows the criterion without knowing it.
 What varies between training seeds is known of the plain ratings alone.

@@ -1,4 +1,4 @@
-"""Where architectures stand in the tables of ratings."""
+"""The rows of given architectures in the tables of ratings."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What adds up along an architecture: the sums of columns of the tables of ratings."""
+"""Sums of columns of the tables of ratings along given architectures."""
 
 import math
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""How far a ranking can be trusted: agreement, intervals, calibration, additivity."""
+"""Trust in a ranking: agreement, intervals, calibration, additivity."""

@@ -1,4 +1,4 @@
-"""How well the sum of what blocks do alone tells what they do together.
+"""Additivity of blocks: how well the sum of their effects alone tells their effect together.
 
 Source: ours; the correlations are SciPy's.
 """

@@ -1,4 +1,4 @@
-"""How far a ranking, and trivial scores beside it, agree with the accuracies of networks that were trained for real.
+"""Agreement of a ranking, and of trivial scores beside it, with the accuracies of trained networks.
 
 Source: C. White et al., "How powerful are performance predictors in neural architecture search?" (arXiv 2104.01177)
 for the measures; B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, for the

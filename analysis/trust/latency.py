@@ -1,4 +1,4 @@
-"""How well the sum of what the parts of networks take on a device tells what whole networks take.
+"""Additivity of latencies: how well the sum of a network's parts tells the whole.
 
 Source: ours; Kendall's tau is SciPy's. The correction is one factor for all networks: with it the sum over a network's
 blocks remains its latency, so that the exact ranking under a budget of latency stays exact.

@@ -1,4 +1,4 @@
-"""How far accuracies agree with themselves: one training seed's with another's, and what that lets expect at best.
+"""The noise ceiling: agreement of accuracies between training seeds, and the best that a score can reach.
 
 Source: C. Spearman and W. Brown (both British Journal of Psychology 3, 1910) for the reliability of a mean; R. Greiner
 (1909) for Kendall's tau of normal variables, 2 / pi * arcsin of their correlation. Our own reading: the two together.

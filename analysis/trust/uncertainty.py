@@ -1,4 +1,4 @@
-"""How sure a ranking is, as far as the held-out images tell: the ratings per batch of them are what varies.
+"""Uncertainty of a ranking from the variation of ratings between held-out batches.
 
 Errors and groups speak of other held-out images, and where blocks were trained with several seeds of other training
 seeds, too; without these, they take the trained supernets as they are. Probabilities speak of the images alone. What

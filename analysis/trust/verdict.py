@@ -1,4 +1,4 @@
-"""What the agreement comes to, in words: whether the score orders networks better than the best trivial baseline."""
+"""The verdict on a score, in words: better than the best trivial baseline, worse, or undecided."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is told of a fault."""
+"""The outcome of a fault."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What is private to this account, and what it trusts."""
+"""This account's private folders and notes, and the runs that it trusts."""

@@ -1,4 +1,4 @@
-"""The console command `nasray`: what each of its commands does, and what it says of mistakes."""
+"""The commands of `nasray`, their exit codes, and what they say of mistakes."""
 
 import argparse
 import signal

@@ -1,4 +1,4 @@
-"""Before a unit runs on a node: that must see the storage, the data, the user's modules, the same versions."""
+"""The check of a node before a unit runs there: storage, data, the user's modules, versions."""
 
 import secrets
 import shutil

@@ -1,1 +1,1 @@
-"""What is done to a finished run."""
+"""Commands on a finished run."""

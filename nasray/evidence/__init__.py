@@ -1,1 +1,1 @@
-"""What tells how far a ranking can be trusted: networks trained for real, beside what was said of them."""
+"""Evidence for a ranking: networks trained for real, beside their scores."""

@@ -1,4 +1,4 @@
-"""What the SD-DARTS search of an experiment found, and where it stands among all architectures."""
+"""The architecture that an SD-DARTS search found, and its place among all."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What runs, shown on the terminal while it runs: a table on a terminal, a line per finished unit elsewhere."""
+"""The live view of running units: a table on a terminal, a line per finished unit elsewhere."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Lines of text amid what runs: what was damaged, what died and is started again, what ran on unlike devices."""
+"""Warnings printed while units run."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""Out of the door: a trained network as a folder that needs no nasray, and as an MLflow model."""
+"""Exports of trained networks: a folder that needs no nasray, and an MLflow model."""

@@ -1,4 +1,4 @@
-"""What is done to a stored image before a network sees it."""
+"""The preprocessing of a stored image for an exported network."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What each generation gave, as a table and figures, and whether there is another one."""
+"""The table and figures of a search's generations, and the rule that ends them."""
 
 from collections.abc import Sequence
 from typing import Any

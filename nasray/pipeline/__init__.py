@@ -1,1 +1,1 @@
-"""One search in its stages, and what several searches share."""
+"""A search in its stages, and the parts that several searches share."""

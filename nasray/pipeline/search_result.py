@@ -1,4 +1,4 @@
-"""What a search gives, and what is told of it as a whole."""
+"""The result of a search, and its figures for MLflow."""
 
 from dataclasses import dataclass
 from pathlib import Path

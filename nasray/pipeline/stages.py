@@ -1,4 +1,4 @@
-"""One search in its stages, from the teacher to the evidence: what each needs, and what each leaves in the folder."""
+"""The stages of a search, from the teacher to the evidence: what each needs, and what it leaves."""
 
 import tempfile
 import time

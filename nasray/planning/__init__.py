@@ -1,1 +1,1 @@
-"""From a config to units of work."""
+"""Plans: the units of work that a config asks for."""

@@ -1,4 +1,4 @@
-"""What an experiment consists of: its units of work, what each needs, and which are still to be done."""
+"""The plan of an experiment: its inputs, its units of work, and the tables that they leave."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Before a launch: what the config leaves open is decided, and what cannot fit together is refused."""
+"""Decisions left open by a config, and the refusal of what cannot fit together, before a launch."""
 
 from collections.abc import Mapping, Sequence
 

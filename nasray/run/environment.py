@@ -1,4 +1,4 @@
-"""What a launch ran with: versions, commit, variables of the environment, machine."""
+"""The environment of a launch: versions, commit, variables, machine."""
 
 import os
 import platform

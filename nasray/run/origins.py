@@ -1,4 +1,4 @@
-"""What a run was computed from beside its config: the data, the user's modules, the teacher's checkpoint."""
+"""The origins of a run beside its config: the data, the user's modules, the teacher's checkpoint."""
 
 from pathlib import Path
 from typing import Self

@@ -1,4 +1,4 @@
-"""What a unit takes of a cluster's nodes, and how many units there is room for."""
+"""Placement of units: what each takes of a cluster's nodes, and how many there is room for."""
 
 from collections.abc import Callable, Mapping, Sequence
 

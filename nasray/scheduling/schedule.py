@@ -1,4 +1,4 @@
-"""One Ray Tune run over unlike units of work: each starts when the units that it needs are done, longest first."""
+"""The schedule: one Tune run over unlike units, each started when its needs are done, longest first."""
 
 import os
 import traceback

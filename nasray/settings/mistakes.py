@@ -1,4 +1,4 @@
-"""What a mistake in a config is, in words."""
+"""The wording of a mistake in a config."""
 
 from pydantic_core import ErrorDetails
 

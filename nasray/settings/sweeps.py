@@ -1,4 +1,4 @@
-"""What a sweep varies, what it aims at, and how its trials are chosen."""
+"""The settings of a sweep: what varies, what is aimed at, how trials are chosen."""
 
 from decimal import Decimal
 from typing import Literal

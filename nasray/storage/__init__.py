@@ -1,1 +1,1 @@
-"""Where runs lie: folders and object stores, mirrors, locks."""
+"""Storage of runs: folders and object stores, mirrors, locks."""

@@ -1,4 +1,4 @@
-"""Who says that it works in a folder: a process, on a machine, since some time."""
+"""Identity of the process that holds a run."""
 
 import json
 import os

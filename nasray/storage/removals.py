@@ -1,4 +1,4 @@
-"""What this process removes below a folder, as Python tells of it.
+"""Files that this process removes below a folder, as Python's audit events tell.
 
 Who removes a file need not say so: every removal is told as an audit event. What is merely absent may have been taken
 away by anybody, such as a cleaner of caches, or never have come here.

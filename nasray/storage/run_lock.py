@@ -1,4 +1,4 @@
-"""Who works in a run's folder: one launch at a time, on whatever machine it was started.
+"""The lock of a run's folder: one launch at a time, on whatever machine it was started.
 
 A launch leaves its claim, and refreshes it for as long as it lives. A claim whose process is gone from this very
 machine counts for nothing at once, any other when it was not refreshed for long. Ages are differences between times

@@ -1,4 +1,4 @@
-"""What of a store is brought here for whom, and what each leaves in it: a launch, a unit, a command that only reads.
+"""Staging: which files of a store are brought here for a launch, a unit or a reader, and which go back.
 
 What a unit reads lies below the paths that its spec names, but for the features: of these it gets what its block needs.
 """

@@ -1,4 +1,4 @@
-"""What a DNA search costs, in the measure of the strategies beside it: epochs of training a network.
+"""The cost of a DNA search in the unit of the strategies beside it: epochs of training a network.
 
 Source: ours. Counted in multiply-accumulates, since units of a search are unlike in all else; a training step counts
 as three forward passes. What is estimated for the schedule (a cell's training and rating, see `dna_plan`) is

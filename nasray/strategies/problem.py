@@ -1,4 +1,4 @@
-"""What strategies search: the architectures of a space that keep the budgets, drawn evenly, and what each costs."""
+"""The problem that strategies search: the architectures within the budgets, drawn evenly, and their costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

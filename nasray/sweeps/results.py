@@ -1,4 +1,4 @@
-"""What a sweep leaves: the table of its trials, and the best ones' overrides."""
+"""The results of a sweep: the table of its trials, and the best ones' overrides."""
 
 import json
 from collections.abc import Sequence

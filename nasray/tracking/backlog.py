@@ -1,4 +1,4 @@
-"""What is to be logged, kept while MLflow does not take it: nothing that trains waits for it, or ends for it."""
+"""The backlog of calls to MLflow, kept while it does not take them: nothing that trains waits for it."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Where MLflow's runs are, and what it may say instead of taking some."""
+"""The place of MLflow's runs, and the reasons for which it may take none."""
 
 import os
 import tempfile

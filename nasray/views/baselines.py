@@ -1,11 +1,11 @@
-"""What strategies found, as a person reads it on the terminal."""
+"""The finds of strategies on the terminal."""
 
 from rich.console import Console
 from rich.table import Table
 
 from nasray.analysis.counting.statement import scope
 from nasray.analysis.numerals import quantity
-from nasray.analysis.studies.contest import NUM_SEARCHES, by_strategy, told_accuracy
+from nasray.analysis.studies.contest import NUM_SEARCHES, by_strategy, format_accuracy
 from nasray.commands.baselines import DNA, Baselines
 from nasray.strategies.build import RANKING
 
@@ -22,7 +22,7 @@ def print_baselines(found: Baselines, console: Console) -> None:
             str(row["strategy"]),
             str(row[NUM_SEARCHES]),
             f"{row['held_out_accuracy']:.4f}",
-            told_accuracy(row),
+            format_accuracy(row),
             f"{row['cost_epochs']:.0f}",
             quantity(row["num_params"]),
             quantity(row["num_macs"]),

@@ -1,4 +1,4 @@
-"""What `nasray inspect` prints: a teacher's possible cut points, a space's blocks."""
+"""The output of `nasray inspect`: a teacher's possible cut points, a space's blocks."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a refinement changed, as a person reads it on the terminal."""
+"""The changes by a refinement on the terminal."""
 
 import pandas as pd
 from rich.console import Console

@@ -1,4 +1,4 @@
-"""What a search says at its end, and what it says instead of running."""
+"""The summary of a search on the terminal, and its plan in a dry run."""
 
 import os
 from collections.abc import Mapping, Sequence

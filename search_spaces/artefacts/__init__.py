@@ -1,1 +1,1 @@
-"""What a run leaves on disk: names, schemas and readers."""
+"""Artefacts of a run: names, schemas and readers of what it leaves on disk."""

@@ -1,4 +1,4 @@
-"""What a ranking may be made by."""
+"""The criteria that a ranking may be made by."""
 
 from typing import Final, Literal
 

@@ -79,7 +79,7 @@ def check(frame: pd.DataFrame) -> None:
     """
     _check_names(list(frame.columns))
     frame = frame.reset_index(drop=True)  # whose numbers are told
-    _refuse(frame, frame.duplicated([CANDIDATE, IN_CHANNELS]), "must stand only once per in_channels")
+    _refuse(frame, frame.duplicated([CANDIDATE, IN_CHANNELS]), "must appear once per in_channels")
     failed = frame[FAILURE].notna()
     finite = np.isfinite(frame[RATING].astype(float))
     _refuse(frame, ~failed & ~finite, "must have a finite rating or say its failure")

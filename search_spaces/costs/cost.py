@@ -1,4 +1,4 @@
-"""What a module costs: its parameters and its multiply-accumulates, measured without memory or arithmetic."""
+"""The cost of a module: parameters and multiply-accumulates, measured without memory or arithmetic."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a config names as "module:attribute": a user's own space, operation, data or teacher."""
+"""Objects that a config names as "module:attribute": a user's own space, operation, data or teacher."""
 
 import importlib
 import inspect

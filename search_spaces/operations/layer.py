@@ -1,4 +1,4 @@
-"""One layer of a network: an operation with its width and stride."""
+"""A layer of a network: an operation with its width and stride."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a block learns from: the teacher's features before and after it, from the cache or computed as needed."""
+"""Training pairs of a block: the teacher's features before and behind it, cached or computed as needed."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nasray.errors import UserError
 from nasray.trainables.core.compute import place, place_module, prepare
-from nasray.trainables.core.process_group import current_team
+from nasray.trainables.core.process_group import current_group
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.data.image_data import ImageData
@@ -136,7 +136,7 @@ class BlockData:
     def _parts(self, epoch: int, batch_size: int) -> list[np.ndarray]:
         """The positions of an epoch's training images, batch by batch, or of this process's part of each."""
         order = generator(self._seed, "order", epoch).permutation(len(self._images.train))
-        return [current_team().part(batch) for batch in np.array_split(order, -(-len(order) // batch_size))]
+        return [current_group().part(batch) for batch in np.array_split(order, -(-len(order) // batch_size))]
 
     def _in_two_views(
         self, split: Split, parts: Sequence[np.ndarray], views: tuple[int, int]

@@ -14,7 +14,7 @@ from nasray.trainables.block_wise.block_data import BlockData
 from nasray.trainables.block_wise.metrics import TargetScale
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
 from nasray.trainables.core.losses import feature_loss
-from nasray.trainables.core.optimizer_step import Descent
+from nasray.trainables.core.optimizer_step import OptimizerStep
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 
@@ -37,14 +37,14 @@ class BlockDistillation:
         self._seed, self._name = seed, name
         self._lr = config.lr_of_block(block)
         optimizer = torch.optim.Adam(parameter_groups(supernet, config.weight_decay), lr=self._lr)
-        self._descent = Descent(
+        self._optimizer_step = OptimizerStep(
             self._loss, [supernet], optimizer, data.compute, compiled=supernet.operations()
         )
         self._paths: Iterator[Path] = iter(())
 
     def start_epoch(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of teacher features (block input, block output), with rate and paths of this epoch."""
-        self._descent.set_rate(self._lr * self._config.lr_decay**epoch)
+        self._optimizer_step.set_rate(self._lr * self._config.lr_decay**epoch)
         rng = generator(self._seed, self._name, "paths", epoch)
         self._paths = sample_paths(self._supernet, self._config.paths, rng)
         self._supernet.train()
@@ -53,8 +53,8 @@ class BlockDistillation:
     def step(self, batch: tuple[Tensor, Tensor]) -> tuple[Mapping[str, Tensor], int]:
         """One update of the weights of one path."""
         features, target = batch
-        loss = self._descent(features, target, next(self._paths))
-        self._descent.update(loss)
+        loss = self._optimizer_step(features, target, next(self._paths))
+        self._optimizer_step.update(loss)
         return {"train_loss": loss.detach()}, len(features)
 
     @torch.no_grad()
@@ -76,12 +76,12 @@ class BlockDistillation:
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and optimiser; paths and batches follow from the seed and the epoch."""
-        return {"supernet": self._supernet.state_dict(), "descent": self._descent.state_dict()}
+        return {"supernet": self._supernet.state_dict(), "optimizer_step": self._optimizer_step.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self._supernet.load_state_dict(state["supernet"])
-        self._descent.load_state_dict(state["descent"])
+        self._optimizer_step.load_state_dict(state["optimizer_step"])
 
     def _loss(self, features: Tensor, target: Tensor, path: Path) -> Tensor:
         """The loss of one path."""

@@ -1,1 +1,1 @@
-"""What every unit builds on: epochs, checkpoints, optimiser steps, processes, seeds."""
+"""The base of every unit: epochs, checkpoints, optimiser steps, processes, seeds."""

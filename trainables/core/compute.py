@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nasray.errors import UserError
 from nasray.trainables.core.allocation import keep_freed_memory
-from nasray.trainables.core.process_group import current_team
+from nasray.trainables.core.process_group import current_group
 from nasray.trainables.settings.compute import ComputeConfig
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -30,8 +30,8 @@ def prepare(compute: ComputeConfig) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU vary
     if compute.device == "cuda" and not torch.cuda.is_available():
         raise UserError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
-    kind, team = device_kind(compute), current_team()
-    return torch.device(kind, team.rank) if team.size > 1 and kind == "cuda" else torch.device(kind)
+    kind, group = device_kind(compute), current_group()
+    return torch.device(kind, group.rank) if group.size > 1 and kind == "cuda" else torch.device(kind)
 
 
 def device_kind(compute: ComputeConfig) -> str:

@@ -1,4 +1,4 @@
-"""Updates of weights by the gradients of a loss: in 16 bits, compiled, in several processes, as the config says."""
+"""An optimiser step: in 16 bits, compiled, in several processes, as the settings say."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from nasray.search_spaces.chain.network import Network
 from nasray.trainables.core.compute import DTYPES
-from nasray.trainables.core.process_group import current_team
+from nasray.trainables.core.process_group import current_group
 from nasray.trainables.settings.compute import ComputeConfig
 
 # Modules of one class share their compiled variants: of operations, one for each that differs in its widths.
 _MAX_VARIANTS = 1024
 
 
-class Descent:
+class OptimizerStep:
     """An optimiser, and the function from whose results its gradients come.
 
     All that is left out here runs as it is written, in float32: evaluations, ratings, a teacher's features.
@@ -53,7 +53,7 @@ class Descent:
         if compute.compile:
             _compile(compiled)
         self._compiles = compute.compile
-        self._run = current_team().synchronised(run, modules)
+        self._run = current_group().synchronised(run, modules)
 
     def __call__(self, *arguments: Any) -> Any:
         """What the function gives, for an update by a loss that is part of it."""

@@ -1,4 +1,4 @@
-"""One training in several processes of a node: each computes the gradients of its part of every batch.
+"""A training in several processes of a node: each computes the gradients of its part of every batch.
 
 The process of the unit leads. The others are started for it, build the same method from the same seeds, go along from
 epoch to epoch and end with the training; what comes before and after it, such as an evaluation, is the leader's alone.
@@ -39,7 +39,7 @@ _GRACE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class ProcessGroup:
     """The processes of a training, as one of them sees it.
 
     Attributes:
@@ -51,14 +51,14 @@ class Team:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the leader, or the only one."""
         return self.rank == 0
 
     @property
     def seed_parts(self) -> tuple[str | int, ...]:
         """What sets this one's random draws, such as dropout's, apart from those of the others."""
-        return () if self.leads else ("process", self.rank)
+        return () if self.is_main else ("process", self.rank)
 
     def part(self, positions: np.ndarray) -> np.ndarray:
         """This one's part of a batch; sizes differ by one at the most.
@@ -74,7 +74,7 @@ class Team:
         return positions[self.rank :: self.size]
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum of the values over all of the team, on each."""
+        """The sum of the values over all of the group, on each."""
         if self.size > 1:
             values = values.clone()
             distributed.all_reduce(values)
@@ -83,24 +83,24 @@ class Team:
     @contextmanager
     def leader_first(self) -> Iterator[None]:
         """The body runs in the leader, then in the others, and nobody goes on before all are through."""
-        if not self.leads:
+        if not self.is_main:
             self._meet()
         yield
-        if self.leads:
+        if self.is_main:
             self._meet()
         self._meet()
 
-    def disband(self) -> None:
+    def close(self) -> None:
         """Leave together; the leader goes on alone, and the processes of the others end here."""
         if self.size > 1:
             self._meet()
             distributed.destroy_process_group()
-        if not self.leads:
+        if not self.is_main:
             # Here and not by what their work tells: a training resumed after its last epoch runs none.
             sys.exit()
 
     def synchronised(self, run: Callable[..., Any], modules: Sequence[nn.Module]) -> Callable[..., Any]:
-        """Does what `run` does; gradients of `modules` through what it returns become the team's averages."""
+        """Does what `run` does; gradients of `modules` through what it returns become the group's averages."""
         if self.size == 1:
             return run
         with warnings.catch_warnings():
@@ -130,29 +130,29 @@ class _Run(nn.Module):
         return self._run(*arguments)
 
 
-def current_team() -> Team:
-    """The team of this process; of itself alone where there is none."""
+def current_group() -> ProcessGroup:
+    """The group of this process; of itself alone where there is none."""
     if not distributed.is_initialized():
-        return Team()
-    return Team(distributed.get_rank(), distributed.get_world_size())
+        return ProcessGroup()
+    return ProcessGroup(distributed.get_rank(), distributed.get_world_size())
 
 
 @contextmanager
 def leading(size: int, device: str, work: Callable[[], None]) -> Iterator[None]:
-    """Within, this process leads a team, until it disbands.
+    """Within, this process leads a group, until it disbands.
 
     If one of the others dies, so does this process, if it does not fail by itself: it would wait for ever.
 
     Args:
-        size: Processes, this one included; 1: there is no team.
+        size: Processes, this one included; 1: there is no group.
         device: "cpu" or "cuda", on which all compute.
-        work: What each of the others does, until the team disbands; it is pickled. A mistake of the user's that it
+        work: What each of the others does, until the group disbands; it is pickled. A mistake of the user's that it
             meets is left to this process to tell, which meets it, too.
     """
     if size == 1:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="nasray-team-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nasray-group-") as folder:
         meeting, spawning = f"file://{folder}/meeting", multiprocessing.get_context("spawn")
         others = [
             spawning.Process(
@@ -190,7 +190,7 @@ def _follow(work: Callable[[], None], rank: int, size: int, device: str, meeting
 
 
 def _join(rank: int, size: int, device: str, meeting: str) -> None:
-    """Join the team, whose members talk over the loopback interface alone."""
+    """Join the group, whose members talk over the loopback interface alone."""
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
     for library in ("GLOO", "NCCL"):
         os.environ.setdefault(f"{library}_SOCKET_IFNAME", loopback)

@@ -16,7 +16,7 @@ from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
 from nasray.trainables.core.notes import LOGGER
-from nasray.trainables.core.process_group import current_team
+from nasray.trainables.core.process_group import current_group
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.training import Method, train_epoch
 
@@ -39,7 +39,7 @@ def train(method: Method, folder: Path, *, seed: int, name: str, inputs: str) ->
 
     Args:
         method: What to train; freshly built, in the state that it starts from. Where several processes train together,
-            the leader alone keeps checkpoints and goes on after the last epoch, where the team disbands.
+            the leader alone keeps checkpoints and goes on after the last epoch, where the group disbands.
         folder: The unit's own folder; from the first epoch until the unit is done it holds `last.pt`, and what a
             method keeps beside it in `last.parts`.
         seed: The experiment's seed.
@@ -47,23 +47,23 @@ def train(method: Method, folder: Path, *, seed: int, name: str, inputs: str) ->
         inputs: Digest of what the unit depends on; a checkpoint of other inputs counts as none.
     """
     history: list[Metrics] = []
-    team = current_team()
-    with team.leader_first():
+    group = current_group()
+    with group.leader_first():
         checkpoint = load_checkpoint(folder / CHECKPOINT)
         if checkpoint is not None and checkpoint["inputs"] == inputs and _load(method, checkpoint, folder):
             history = checkpoint["history"]
     yield from ({**metrics, "replayed": True} for metrics in history)
     while len(history) < method.num_epochs:
         epoch = len(history)
-        seed_global_generators(seed, name, "epoch", epoch, *team.seed_parts)
+        seed_global_generators(seed, name, "epoch", epoch, *group.seed_parts)
         metrics = {"epoch": epoch + 1, **train_epoch(method, epoch), "num_epochs": method.num_epochs}
         history.append(metrics)
-        if team.leads:
+        if group.is_main:
             save_checkpoint(
                 folder / CHECKPOINT, {"inputs": inputs, "method": method.state_dict(), "history": history}
             )
         yield metrics
-    team.disband()
+    group.close()
 
 
 def _load(method: Method, checkpoint: dict[str, Any], folder: Path) -> bool:

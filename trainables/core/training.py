@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nasray.trainables.core.compute import device_name
-from nasray.trainables.core.process_group import Team, current_team
+from nasray.trainables.core.process_group import ProcessGroup, current_group
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -55,7 +55,7 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
     Raises:
         NonFiniteLossError: an average is not finite; the message names it and the epoch.
     """
-    start, team = time.perf_counter(), current_team()
+    start, group = time.perf_counter(), current_group()
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
     num_samples, waited = 0, 0.0
@@ -66,7 +66,7 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
         for name, value in values.items():
             sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
             counts[name] = counts.get(name, 0) + size
-    averages = {name: _average(total, counts[name], team) for name, total in sums.items()}
+    averages = {name: _average(total, counts[name], group) for name, total in sums.items()}
     trained = time.perf_counter() - start
     device = next((total.device for total in sums.values()), torch.device("cpu"))
     for name, average in averages.items():
@@ -76,17 +76,17 @@ def train_epoch(method: Method, epoch: int) -> dict[str, float | str]:
             )
     return {
         **averages,
-        **(method.evaluate(epoch) if team.leads else {}),
-        "samples_per_second": num_samples * team.size / trained,
+        **(method.evaluate(epoch) if group.is_main else {}),
+        "samples_per_second": num_samples * group.size / trained,
         "data_wait_share": waited / trained,
         "seconds": time.perf_counter() - start,
         "device": device_name(device),
     }
 
 
-def _average(total: Tensor, count: int, team: Team) -> float:
+def _average(total: Tensor, count: int, group: ProcessGroup) -> float:
     """The average of a value by its sum over `count` samples here, and those of the others."""
-    values = team.total(torch.stack([total.double(), total.new_tensor(count, dtype=torch.float64)]))
+    values = group.total(torch.stack([total.double(), total.new_tensor(count, dtype=torch.float64)]))
     return float(values[0] / values[1])
 
 

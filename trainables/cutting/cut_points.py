@@ -1,4 +1,4 @@
-"""Where a model can be cut into blocks, what lies before each such point, and which points suit blocks."""
+"""The points at which a model can be cut into blocks, what lies before each, and which suit blocks."""
 
 import itertools
 import math

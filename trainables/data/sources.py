@@ -1,4 +1,4 @@
-"""Where labelled images come from: scikit-learn, torchvision's data sets on disk, or a user's function."""
+"""Sources of labelled images: scikit-learn, torchvision's data sets on disk, or a user's function."""
 
 import gzip
 from collections.abc import Callable

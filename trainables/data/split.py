@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from nasray.errors import UserError
-from nasray.trainables.core.process_group import Team
+from nasray.trainables.core.process_group import ProcessGroup
 from nasray.trainables.core.seeding import derive_seed, generator
 from nasray.trainables.data.loading import loaded
 from nasray.trainables.data.pixels import Pixels
 from nasray.trainables.data.transforms import Transform
 
 NUM_IMAGES_HASHED = 16
-ALONE = Team()
+ALONE = ProcessGroup()
 
 Batch = tuple[Tensor, Tensor]
 Positions = Sequence[int] | np.ndarray
@@ -74,7 +74,7 @@ class Split:
         shuffle: bool,
         augment: bool,
         num_workers: int = 0,
-        team: Team = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> Iterator[Batch]:
         """One pass over all images in batches (images [B, C, H, W], labels [B]) of almost equal size.
 
@@ -85,7 +85,7 @@ class Split:
             shuffle: Take the images in random order.
             augment: Augment the images.
             num_workers: Processes that prepare batches; changes nothing but the time.
-            team: Whose part of every batch is wanted.
+            group: Whose part of every batch is wanted.
 
         Raises:
             UserError: `batch_size` is below 1.
@@ -95,7 +95,7 @@ class Split:
         order = np.arange(len(self))
         if shuffle:
             order = generator(seed, "order", epoch).permutation(order)
-        parts = [team.part(batch) for batch in np.array_split(order, -(-len(order) // batch_size))]
+        parts = [group.part(batch) for batch in np.array_split(order, -(-len(order) // batch_size))]
         view = epoch if augment else None
         return loaded(lambda part: (self.images(part, view), self.labels(part)), parts, num_workers)
 

@@ -1,4 +1,4 @@
-"""What happens to a stored image on its way to a model: fitted to the input size, augmented, normalised."""
+"""Transforms of a stored image on its way to a model: fitted to the input size, augmented, normalised."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a teacher adds to the training of a network: its answers, and its features behind each block.
+"""Distillation from a teacher in the training of a network: its answers, and its features behind each block.
 
 Source: the answers are those of Hinton et al. (arXiv 1503.02531), added to the labels' loss with a weight of their own.
 The features are compared as in the search of blocks, by the mean squared error over the variance of each of the

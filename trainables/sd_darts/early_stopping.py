@@ -1,4 +1,4 @@
-"""When to stop a search since its loss curves ever more sharply in the alphas.
+"""Early stopping of a search whose loss curves ever more sharply in the architecture parameters.
 
 Source: RobustDARTS (Zela et al., ICLR 2020, arXiv 1909.09656), section 4.3 (DARTS-ES), for the defaults. The released
 code does the same with other numbers: windows of 5 values and a lag of 4, values being 2 epochs apart, growth by 1.3,

@@ -1,4 +1,4 @@
-"""One search step: the alphas learn from one half of the images, the weights from the other and from their teachers.
+"""A search step: architecture parameters learn from one half of the images, weights from the other.
 
 Source: DARTS (Liu et al., ICLR 2019, arXiv 1806.09055), algorithm 1, with the distillation of SD-DARTS (Zhu et al.,
 arXiv 2302.05629) [our reading]: L = CE + weight * temperature^2 * KL(vote || present supernet).

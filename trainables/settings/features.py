@@ -1,4 +1,4 @@
-"""How blocks get the teacher's features: cached on disk or computed as needed, in which views, and in what pieces."""
+"""The settings of the teacher's features: cached or computed as needed, in which views and pieces."""
 
 from typing import Literal
 

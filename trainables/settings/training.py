@@ -1,4 +1,4 @@
-"""How a classifier is trained from its labels, and what a network that was found is given besides."""
+"""The settings of training with labels, and of what a found network is given besides."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""How many images a classifier gets right."""
+"""The accuracy of a classifier on a split."""
 
 import torch
 from torch import nn

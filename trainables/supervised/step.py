@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from nasray.search_spaces.chain.network import Network
 from nasray.trainables.core.compute import place, prepare
-from nasray.trainables.core.optimizer_step import Descent, parts_of
-from nasray.trainables.core.process_group import current_team
+from nasray.trainables.core.optimizer_step import OptimizerStep, parts_of
+from nasray.trainables.core.process_group import current_group
 from nasray.trainables.data.image_data import ImageData
 from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.training import TrainConfig
@@ -53,7 +53,9 @@ class SupervisedTraining:
         parameters = [parameter for module in trained for parameter in module.parameters()]
         optimizer = build_optimizer(parameters, config)
         self._average = moving_average(model, config.ema_decay) if config.ema_decay is not None else None
-        self._descent = Descent(self._loss, trained, optimizer, compute, compiled=parts_of(model))
+        self._optimizer_step = OptimizerStep(
+            self._loss, trained, optimizer, compute, compiled=parts_of(model)
+        )
         self._mix = mixing(config, images.num_classes)
         self._steps_per_epoch = -(-len(images.train) // config.batch_size)
         self._step = 0
@@ -77,16 +79,16 @@ class SupervisedTraining:
             shuffle=True,
             augment=True,
             num_workers=self._compute.num_workers,
-            team=current_team(),
+            group=current_group(),
         )
 
     def step(self, batch: tuple[Tensor, Tensor]) -> tuple[Mapping[str, Tensor], int]:
         """One update of all weights."""
         mixed = batch if self._mix is None else self._mix(*batch)
         images, target = (place(self._compute, tensor, self._device) for tensor in mixed)
-        self._descent.set_rate(learning_rate(self._config, self._step, self._steps_per_epoch))
-        logits, loss, distances = self._descent(images, target)
-        self._descent.update(loss, self._config.gradient_clip)
+        self._optimizer_step.set_rate(learning_rate(self._config, self._step, self._steps_per_epoch))
+        logits, loss, distances = self._optimizer_step(images, target)
+        self._optimizer_step.update(loss, self._config.gradient_clip)
         if self._average is not None:
             self._average.update_parameters(self._model)
         self._step += 1
@@ -123,7 +125,7 @@ class SupervisedTraining:
         """What has a state, by name."""
         parts = {
             "model": self._model,
-            "descent": self._descent,
+            "optimizer_step": self._optimizer_step,
             "average": self._average,
             "distillation": self._guide,
         }

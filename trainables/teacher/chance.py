@@ -1,4 +1,4 @@
-"""Whether a classifier is right more often than by chance."""
+"""A test of whether a classifier is right more often than by chance."""
 
 from dataclasses import dataclass
 

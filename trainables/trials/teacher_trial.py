@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasray.trainables.core.optimizer_step import Descent
+from nasray.trainables.core.optimizer_step import OptimizerStep
 from nasray.trainables.cutting.cutting import CutTeacher, cut, random_images, resolve_cuts
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.training import TrainConfig
@@ -132,12 +132,12 @@ def _step(
         return F.cross_entropy(logits.float(), target, label_smoothing=config.label_smoothing)
 
     compute = inputs.compute.model_copy(update={"compile": False})  # which takes minutes
-    descent = Descent(run, [model], build_optimizer(list(model.parameters()), config), compute)
-    loss: Tensor = descent()
+    optimizer_step = OptimizerStep(run, [model], build_optimizer(list(model.parameters()), config), compute)
+    loss: Tensor = optimizer_step()
     trial.require(
         loss.requires_grad, "give logits that depend on trainable parameters in training mode", "others"
     )
-    descent.update(loss, config.gradient_clip)
+    optimizer_step.update(loss, config.gradient_clip)
     return loss.detach()
 
 

@@ -1,4 +1,4 @@
-"""How many sums of rows fall on each cell of a grid, by adding block after block."""
+"""A grid of sums: how many architectures fall on each cell, built block by block."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""Sharper bounds for beginnings of architectures that spent more, or less, of a budget than the best ones do.
+"""Sharper bounds for prefixes of architectures that spent more, or less, of a budget than the best ones do.
 
-The prices of the relaxation are best for a whole architecture. What is left of the budgets behind a beginning is worth
-other prices; any prices give a bound, so that a beginning is followed only where those of all prices nearby allow it.
+The prices of the relaxation are best for a whole architecture. What is left of the budgets behind a prefix is worth
+other prices; any prices give a bound, so that a prefix is followed only where those of all prices nearby allow it.
 Of 80 blocks with 54 candidates and three budgets, the best ten are then found in a seventh of the time.
 """
 
@@ -43,7 +43,7 @@ class NearbyPrices:
         exits: NDArray[np.int64],
         up_to: float,
     ) -> NDArray[np.int64]:
-        """Which beginnings may still lead to a score up to `up_to`, as far as these prices tell.
+        """Which prefixes may still lead to a score up to `up_to`, as far as these prices tell.
 
         Args:
             block: The last block that they hold.

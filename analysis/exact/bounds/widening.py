@@ -1,4 +1,4 @@
-"""How many architectures a search has to look at, and how wide it has to be to look at as many."""
+"""The slack in score that admits about N architectures."""
 
 import time
 

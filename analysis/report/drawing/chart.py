@@ -1,4 +1,4 @@
-"""One chart: marks on two axes, drawn by matplotlib, each with a text that shows when it is pointed at."""
+"""A chart: marks on two axes, drawn by matplotlib, each with a text that shows when it is pointed at."""
 
 from collections.abc import Sequence
 from itertools import compress, count

@@ -1,4 +1,4 @@
-"""How marks look: colours that the colour-blind tell apart, and strokes."""
+"""The look of marks: colours that the colour-blind tell apart, and strokes."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from nasray.analysis.report.drawing.axis import linear
 from nasray.analysis.report.drawing.chart import Chart
 from nasray.analysis.report.drawing.palette import series_role
 from nasray.analysis.runs.run import Run
-from nasray.analysis.studies.contest import NUM_SEARCHES, by_strategy, told_accuracy
+from nasray.analysis.studies.contest import NUM_SEARCHES, by_strategy, format_accuracy
 
 _COLUMNS = (
     Column("strategy", "what searched; dna is the first of this run's ranking, not trained before", "text"),
@@ -75,7 +75,7 @@ def _table(choices: pd.DataFrame) -> Table:
         [
             Cell(row["strategy"]),
             Cell(decimal(row["held_out_accuracy"], 4), row["held_out_accuracy"]),
-            Cell(told_accuracy(row), row["test_accuracy"]),
+            Cell(format_accuracy(row), row["test_accuracy"]),
             Cell(str(row[NUM_SEARCHES]), row[NUM_SEARCHES]),
             Cell(f"{row['cost_epochs']:,.0f}", row["cost_epochs"]),
             Cell(f"{row['num_params']:,.0f}", row["num_params"]),

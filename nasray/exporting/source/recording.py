@@ -1,4 +1,4 @@
-"""How a network came about: the calls that made its modules, and the code that ran."""
+"""A recording of how a network was built: the calls that made its modules, and the code that ran."""
 
 import inspect
 import sys

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasray.analysis.counting import grid_count, parts
+from nasray.analysis.counting import grid_count
+from nasray.analysis.counting import presolve as parts
 from nasray.analysis.counting.exact_count import count_all, count_exactly
 from nasray.analysis.counting.grid_count import bound_count
 from nasray.analysis.exact.chain import link

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasray.analysis.studies.contest import by_strategy, told_accuracy
+from nasray.analysis.studies.contest import by_strategy, format_accuracy
 
 
 @pytest.fixture
@@ -40,5 +40,5 @@ def test_means_over_searches_and_the_choice_of_the_best_on_held_out_images(choic
 )
 def test_an_error_is_told_from_three_searches_on_a_range_before(choices, seeds, told):
     table = by_strategy(choices[choices["seed"].isin(seeds)]).set_index("strategy")
-    assert told_accuracy(table.loc["random"]) == told
-    assert told_accuracy(table.loc["tpe"]) == "0.9000 (0.8900 to 0.9100)"
+    assert format_accuracy(table.loc["random"]) == told
+    assert format_accuracy(table.loc["tpe"]) == "0.9000 (0.8900 to 0.9100)"

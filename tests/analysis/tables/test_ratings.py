@@ -71,7 +71,7 @@ def test_a_candidate_in_two_cells_is_refused(tmp_path):
     write(tmp_path, 0, "1x8", ["a"])
     path = tmp_path / "ratings" / "block_0" / "1x8.parquet"
     path.with_name("2x8.parquet").write_bytes(path.read_bytes())
-    with pytest.raises(ValueError, match=r"block_0.*1x8:a must stand only once"):
+    with pytest.raises(ValueError, match=r"block_0.*1x8:a must appear once"):
         load_ratings(tmp_path)
 
 

@@ -145,7 +145,7 @@ def test_a_table_written_again_is_the_same_file(frame, tmp_path):
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("candidate", ["2x8:a,a", "2x8:a,a", "2x8:b,a"], "candidate 2x8:a,a must stand only once"),
+        ("candidate", ["2x8:a,a", "2x8:a,a", "2x8:b,a"], "candidate 2x8:a,a must appear once"),
         ("rating", [np.inf, np.nan, 0.3], "candidate 2x8:a,a must have a finite rating"),
         ("rating", [0.25, 0.2, 0.3], "candidate 2x8:a,b must not have a rating beside its failure"),
         ("failure", [None, None, None], "candidate 2x8:a,b must have a finite rating or say its failure"),
@@ -258,7 +258,7 @@ def edit(frame, path, **columns):
         ),
         (
             {"candidate": ["2x8:a,a", "2x8:a,b", "2x8:a,a"]},
-            "2x8:a,a must stand only once.* the first is row 2",
+            "2x8:a,a must appear once.* the first is row 2",
         ),
         ({"score": 1.0}, "missing: none; unknown: score"),
     ],

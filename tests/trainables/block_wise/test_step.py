@@ -51,7 +51,7 @@ def test_a_step_moves_the_weights_of_one_path_only(method):
 def test_learning_rate_decays_by_epoch(method):
     _, training = method()
     training.start_epoch(3)
-    assert training._descent.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * 0.9**3)
+    assert training._optimizer_step.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * 0.9**3)
 
 
 def test_resuming_gives_the_same_bytes_as_never_stopping(method):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nasray.trainables.core.optimizer_step import Descent
+from nasray.trainables.core.optimizer_step import OptimizerStep
 from nasray.trainables.settings.compute import ComputeConfig
 
 
@@ -27,12 +27,12 @@ def problem():
             return F.cross_entropy(logits.float(), labels)
 
         optimizer = torch.optim.SGD(copied.parameters(), lr=0.1)
-        descent = Descent(
+        optimizer_step = OptimizerStep(
             loss, [copied], optimizer, ComputeConfig(device="cpu", **compute), compiled=[copied]
         )
         for _ in range(num_updates):
-            descent.update(descent(images, labels), clip_norm)
-        return copied, seen[0], descent
+            optimizer_step.update(optimizer_step(images, labels), clip_norm)
+        return copied, seen[0], optimizer_step
 
     return model, run
 
@@ -65,8 +65,8 @@ def test_gradients_are_clipped_at_their_true_size(problem, precision):
 
 def test_the_scale_of_gradients_is_kept(problem):
     _, run = problem
-    _, _, descent = run(precision="float16")
-    state = descent.state_dict()
+    _, _, optimizer_step = run(precision="float16")
+    state = optimizer_step.state_dict()
     assert state["scaler"]["_growth_tracker"] == 1
     _, _, other = run(0 + 3, precision="float16")
     other.load_state_dict(state)

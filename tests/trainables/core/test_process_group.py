@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
-from nasray.trainables.core.process_group import Team
+from nasray.trainables.core.process_group import ProcessGroup
 from nasray.trainables.core.trainable import load_checkpoint
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.retrain.trainable import RetrainSpec
@@ -120,12 +120,12 @@ def others_of(pid):
 
 def test_parts_make_up_the_batch():
     positions = np.arange(11)
-    parts = [Team(rank, 3).part(positions) for rank in range(3)]
+    parts = [ProcessGroup(rank, 3).part(positions) for rank in range(3)]
     assert sorted(np.concatenate(parts)) == list(positions)
     assert {len(part) for part in parts} == {3, 4}
-    assert Team().part(positions) is not None
+    assert ProcessGroup().part(positions) is not None
     with pytest.raises(ValueError, match=r"compute\.num_processes, 12, got one of 11"):
-        Team(0, 12).part(positions)
+        ProcessGroup(0, 12).part(positions)
 
 
 def test_gradients_are_those_of_the_whole_batch(cell, folder):
@@ -135,7 +135,7 @@ def test_gradients_are_those_of_the_whole_batch(cell, folder):
         running = run_unit(cell(name, num_processes))
         losses.append(next(running)["train_loss"])
         checkpoint = load_checkpoint(folder / name / "last.pt")
-        state = checkpoint["method"]["descent"]["optimizer"]["state"]
+        state = checkpoint["method"]["optimizer_step"]["optimizer"]["state"]
         moments.append({number: one["exp_avg"] for number, one in state.items()})
         running.close()
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)

@@ -1,4 +1,4 @@
-"""From a block's maps to the vectors that are compared, and whether these still tell images apart."""
+"""Projection heads from a block's maps to compared vectors, and a check that these still tell images apart."""
 
 import torch
 from torch import Tensor, nn

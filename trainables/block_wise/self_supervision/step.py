@@ -17,7 +17,7 @@ from nasray.trainables.block_wise.block_data import BlockData, Pair
 from nasray.trainables.block_wise.self_supervision.heads import Heads, agreement_loss, spread, variance_loss
 from nasray.trainables.block_wise.step import parameter_groups, sample_paths
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
-from nasray.trainables.core.optimizer_step import Descent
+from nasray.trainables.core.optimizer_step import OptimizerStep
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.settings.self_supervision import SelfSupervisionConfig
 
@@ -46,7 +46,7 @@ class SelfSupervision:
         self._data, self._config, self._seed, self._name = data, config, seed, name
         self._lr = config.lr_of_block(block)
         optimizer = torch.optim.Adam(parameter_groups(self.student, config.weight_decay), lr=self._lr)
-        self._descent = Descent(
+        self._optimizer_step = OptimizerStep(
             self._losses, [self.student], optimizer, data.compute, compiled=supernet.operations()
         )
         self._momentum = config.momentum
@@ -54,7 +54,7 @@ class SelfSupervision:
     def start_epoch(self, epoch: int) -> Iterable[Pair]:
         """Batches of two views of the block's input, with rate, momentum and paths of this epoch."""
         config = self._config
-        self._descent.set_rate(self._lr * config.lr_decay**epoch)
+        self._optimizer_step.set_rate(self._lr * config.lr_decay**epoch)
         fallen = (1 + math.cos(math.pi * epoch / config.epochs)) / 2
         self._momentum = 1 - (1 - config.momentum) * fallen
         rng = generator(self._seed, self._name, "paths", epoch)
@@ -70,9 +70,9 @@ class SelfSupervision:
         targets = (
             students if config.shared_paths else [next(self._paths) for _ in range(config.num_target_paths)]
         )
-        agreement, variance = self._descent(batch, students, targets)
+        agreement, variance = self._optimizer_step(batch, students, targets)
         loss = agreement + config.variance_weight * variance
-        self._descent.update(loss)
+        self._optimizer_step.update(loss)
         self._follow()
         losses = {"train_loss": loss, "agreement_loss": agreement, "variance_loss": variance}
         return {name: value.detach() for name, value in losses.items()}, len(batch[0])
@@ -91,14 +91,14 @@ class SelfSupervision:
         return {
             "student": self.student.state_dict(),
             "average": self._average.state_dict(),
-            "descent": self._descent.state_dict(),
+            "optimizer_step": self._optimizer_step.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.student.load_state_dict(state["student"])
         self._average.load_state_dict(state["average"])
-        self._descent.load_state_dict(state["descent"])
+        self._optimizer_step.load_state_dict(state["optimizer_step"])
 
     def _losses(
         self, views: Pair, students: Sequence[Path], targets: Sequence[Path]

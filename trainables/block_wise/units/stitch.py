@@ -1,4 +1,4 @@
-"""Whole architectures out of trained blocks: put together as they are, how well do they classify?
+"""Stitched networks: trained blocks put together as they are, and their accuracy.
 
 Each block keeps the adapters that it was trained with: from the teacher's width to its own, and back; behind the last
 one comes the teacher's own head. Nothing is trained. Batch norms are re-estimated through the chain, each block's on

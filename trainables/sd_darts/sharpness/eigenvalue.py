@@ -1,4 +1,4 @@
-"""How sharply the loss curves in the alphas: the largest eigenvalue of its Hessian.
+"""The sharpness of the loss in the architecture parameters: the largest eigenvalue of its Hessian.
 
 Source: RobustDARTS (Zela et al., ICLR 2020, arXiv 1909.09656), section 4. Deviation: the Hessian is that of the loss
 alone; the released code adds the alphas' weight decay to its diagonal, which shifts all eigenvalues by that constant.

@@ -1,4 +1,4 @@
-"""What is measured of a supernet while it is searched: sharpness, the gap to what it stands for, its teachers' pull."""
+"""Measurements of a supernet while it is searched: sharpness, discretisation gap, the pull of its teachers."""
 
 import copy
 from functools import partial

@@ -1,4 +1,4 @@
-"""How steeply the loss changes as noise on the weights grows: the flatness of the minimum.
+"""The slope of the loss under growing noise on the weights: the flatness of the minimum.
 
 Source: GeNAS (Jeong et al., IJCAI 2023, arXiv 2305.08611), whose score is the inverse of the sum of |dL / dsigma| over
 neighbouring sigmas, with .001, .003 and .006 in its README. Deviations [our reading]: noise is relative to each

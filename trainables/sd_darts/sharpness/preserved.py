@@ -1,4 +1,4 @@
-"""Passes that leave no trace."""
+"""Restoration of tensors and generators after a pass."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

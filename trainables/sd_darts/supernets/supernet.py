@@ -1,4 +1,4 @@
-"""What every differentiable supernet offers: weights of the choices, the architecture they stand for, its traces."""
+"""The interface of differentiable supernets: weights of the choices, the architecture they stand for."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One target distribution out of the logits of several teachers.
+"""Votes: one target distribution out of the logits of several teachers.
 
 Source: SD-DARTS (Zhu et al., arXiv 2302.05629), which says that the teachers' output probabilities are aggregated by
 voting; the three ways to count are our reading.

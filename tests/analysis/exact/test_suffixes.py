@@ -4,20 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasray.analysis.exact import endings, search
+from nasray.analysis.exact import search, suffixes
 from nasray.analysis.exact.bounds.relaxation import relax
 from nasray.analysis.exact.chain import link
-from nasray.analysis.exact.endings import best_endings
 from nasray.analysis.exact.search import Search
+from nasray.analysis.exact.suffixes import best_suffixes
 
 
 @pytest.mark.parametrize("most", [1, 3, 10_000])
-def test_all_endings_up_to_the_limit_that_is_told_are_there(instances, monkeypatch, most):
-    monkeypatch.setattr(endings, "_MOST", most)
+def test_all_suffixes_up_to_the_limit_that_is_told_are_there(instances, monkeypatch, most):
+    monkeypatch.setattr(suffixes, "_MOST", most)
     for instance in instances:
         chain = link(instance.tables, instance.budgets)
         relaxation = relax(chain)
-        for depth, of_widths in enumerate(best_endings(chain, relaxation)):
+        for depth, of_widths in enumerate(best_suffixes(chain, relaxation)):
             for width, found in enumerate(of_widths):
                 everything = by_brute_force(chain, relaxation, depth, width)
                 assert len(found) <= most
@@ -71,7 +71,7 @@ def test_of_equal_scores_the_first_by_id_are_kept_however_they_are_finished(monk
         if cost <= chain.limits[0]
     )
     for most, numbers in ((1, 2**22), (5, 200), (512, 2**22)):
-        monkeypatch.setattr(endings, "_MOST", most)
+        monkeypatch.setattr(suffixes, "_MOST", most)
         monkeypatch.setattr(search, "_MOST_NUMBERS", numbers)
         for k in (1, 7, 100):
             found = Search(chain, relaxation).best(k, np.inf)

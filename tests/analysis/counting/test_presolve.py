@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.counting.parts import pose
+from nasray.analysis.counting.presolve import pose
 from nasray.analysis.exact.chain import link
 
 

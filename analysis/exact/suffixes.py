@@ -1,6 +1,6 @@
-"""The best endings of architectures, with which beginnings that may lose little more are finished at once.
+"""The best suffixes of architectures, with which prefixes that may lose little more are finished at once.
 
-Block by block, most of what a search touches would be beginnings with one row left in every block: of 80 blocks, forty
+Block by block, most of what a search touches would be prefixes with one row left in every block: of 80 blocks, forty
 for each architecture.
 """
 
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from nasray.analysis.exact.bounds.relaxation import Relaxation
 from nasray.analysis.exact.chain import Block, Chain
 
-_MOST = 512  # endings that are kept for each boundary and width
+_MOST = 512  # suffixes that are kept for each boundary and width
 
 
 @dataclass(frozen=True, slots=True)
-class Endings:
-    """Endings from one boundary on, entered at one width, by ascending excess.
+class Suffixes:
+    """Suffixes from one boundary on, entered at one width, by ascending excess.
 
     Attributes:
-        rows: Per ending the row of each block left, [N, blocks left].
+        rows: Per suffix the row of each block left, [N, blocks left].
         excesses: The sums of these rows' excesses, [N].
         scores: The sums of their ratings, [N].
         costs: The sums of their costs, [J, N].
-        complete_to: All endings of an excess up to this are among them.
+        complete_to: All suffixes of an excess up to this are among them.
     """
 
     rows: NDArray[np.int32]
@@ -39,13 +39,13 @@ class Endings:
 
     @classmethod
     def of_nothing(cls, num_costs: int) -> Self:
-        """The one ending behind the last block."""
+        """The one suffix behind the last block."""
         return cls(np.empty((1, 0), np.int32), np.zeros(1), np.zeros(1), np.zeros((num_costs, 1)), np.inf)
 
 
-def best_endings(chain: Chain, relaxation: Relaxation) -> list[list[Endings]]:
+def best_suffixes(chain: Chain, relaxation: Relaxation) -> list[list[Suffixes]]:
     """Those of smallest excess: per block before which they begin, and width at which it is entered."""
-    behind = [Endings.of_nothing(len(chain.limits))]
+    behind = [Suffixes.of_nothing(len(chain.limits))]
     found = []
     for block, excesses in zip(reversed(chain.blocks), reversed(relaxation.excesses), strict=True):
         behind = [_entered(block, excesses, width, behind) for width in range(block.num_entries)]
@@ -53,8 +53,8 @@ def best_endings(chain: Chain, relaxation: Relaxation) -> list[list[Endings]]:
     return found[::-1]
 
 
-def _entered(block: Block, excesses: NDArray[np.float64], width: int, behind: list[Endings]) -> Endings:
-    """The best endings that begin with a row of the block that is entered at the width."""
+def _entered(block: Block, excesses: NDArray[np.float64], width: int, behind: list[Suffixes]) -> Suffixes:
+    """The best suffixes that begin with a row of the block that is entered at the width."""
     parts = []
     for leaving, after in enumerate(behind):
         (rows,) = np.nonzero((block.entries == width) & (block.exits == leaving))
@@ -65,7 +65,7 @@ def _entered(block: Block, excesses: NDArray[np.float64], width: int, behind: li
     complete_to = min(part.complete_to for part in parts)
     if len(order) < len(sums):
         complete_to = min(complete_to, float(np.nextafter(sums[order[-1]], -np.inf)))
-    return Endings(
+    return Suffixes(
         np.concatenate([part.rows for part in parts])[order],
         sums[order],
         np.concatenate([part.scores for part in parts])[order],
@@ -75,11 +75,11 @@ def _entered(block: Block, excesses: NDArray[np.float64], width: int, behind: li
 
 
 def _followed(
-    block: Block, excesses: NDArray[np.float64], rows: NDArray[np.int64], after: Endings
-) -> Endings:
-    """Some rows of the block with the endings behind them: the best, and others."""
+    block: Block, excesses: NDArray[np.float64], rows: NDArray[np.int64], after: Suffixes
+) -> Suffixes:
+    """Some rows of the block with the suffixes behind them: the best, and others."""
     ascending = rows[np.argsort(excesses[rows], kind="stable")]
-    # The i-th row with the j-th ending has (i + 1) (j + 1) - 1 others that are no worse.
+    # The i-th row with the j-th suffix has (i + 1) (j + 1) - 1 others that are no worse.
     numbers = np.minimum(len(after), _MOST // np.arange(1, len(ascending) + 1))
     first = np.repeat(ascending, numbers)
     rest = np.arange(len(first)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
@@ -88,7 +88,7 @@ def _followed(
     if len(sums) < len(ascending) * len(after):
         least_left_out = np.sort(sums)[_MOST - 1]
         complete_to = min(complete_to, float(np.nextafter(least_left_out, -np.inf)))
-    return Endings(
+    return Suffixes(
         np.column_stack([first.astype(np.int32), after.rows[rest]]),
         sums,
         block.ratings[first] + after.scores[rest],

@@ -1,4 +1,4 @@
-"""A chain and its limits in few parts, as a grid takes them: blocks merged, rows beyond a limit dropped."""
+"""Presolve of a chain for a grid: blocks merged, minimum costs subtracted."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Beginnings of architectures: their first rows and sums, and by which rows they may be followed."""
+"""Prefixes of architectures: their first rows and sums, and by which rows they may be followed."""
 
 import itertools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from nasray.analysis.exact.chain import Block, Chain
 
 
 @dataclass(frozen=True, slots=True)
-class Beginnings:
+class Prefixes:
     """Rows of the first blocks, in the order of IDs, and their sums: the score from left to right."""
 
     rows: NDArray[np.int32]  # [N, blocks taken]
@@ -76,12 +76,12 @@ def steps(chain: Chain, relaxation: Relaxation) -> Iterator[Step]:
         )
 
 
-def num_within(step: Step, beginnings: Beginnings, slack: float) -> NDArray[np.int64]:
-    """By how many rows, in the order of their excess, each beginning may be followed within `slack`."""
-    counts = np.zeros(len(beginnings), np.int64)
+def num_within(step: Step, prefixes: Prefixes, slack: float) -> NDArray[np.int64]:
+    """By how many rows, in the order of their excess, each prefix may be followed within `slack`."""
+    counts = np.zeros(len(prefixes), np.int64)
     ascending = step.excesses[step.by_excess]
     for width, (start, stop) in enumerate(itertools.pairwise(step.starts)):
-        entered = beginnings.widths == width
-        rests = slack - beginnings.excesses[entered]
+        entered = prefixes.widths == width
+        rests = slack - prefixes.excesses[entered]
         counts[entered] = np.searchsorted(ascending[start:stop], rests, side="right")
     return counts
