@@ -6,6 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nasray.cli.types import amount, architecture, at_least, milliseconds, port
+from nasray.search_spaces.names.suggestion import did_you_mean
+
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The arguments, and the name of their `command`.
@@ -21,10 +24,19 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parsed
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that suggests the command or choice that was meant."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            hint = did_you_mean(str(value), map(str, action.choices))
+            raise argparse.ArgumentError(
+                action, f"must be one of {', '.join(map(str, action.choices))}, got {value!r}{hint}"
+            )
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nasray", description="Neural architecture search that ranks all architectures."
-    )
+    parser = _Parser(prog="nasray", description="Neural architecture search that ranks all architectures.")
     parser.add_argument("--version", action="version", version=f"nasray {version('nasray')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
@@ -51,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--architecture",
         action="append",
         required=True,
+        type=architecture,
         metavar="ID",
         help="which, more than once for several",
     )
@@ -76,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write a trained network as a folder that needs no nasray")
     export.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
-    export.add_argument("--architecture", metavar="ID", help="(default: the best on the held-out images)")
+    export.add_argument(
+        "--architecture", type=architecture, metavar="ID", help="(default: the best on the held-out images)"
+    )
     export.add_argument(
         "--seed", type=int, help="which of its trainings (default: the best on the held-out images)"
     )
@@ -105,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("config", nargs="?", metavar="CONFIG", help="as for search")
     ui.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
     ui.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--port", type=port, default=5000)
     ui.add_argument("--login", action="store_true", help="let in only who has the password that is shown")
     return parser
 
@@ -113,10 +128,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_rank(commands: Any) -> None:
     rank = commands.add_parser("rank", help="rank the architectures of a finished run again, in seconds")
     rank.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
-    rank.add_argument("--max-params", type=float, help="at most so many parameters, such as 5e6")
-    rank.add_argument("--max-macs", type=float, help="at most so many multiply-accumulates, such as 400e6")
+    rank.add_argument("--max-params", type=amount, help="at most so many parameters, such as 5M")
+    rank.add_argument("--max-macs", type=amount, help="at most so many multiply-accumulates, such as 400M")
     rank.add_argument(
-        "--max-latency-ms", type=float, help="at most so many milliseconds, as `nasray latency` measured"
+        "--max-latency-ms",
+        type=milliseconds,
+        help="at most so many milliseconds, as `nasray latency` measured",
     )
     rank.add_argument(
         "--by",
@@ -124,13 +141,13 @@ def _add_rank(commands: Any) -> None:
         help="sum of the ratings, of those inside the teacher, or weighted by block as trained networks say"
         " (default: the config's ranking.by)",
     )
-    rank.add_argument("--top", type=int, default=1000, help="how many architectures (default: 1000)")
+    rank.add_argument("--top", type=at_least(1), default=1000, help="how many architectures (default: 1000)")
     rank.add_argument(
-        "--time-limit", type=float, metavar="S", help="stop after so many seconds, proved or not"
+        "--time-limit", type=amount, metavar="S", help="stop after so many seconds, proved or not"
     )
     rank.add_argument(
         "--resamples",
-        type=int,
+        type=at_least(0),
         default=100,
         help="rankings that tell how sure this one is; 0 for none (default: 100)",
     )

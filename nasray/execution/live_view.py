@@ -84,7 +84,9 @@ class LiveView(DriverCallback):
 
     def _end(self, trial: Any, outcome: str) -> None:
         state = self._state(trial)
-        state.state, state.seconds = outcome, time.monotonic() - state.started
+        state.state = outcome
+        if state.started:  # a unit may end before it began, where no process for it came to be
+            state.seconds = time.monotonic() - state.started
         if not self._live:
             name = trial.config["spec"]["name"]
             self._console.print(f"{name:<28} {outcome:<7} {state.seconds:6.1f} s  {_loss(state.metrics)}")
@@ -94,7 +96,7 @@ class LiveView(DriverCallback):
         order = {"failed": 0, "running": 1, "waiting": 2, "done": 3}
         rows = sorted(self._states.items(), key=lambda item: order[item[1].state])
         table = Table(title=self._title(), title_justify="left", box=None)
-        for heading in ("unit", "state", "epoch", "", "loss", "held out", "left"):
+        for heading in ("unit", "state", "epoch", "", "loss", "held out", "time"):
             table.add_column(heading, justify="left" if heading in ("unit", "state", "") else "right")
         for name, state in rows[:_SHOWN_ROWS]:
             table.add_row(name, state.state, *_progress(state))
@@ -117,7 +119,7 @@ def _progress(state: _State) -> tuple[str, ProgressBar | str, str, str, str]:
     epoch, total = metrics["epoch"], metrics["num_epochs"]
     left = (total - epoch) * metrics["seconds"]
     if state.state == "running":
-        remaining = f"{left:.0f} s" if epoch < total else "rating"
+        remaining = f"{left:.0f} s left" if epoch < total else "rating"
     else:
         remaining = f"{state.seconds:.0f} s"
     bar = ProgressBar(total=total, completed=epoch, width=16)

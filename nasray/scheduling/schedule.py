@@ -263,7 +263,8 @@ def _trial_name(trial: Any) -> str:
 
 
 def _file_name(name: str) -> str:
-    return name.replace("/", "-")
+    """A unit's name as that of one folder; no two units share one."""
+    return name.replace("=", "=3D").replace("/", "=2F")
 
 
 def failures_of(results: tune.ResultGrid, units: Sequence[Unit]) -> dict[str, str]:

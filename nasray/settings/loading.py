@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from nasray.errors import UserError
 from nasray.search_spaces.files.plain_yaml import dump_yaml, parse_yaml
+from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.family import member_settings
 from nasray.settings.mistakes import described, shortened
@@ -55,7 +56,10 @@ def find_config(source: str | Path) -> Path:
     # `ray submit` copies only the script, so a checkout's relative path means the shipped config of that name.
     if path.parent == Path("configs") and path.stem in shipped:
         return shipped[path.stem]
-    raise UserError(f"CONFIG must be a file or one of the shipped {', '.join(sorted(shipped))}, got {source}")
+    raise UserError(
+        f"CONFIG must be a file or one of the shipped {', '.join(sorted(shipped))}, got {source}"
+        f"{did_you_mean(path.stem, shipped)}"
+    )
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -123,7 +127,9 @@ def _enter(place: Any, part: str, key: str) -> Any:
     if isinstance(place, list):
         return place[_position(place, part, key)]
     if isinstance(place, dict):
-        return place.setdefault(part, {})
+        if place.get(part) is None:  # a group that was left out, or switched off
+            place[part] = {}
+        return place[part]
     raise UserError(f"{key} cannot be set: there is no group of keys at {part}")
 
 

@@ -13,7 +13,7 @@ import ray
 import yaml
 from ray.exceptions import AuthenticationError
 
-from nasray.cli import main
+from nasray.cli import entry, main
 from nasray.cluster.cluster import ray_cluster
 from nasray.settings.resources import ResourcesConfig
 
@@ -254,3 +254,22 @@ def test_inspect_space_tells_counts_and_costs(capsys):
     told = capsys.readouterr().out
     assert "23,868 architectures" in told
     assert "3x40" in told
+
+
+def test_a_misspelt_command_gets_a_suggestion(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["serach"])
+    assert ended.value.code == 2
+    assert "got 'serach'; did you mean 'search'?" in capsys.readouterr().err
+
+
+def test_a_fault_of_nasray_is_called_one_and_leaves_its_traceback(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setitem(entry._COMMANDS, "ui", lambda parsed: {}["no such key"])
+    assert main(["ui"]) == 1
+    told = capsys.readouterr().err
+    assert "a fault of nasray, KeyError: 'no such key'" in told
+    (file,) = (tmp_path / "nasray" / "faults").iterdir()
+    assert str(file) in told
+    assert "Traceback" in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0

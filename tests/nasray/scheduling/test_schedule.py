@@ -3,7 +3,7 @@ import os
 from ray.tune.schedulers import FIFOScheduler
 
 from nasray.cluster.cluster import ray_cluster
-from nasray.scheduling.schedule import FAILURE, ReadyUnits, failures_of, run_trials
+from nasray.scheduling.schedule import FAILURE, ReadyUnits, _file_name, failures_of, run_trials
 from nasray.scheduling.unit import Unit
 from nasray.settings.resources import ResourcesConfig
 
@@ -107,3 +107,10 @@ def test_a_process_that_dies_before_it_tells_anything_is_a_failure(tmp_path):
     with ray_cluster(resources):
         results = run_trials(searcher, FIFOScheduler(), 1, "schedule", resources, tmp_path, [], die)
     assert failures_of(results, units).keys() == {"block_0/2x16"}
+
+
+def test_no_two_units_share_a_folder():
+    names = ["a/b-c", "a-b/c", "a=2Fb-c", "a/b/c", "a-b-c"]
+    folders = {_file_name(name) for name in names}
+    assert len(folders) == len(names)
+    assert not any("/" in folder for folder in folders)

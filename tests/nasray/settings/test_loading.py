@@ -264,3 +264,16 @@ def test_differences_are_those_that_change_results():
     assert config.differences(same) == []
     other = load_config(MINIMAL, ["searches.0.epochs=3", "seed=1"])
     assert config.differences(other) == ["searches.0.epochs: 2 -> 3", "seed: 0 -> 1"]
+
+
+def test_an_override_below_what_was_switched_off_makes_the_section():
+    config = load_config(
+        "digits", ["retrain=null", "retrain.train.epochs=20", "data.augment.horizontal_flip=true"]
+    )
+    assert config.retrain.train.epochs == 20
+    assert config.data.augment.horizontal_flip
+
+
+def test_a_misspelt_config_gets_a_suggestion():
+    with pytest.raises(ValueError, match="got digit; did you mean 'digits'"):
+        load_config("digit")
