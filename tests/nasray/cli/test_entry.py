@@ -18,7 +18,7 @@ from nasray.cluster.cluster import ray_cluster
 from nasray.settings.resources import ResourcesConfig
 
 pytestmark = pytest.mark.timeout(600)
-LAUNCH = Path(__file__).parents[2] / "nasray" / "launch.py"
+LAUNCH = Path(__file__).parents[3] / "nasray" / "launch.py"
 
 
 @pytest.fixture

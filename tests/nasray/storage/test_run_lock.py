@@ -102,7 +102,7 @@ def test_who_was_taken_over_is_interrupted_and_told(holder, tmp_path):
     (tmp_path / ".lock").unlink()
     (tmp_path / ".lock").write_text(ELSEWHERE.text)
     assert holder.stdout.readline() == "interrupted\n"
-    assert "ValueError" in (told := holder.stderr.read())
+    assert "UserError" in (told := holder.stderr.read())
     assert "another nasray took it over" in told
     assert (tmp_path / ".lock").read_text() == ELSEWHERE.text
 
