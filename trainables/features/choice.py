@@ -93,10 +93,11 @@ def measure_speeds(teacher: CutTeacher, macs: int, folder: Path, compute: Comput
     Args:
         teacher: The cut teacher, whose blocks all run once or twice.
         macs: Its multiply-accumulates per image up to the last cut.
-        folder: Where the feature cache lies.
+        folder: Where the feature cache lies, or will; nothing is left there.
         compute: Device and threads of a unit.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    # On the same disk, as far as that is known before the folder is made.
+    folder = next(place for place in (folder, *folder.parents) if place.is_dir())
     device = prepare(compute)
     teacher = place_module(compute, teacher, device)
     images = place(compute, torch.zeros(_PROBE_IMAGES, *teacher.feature_shapes[0]), device)

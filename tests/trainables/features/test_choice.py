@@ -44,6 +44,6 @@ def test_figures_of_a_teacher(tmp_path):
     half = feature_bytes(teacher.feature_shapes, FeatureConfig(dtype="bfloat16"))
     assert half[0] == 2 * 64
     measured = measure_speeds(teacher, macs[-1], tmp_path / "features", ComputeConfig(device="cpu"))
+    assert list(tmp_path.iterdir()) == []
     assert measured.read_bytes > 1e6
     assert measured.teacher_macs > 1e6
-    assert list((tmp_path / "features").iterdir()) == []
