@@ -1,11 +1,11 @@
 """URLs of object stores: what they may hold, and the names below them."""
 
 import hashlib
-import os
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from nasray.errors import UserError
+from nasray.search_spaces.files.cache_folder import cache_folder
 
 # The options of pyarrow's filesystems, as their URLs' queries have them, but for tenant_id, client_secret and the parts
 # of a SAS token, which are or go with secrets. An option that a later pyarrow adds may be one, too.
@@ -59,8 +59,7 @@ def names_place(url: str) -> bool:
 
 def staging_folder(url: str) -> Path:
     """Where the files of a store are worked on, if not told: a folder of its own in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "nasray" / hashlib.sha256(normal_url(url).encode()).hexdigest()[:16]
+    return cache_folder() / hashlib.sha256(normal_url(url).encode()).hexdigest()[:16]
 
 
 def normal_url(url: str) -> str:

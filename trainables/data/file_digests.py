@@ -1,7 +1,6 @@
 """Digests of files' contents, kept so that a file is read again only where it may have changed."""
 
 import hashlib
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from nasray.search_spaces.files.atomic_file import write_parquet
+from nasray.search_spaces.files.cache_folder import cache_folder
 
 _NUM_READERS = 8
 _LEAST_FILES_SHOWN = 1000
@@ -38,9 +38,10 @@ class FileDigests:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
-        cache = _cache_folder()
         name = hashlib.sha256(str(self._folder).encode()).hexdigest()[:24]
-        self._path = None if cache is None else cache / "nasray" / "digests" / f"{name}.parquet"
+        self._path: Path | None = None
+        with suppress(RuntimeError):  # an account without a home folder has no place to keep them
+            self._path = cache_folder() / "digests" / f"{name}.parquet"
 
     def of(self, names: Sequence[str]) -> list[str]:
         """The SHA-256 of each file's content; reading many is shown as a bar on the terminal.
@@ -101,17 +102,6 @@ class FileDigests:
         rows = [(name, *state, digest) for name, (state, digest) in settled.items()]
         with suppress(OSError):  # without a place to keep them, files are read again
             write_parquet(self._path, pd.DataFrame(rows, columns=["name", *_State._fields, "digest"]))
-
-
-def _cache_folder() -> Path | None:
-    """The folder in which this account's programs keep what can be made anew; None where it has no home."""
-    given = os.environ.get("XDG_CACHE_HOME")
-    if given:
-        return Path(given)
-    try:
-        return Path.home() / ".cache"
-    except RuntimeError:
-        return None
 
 
 def _state(path: Path) -> _State:
