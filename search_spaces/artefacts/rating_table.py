@@ -86,6 +86,8 @@ def check(frame: pd.DataFrame) -> None:
     _refuse(frame, failed & frame[RATING].notna(), "must not have a rating beside its failure")
     _refuse(frame, (frame[NUM_PARAMS] < 0) | (frame[NUM_MACS] < 0), "must not have a negative cost")
     _refuse(frame, (frame[list(_COSTS)] > _LARGEST_COST).any(axis=1), "must have costs of at most 2^53")
+    if UNCOUNTED in frame.columns:
+        _refuse(frame, ~frame[UNCOUNTED].map(_is_named_or_none), "must name each uncounted operator or be null")
     sizes = frame[list(_SIZES)].apply(pd.to_numeric, errors="coerce")
     _refuse(frame, ~(sizes >= 1).all(axis=1), f"must have as {', '.join(_SIZES)} numbers of at least 1")
     _refuse(frame, ~_is_named(frame), f"must be of the {', '.join(_NAMED_BY)} that its row says")
@@ -274,6 +276,14 @@ def _is_named(frame: pd.DataFrame) -> pd.Series:
         & (operations.str.count(",") + 1 == frame[DEPTH])
         & (frame[OUT_CHANNELS] == frame[WIDTH])
     )
+
+
+def _is_named_or_none(text: str | None) -> bool:
+    """Whether a text names operators, none of them twice, in order and with ", " between; or there is no text."""
+    if text is None or isinstance(text, float):
+        return True
+    names = text.split(", ")
+    return all(name and name == name.strip() for name in names) and names == sorted(set(names))
 
 
 def _is_measured(values: Sequence[float] | None) -> bool:
