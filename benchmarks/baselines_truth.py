@@ -7,7 +7,7 @@ round. Beside them stand a DNA search's first place and the best of its first on
 ranking by MACs, and the best of all 343. Successive halving is left out: the table has no shorter trainings.
 
 Printed are means over many searches with their standard errors, and the cost: trainings, and for DNA searches what they
-took besides, in trainings by multiply-accumulates (see `nasray.strategies.dna_cost`). The DNA searches are those of
+took besides, in trainings by multiply-accumulates (see `nasray.methods.block_wise.cost`). The DNA searches are those of
 `ranking_truth.py`, which must have run with its arm "default".
 
     python benchmarks/baselines_truth.py [--seeds 100] [--root runs/ranking_truth]
@@ -23,13 +23,13 @@ from truth_space import SEEDS, TABLE, TRAINING, truth_space
 
 from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
 from nasray.analysis.tables.ratings import load_ratings
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
 from nasray.strategies.build import RANKING, build_strategy
 from nasray.strategies.contest import Outcome, choice, compete
-from nasray.strategies.dna_cost import dna_epochs
 from nasray.strategies.problem import Problem
+from nasray.strategies.ranking_cost import dna_epochs
 from nasray.strategies.strategy import StrategySettings
 from nasray.trainables.inputs import SearchInputs
 

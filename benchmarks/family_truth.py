@@ -18,7 +18,7 @@ from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.evidence.networks import GROUP, SAMPLE
 from nasray.family.member import Rater, member_rater, trivial_raters
 from nasray.family.table import find_all, with_scores
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.settings.experiment import ExperimentConfig

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from nasray.evidence.plan import retrain_specs, retrain_units
-from nasray.planning.plan import plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.planning.plan import plan_search
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.architecture import Architecture

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,7 @@ from nasray.search_spaces.files.damage import file_checksum
 from nasray.search_spaces.names.source_digests import source_digests
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.core.compute import prepare
-from nasray.trainables.core.trainable import read_done
+from nasray.trainables.core.trainable import Metrics, read_done
 from nasray.trainables.data.identity import DataIdentity, sample_digest
 from nasray.trainables.data.image_data import ImageData, load_data
 from nasray.trainables.data.summary import DataSummary, published_summary, summarize
@@ -169,15 +170,24 @@ class UnitSpec(BaseModel):
     """One unit of work: plain data that says what to do and where its results go.
 
     Attributes:
+        kind: What sort of unit it is: a name that nasray knows, or "module:class" of a user's own.
         name: Unique in the search, such as "block_2/3x40".
         folder: The unit's own folder.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kind: str
     name: str
     folder: Path
     inputs: UnitInputs
+
+    def run(self) -> Iterator[Metrics]:
+        """Do the work, from wherever an earlier attempt left off, and give the metrics of each epoch or of the whole.
+
+        When it ends, all of `outputs` is there.
+        """
+        raise NotImplementedError
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -189,6 +199,26 @@ class UnitSpec(BaseModel):
         """In how many processes it runs: trainings in as many as the config says, all else in one."""
         return 1
 
+    @property
+    def tracked(self) -> dict[str, Any] | None:
+        """What distinguishes it from others in MLflow, where it has a run; None: it has none."""
+        return None
+
+    @property
+    def method(self) -> str:
+        """The method that it is a part of; of what no method owns, its kind."""
+        return self.kind
+
+    @property
+    def reads_features_of(self) -> int | None:
+        """The block whose teacher features it reads, from 0; None: it reads none."""
+        return None
+
+    @property
+    def chosen_epoch(self) -> int | None:
+        """Of a finished unit that stands for an earlier epoch than its last, that one, from 1; None: the last."""
+        return None
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
@@ -196,7 +226,8 @@ class UnitSpec(BaseModel):
         plain["inputs"]["compute"] = self.inputs.compute.arithmetic
         if CHECKPOINT in self.inputs.sources:
             del plain["inputs"]["teacher"]["weights"]  # the path of a file, whose content counts
-        text = json.dumps([plain, self.inputs.sources], sort_keys=True)
+        own = source_digests([self.kind]) if ":" in self.kind else {}
+        text = json.dumps([plain, self.inputs.sources | own], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property

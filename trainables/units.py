@@ -1,77 +1,48 @@
 """The units of work that a Ray Tune trial can be, and the function trainable that runs any of them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, TypeAdapter
-
+from nasray.search_spaces.artefacts.run_files import DONE
 from nasray.search_spaces.files.atomic_file import remove_temporaries
-from nasray.trainables.block_wise.units.additivity import AdditivitySpec, run_additivity
-from nasray.trainables.block_wise.units.cell import (
-    BlockSpec,
-    RatingSpec,
-    RatingTableSpec,
-    run_block,
-    run_rating,
-    run_rating_table,
-)
-from nasray.trainables.block_wise.units.refinement import RefinementSpec, run_refinement
-from nasray.trainables.block_wise.units.seeds import SeedTableSpec, run_seed_table
-from nasray.trainables.block_wise.units.stitch import StitchSpec, run_stitch
+from nasray.search_spaces.names.attribute import load_attribute
+from nasray.trainables.block_wise.units.additivity import AdditivitySpec
+from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec, RatingTableSpec
+from nasray.trainables.block_wise.units.refinement import RefinementSpec
+from nasray.trainables.block_wise.units.seeds import SeedTableSpec
+from nasray.trainables.block_wise.units.stitch import StitchSpec
 from nasray.trainables.core.compute import device_kind, device_name
 from nasray.trainables.core.notes import NOTES, collected_notes
 from nasray.trainables.core.process_group import leading
-from nasray.trainables.core.trainable import DONE, Metrics, mark_done
-from nasray.trainables.features.units import (
-    FeatureManifestSpec,
-    FeatureShardSpec,
-    run_feature_manifest,
-    run_feature_shard,
-)
+from nasray.trainables.core.trainable import Metrics, mark_done
+from nasray.trainables.features.units import FeatureManifestSpec, FeatureShardSpec
 from nasray.trainables.inputs import UnitSpec
-from nasray.trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec, run_retrain, run_retrain_found
-from nasray.trainables.sd_darts.trainable import SdDartsSpec, run_sd_darts
-from nasray.trainables.teacher.unit import TeacherSpec, run_teacher
+from nasray.trainables.retrain.trainable import RetrainSpec
+from nasray.trainables.sd_darts.trainable import SdDartsSpec
+from nasray.trainables.teacher.unit import TeacherSpec
 
-Spec = (
-    TeacherSpec
-    | FeatureShardSpec
-    | FeatureManifestSpec
-    | BlockSpec
-    | RatingSpec
-    | RatingTableSpec
-    | SeedTableSpec
-    | RefinementSpec
-    | StitchSpec
-    | AdditivitySpec
-    | SdDartsSpec
-    | RetrainFoundSpec
-    | RetrainSpec
-)
-
-_RUN: dict[type[UnitSpec], Callable[[Any], Iterator[Metrics]]] = {
-    TeacherSpec: run_teacher,
-    FeatureShardSpec: run_feature_shard,
-    FeatureManifestSpec: run_feature_manifest,
-    BlockSpec: run_block,
-    RatingSpec: run_rating,
-    RatingTableSpec: run_rating_table,
-    SeedTableSpec: run_seed_table,
-    RefinementSpec: run_refinement,
-    StitchSpec: run_stitch,
-    AdditivitySpec: run_additivity,
-    SdDartsSpec: run_sd_darts,
-    RetrainFoundSpec: run_retrain_found,
-    RetrainSpec: run_retrain,
+_BUILT_IN: dict[str, type[UnitSpec]] = {
+    spec.model_fields["kind"].default: spec
+    for spec in (
+        TeacherSpec,
+        FeatureShardSpec,
+        FeatureManifestSpec,
+        BlockSpec,
+        RatingSpec,
+        RatingTableSpec,
+        SeedTableSpec,
+        RefinementSpec,
+        StitchSpec,
+        AdditivitySpec,
+        SdDartsSpec,
+        RetrainSpec,
+    )
 }
 
 
-_SPEC: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
-
-
-def run_unit(spec: Spec) -> Iterator[Metrics]:
+def run_unit(spec: UnitSpec) -> Iterator[Metrics]:
     """Metrics of the unit as it runs, from wherever an earlier attempt left off; marks it done at the end.
 
     Nothing is run again where the unit is done already. The marker tells the CPU time of the process meanwhile as
@@ -89,7 +60,7 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
         leading(spec.num_processes, device_kind(spec.inputs.compute), others_work),
         collected_notes() as notes,
     ):
-        for metrics in _RUN[type(spec)](spec):
+        for metrics in spec.run():
             before += metrics.get("seconds", 0.0) if metrics.get("replayed") else 0.0
             history.append({key: value for key, value in metrics.items() if key != "replayed"})
             yield {**metrics, NOTES: list(notes)} if notes else metrics
@@ -110,10 +81,15 @@ def run_unit(spec: Spec) -> Iterator[Metrics]:
 def _take_part(plain: dict[str, Any]) -> None:
     """Train with the leader, in another process than the unit's; that process ends where the group disbands."""
     spec = parse_spec(plain)
-    for _ in _RUN[type(spec)](spec):
+    for _ in spec.run():
         pass
 
 
-def parse_spec(plain: dict[str, Any]) -> Spec:
-    """The spec that `model_dump(mode="json")` gave as plain data."""
-    return _SPEC.validate_python(plain)
+def parse_spec(plain: dict[str, Any]) -> UnitSpec:
+    """The spec that `model_dump(mode="json")` gave as plain data.
+
+    Raises:
+        UserError: It is of a user's own class, which cannot be imported here.
+    """
+    kind = plain["kind"]
+    return (_BUILT_IN.get(kind) or load_attribute(kind)).model_validate(plain)

@@ -36,7 +36,7 @@ def trained(run: Run) -> pd.DataFrame | None:
     all ratings, score and costs.
     """
     trainings = run.retrained_alike
-    if trainings is None or run.study is not None:
+    if trainings is None:
         return None
     groups = trainings.groupby(ARCHITECTURE, sort=False)["test_accuracy"]
     frame = groups.agg(accuracy="mean", accuracy_se="sem", num_trainings="count").reset_index()

@@ -13,12 +13,13 @@ from nasray.analysis.counting.coverage import NUM_FEASIBLE, NUM_LEFT_OUT, Covera
 from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
 from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.tables.criterion import tables_by, weighted_tables
-from nasray.analysis.tables.ratings import LATENCY, check_budgets_known
-from nasray.analysis.trust.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, read_calibration
+from nasray.analysis.tables.ratings import check_budgets_known
+from nasray.analysis.trust.calibration import FEWEST_NETWORKS, block_weights, read_calibration
 from nasray.analysis.trust.uncertainty import score_errors, tie_groups, top_probabilities
 from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import LATENCY_MS
 from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.plain_yaml import parse_yaml
 
@@ -103,8 +104,8 @@ def _calibration(run: Path) -> dict[str, Any]:
     if figures is None:
         raise UserError(
             f"a ranking by {BY_CALIBRATED} needs weights that are fitted to at least {FEWEST_NETWORKS} trained "
-            f"networks of the ranking and the sample, {run} has no {CALIBRATION}: raise retrain.sample and search "
-            "again, or rank by score"
+            f"networks of the ranking and the sample, {run} has no {RunFiles(run).calibration.name}: raise "
+            "retrain.sample and search again, or rank by score"
         )
     return figures
 
@@ -164,8 +165,8 @@ def ranking_inputs(
         "top": top,
         "num_resamples": num_resamples,
         "by": by,
-        "tables": _digests(run, "ratings"),
-        "latencies": _digests(run, LATENCY),
+        "tables": _digests(run, RunFiles(run).ratings),
+        "latencies": _digests(run, RunFiles(run).latencies),
     }
 
 
@@ -177,10 +178,8 @@ def is_same_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     return all(first.get(name) == second[name] for name in names)
 
 
-def _digests(run: Path, folder: str) -> dict[str, str]:
-    return {
-        str(path.relative_to(run)): file_digest(path) for path in sorted((run / folder).rglob("*.parquet"))
-    }
+def _digests(run: Path, folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(run)): file_digest(path) for path in sorted(folder.rglob("*.parquet"))}
 
 
 def file_digest(path: Path) -> str:
@@ -220,7 +219,7 @@ def read_criterion(run: Path) -> Criterion:
 
 def _read_config(run: Path) -> dict[str, Any]:
     try:
-        config = parse_yaml((run / "config.yaml").read_text(encoding="utf-8"))
+        config = parse_yaml(RunFiles(run).config.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"RUN must be the folder of a run, with a config.yaml; {run} has none") from None
     except ValueError as error:

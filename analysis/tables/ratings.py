@@ -11,10 +11,9 @@ from nasray.analysis.tables.batches import comparable
 from nasray.errors import UserError
 from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, LATENCY_MS
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.json_file import read_object
 
-LATENCY = "latency"  # folder of the tables of latencies in the run's
-LATENCY_FIGURES = "latency.json"  # written last: without it, the tables may be of two measurements
 _BLOCK = re.compile(r"block_(0|[1-9][0-9]*)")
 
 
@@ -33,7 +32,7 @@ def load_ratings(folder: Path) -> list[pd.DataFrame]:
         UserError: If a block or its ratings are missing, a file is damaged or not a table of ratings, or a
             candidate stands in several; or a candidate has no latency where others have.
     """
-    ratings = Path(folder) / "ratings"
+    ratings = RunFiles(Path(folder)).ratings
     if not ratings.is_dir():
         raise NoRatingsError(f"{folder} must have a folder ratings, which a search leaves there; it has none")
     blocks = sorted(int(match[1]) for path in ratings.iterdir() if (match := _BLOCK.fullmatch(path.name)))
@@ -55,7 +54,7 @@ def has_latencies(folder: Path) -> bool:
         UserError: The file that says so is damaged.
     """
     again = f"measure anew by `nasray latency {folder}`"
-    figures = read_object(Path(folder) / LATENCY / LATENCY_FIGURES, "device", "clock", "scale", again=again)
+    figures = read_object(RunFiles(Path(folder)).latency_figures, "device", "clock", "scale", again=again)
     return figures is not None
 
 
@@ -74,7 +73,7 @@ def check_budgets_known(folder: Path, budgets: Mapping[str, float]) -> None:
 
 def _with_latencies(table: pd.DataFrame, folder: Path, block: int) -> pd.DataFrame:
     """The table with the measured latency of each row."""
-    place = folder / LATENCY / f"block_{block}"
+    place = RunFiles(folder).latencies / f"block_{block}"
     try:
         parts = [pd.read_parquet(path) for path in sorted(place.glob("*.parquet"))]
         latencies = pd.concat(parts)[[CANDIDATE, IN_CHANNELS, LATENCY_MS]]
@@ -111,7 +110,7 @@ def _check_latencies(latencies: pd.DataFrame, place: Path, folder: Path) -> None
 
 
 def _again(folder: Path) -> str:
-    return f"measure anew by `nasray latency {folder}`, or remove {folder / LATENCY}"
+    return f"measure anew by `nasray latency {folder}`, or remove {RunFiles(folder).latencies}"
 
 
 def _load_block(folder: Path) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument(
         "--stages",
         metavar="S,S",
-        help="of teacher, features, ratings, sd_darts, ranking, evidence (default: all)",
+        help="of teacher, features, ratings, sd_darts, ranking, evidence, or a method's own (default: all)",
     )
 
     _add_rank(commands)

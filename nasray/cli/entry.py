@@ -58,7 +58,7 @@ def _run_at_hand(parsed: argparse.Namespace) -> Iterator[None]:
     if "run_folder" not in parsed:
         yield
         return
-    from nasray.run.several_searches import refuse_several  # noqa: PLC0415
+    from nasray.run.parts import refuse_several  # noqa: PLC0415
 
     _check_run(parsed.run_folder)
     with _opened(parsed) as parsed.run_folder:
@@ -194,9 +194,9 @@ def _export(parsed: argparse.Namespace) -> int:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from nasray.analysis.report import write_report  # noqa: PLC0415
+    from nasray.run.report_page import report  # noqa: PLC0415
 
-    path = write_report(parsed.run_folder, parsed.output)
+    path = report(parsed.run_folder, parsed.output)
     Console(highlight=False, markup=False, soft_wrap=True).print(path)
     return 0
 

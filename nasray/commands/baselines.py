@@ -15,7 +15,7 @@ from nasray.analysis.tables.ratings import load_ratings
 from nasray.errors import SearchFailedError, UserError
 from nasray.evidence.plan import reopen_to_train
 from nasray.execution.execution import Execution
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
@@ -25,8 +25,8 @@ from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.experiment import ExperimentConfig
 from nasray.strategies.build import RANKING, STRATEGIES, build_strategy
 from nasray.strategies.contest import Step, choice, compete, steps_table
-from nasray.strategies.dna_cost import dna_epochs
 from nasray.strategies.problem import Problem
+from nasray.strategies.ranking_cost import ranking_epochs
 from nasray.strategies.strategy import StrategySettings, Training
 from nasray.strategies.tracking import TrackStrategies
 from nasray.strategies.trainer import Trainer
@@ -114,7 +114,7 @@ def _search(
     ranked = [] if ranking is None else list(ranking[ARCHITECTURE])
     ranking_cost = 0.0
     if isinstance(trainer.inputs, SearchInputs):
-        ranking_cost = dna_epochs(config, trainer.folder, trainer.inputs, problem)
+        ranking_cost = ranking_epochs(config, trainer.folder, trainer.inputs, problem)
     parts = []
     for seed in range(config.seed, config.seed + num_seeds):
         drawing = names if seed == config.seed else [name for name in names if name != RANKING]
@@ -147,7 +147,7 @@ def _ranking_and_problem(
     config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs
 ) -> tuple[pd.DataFrame | None, Problem]:
     """The run's ranking, None where it has none, and what strategies search beside it."""
-    if config.dna is None:
+    if not config.ranks:
         return None, Problem(inputs.space, config.budgets)
     ranking = rank_again(config, folder)
     return ranking, Problem(inputs.space, config.budgets, load_ratings(folder.path))
@@ -188,10 +188,6 @@ def _read_config(folder: RunFolder, overrides: Sequence[str]) -> ExperimentConfi
     """
     before = folder.read_config()
     config, settings = reopen_to_train(folder, overrides)
-    if config.study is not None:
-        raise UserError(
-            f"RUN must be of one search, but {folder.path} is a study's, of several spaces: name another run"
-        )
     given = (before.retrain or EvidenceConfig()).model_copy(update={"train": settings.train})
     if settings != given or config.budgets != before.budgets:
         raise UserError(
@@ -207,7 +203,7 @@ def _check_names(names: Sequence[str] | None, config: ExperimentConfig) -> Seque
     Raises:
         UserError: There is none, one is unknown or stands twice, or it needs a ranking that the run has not.
     """
-    possible = [name for name in STRATEGIES if name != RANKING or config.dna is not None]
+    possible = [name for name in STRATEGIES if name != RANKING or config.ranks]
     if names is None:
         return possible
     for name in names:

@@ -18,13 +18,13 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from nasray.analysis.tables.ratings import LATENCY, LATENCY_FIGURES
 from nasray.analysis.trust.latency import Correction, fit_correction, repeatability
 from nasray.errors import UserError
-from nasray.planning.plan import planned_inputs
+from nasray.inputs.shared import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.architecture import Candidate
 from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS, LATENCY_MS
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
@@ -170,10 +170,10 @@ def _processor() -> str:
 
 def _write(run: Path, tables: list[pd.DataFrame], figures: Mapping[str, Any]) -> None:
     """Leave the tables; their figures are there only while the tables are all of one measurement."""
-    marker = run / LATENCY / LATENCY_FIGURES
+    marker = RunFiles(run).latency_figures
     marker.unlink(missing_ok=True)
     for block, table in enumerate(tables):
         for cell, rows in table.groupby(CELL):
             columns = rows[[CANDIDATE, IN_CHANNELS, LATENCY_MS]].reset_index(drop=True)
-            write_parquet(run / LATENCY / f"block_{block}" / f"{cell}.parquet", columns)
+            write_parquet(RunFiles(run).latency_table(block, str(cell)), columns)
     write_json(marker, dict(figures))

@@ -17,6 +17,7 @@ from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
 from nasray.evidence.table import ACCURACY, evidence_table
 from nasray.execution.execution import Execution
+from nasray.methods.method import ranking_method
 from nasray.run.folder import RunFolder, read_json
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN
@@ -24,7 +25,6 @@ from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.block_wise.units.stitch import StitchSpec, read_stitched
 from nasray.trainables.inputs import SearchInputs, UnitInputs
-from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 
 # What the agreement calls the score that is ranked by.
 _PREDICTORS = {BY_SCORE: SCORE, BY_SWAP_IN: SWAP_IN_SCORE}
@@ -55,7 +55,7 @@ def gather_evidence(
     folder: RunFolder,
     inputs: UnitInputs,
     ranking: pd.DataFrame | None,
-    found: str | None,
+    found: Sequence[str],
     execution: Execution,
     chosen: Sequence[str] = (),
 ) -> Evidence:
@@ -68,7 +68,7 @@ def gather_evidence(
         folder: The run's folder, in which the searches are finished.
         inputs: What all units share.
         ranking: The ranking; None: there is none.
-        found: What the SD-DARTS search found, if there was one.
+        found: What searches found that name one architecture.
         execution: What runs the units.
         chosen: Further architectures.
 
@@ -126,9 +126,7 @@ def _stitching(
     wanted = config.retrain is not None and config.retrain.stitched
     if not wanted or ranking is None or not isinstance(inputs, SearchInputs):
         return None
-    if not isinstance(
-        config.dna, BlockDistillationConfig
-    ):  # blocks that learned to put out what the teacher does
+    if not ranking_method(config)[1].declaration.imitates_teacher:
         return None
     if inputs.teacher.num_classes not in (None, inputs.summary.num_classes):
         return None

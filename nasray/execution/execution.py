@@ -1,7 +1,7 @@
 """Running units: those whose results are missing, in one schedule, shown and tracked."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Self
 
@@ -12,6 +12,7 @@ from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
 from nasray.errors import SearchFailedError
 from nasray.execution.live_view import LiveView
 from nasray.execution.notes import TellNotes, set_damaged_aside, tell_unlike_devices
+from nasray.execution.prepared_search import PreparedSearch
 from nasray.execution.trial_tracking import TrackTrials
 from nasray.execution.waiting import TellWaiting
 from nasray.run.folder import RunFolder
@@ -21,7 +22,7 @@ from nasray.scheduling.unit import Unit, still_to_do
 from nasray.settings.experiment import ExperimentConfig
 from nasray.storage.staged import fetch_damaged, pull_results
 from nasray.tracking.tracker import Tracker
-from nasray.trainables.units import Spec
+from nasray.trainables.inputs import UnitSpec
 
 _SECONDS_TO_BE_SEEN = 70.0
 
@@ -49,7 +50,9 @@ class Execution:
         self._cluster.close()
         self._tracker.backlog.finish()
 
-    def run_missing(self, units: Sequence[Unit], targets: Sequence[Unit], later: Sequence[Spec] = ()) -> None:
+    def run_missing(
+        self, units: Sequence[Unit], targets: Sequence[Unit], later: Sequence[UnitSpec] = ()
+    ) -> None:
         """Run what is missing for the targets' results to be there.
 
         Args:
@@ -61,8 +64,44 @@ class Execution:
             SearchFailedError: Some failed; the message gives the reasons.
             UserError: A node of the cluster lacks the storage, the data or the user's modules.
         """
+        self._run_missing(units, targets, later, {unit.name: self._tracker for unit in units})
+
+    def run_parts(self, searches: Mapping[str, PreparedSearch]) -> None:
+        """Run what is missing of several searches in one schedule.
+
+        Args:
+            searches: By the name of each, which distinguishes its units from the others'.
+
+        Raises:
+            SearchFailedError: Some failed; the message gives the reasons.
+            UserError: A node of the cluster lacks the storage, the data or the user's modules.
+        """
+        units = [unit.of_part(name) for name, search in searches.items() for unit in search.units]
+        targets = [unit.of_part(name) for name, search in searches.items() for unit in search.targets]
+        later = [spec for search in searches.values() for spec in search.later]
+        trackers = {unit.name: searches[unit.part].tracker for unit in units}
+        for search in searches.values():
+            if not all(unit.spec.is_done for unit in search.targets):
+                search.folder.record_environment(search.config.seed)
+        try:
+            self._run_missing(units, targets, later, trackers)
+        finally:
+            for search in searches.values():
+                search.folder.refresh()
+
+    def _run_missing(
+        self,
+        units: Sequence[Unit],
+        targets: Sequence[Unit],
+        later: Sequence[UnitSpec],
+        trackers: Mapping[str, Tracker],
+    ) -> None:
+        """See `run_missing`; `trackers` are the runs in MLflow of each unit's search, by the unit's name."""
         to_run, done = self._still_to_do(units, targets)
-        self._tracker.catch_up(unit.spec for unit in units if unit.name in done)
+        for tracker in dict.fromkeys(trackers.values()):
+            tracker.catch_up(
+                unit.spec for unit in units if unit.name in done and trackers[unit.name] is tracker
+            )
         if not to_run:
             return
         set_damaged_aside(to_run, self._console)
@@ -78,7 +117,7 @@ class Execution:
             self._nodes_before += [node for node in node_resources() if node not in self._nodes_before]
             with LiveView(to_run, self._console) as view:
                 notes = [TellNotes(self._console), TellWaiting(self._config.resources, self._console)]
-                told = [view, *notes, TrackTrials(self._tracker)]
+                told = [view, *notes, TrackTrials(trackers)]
                 self._run(to_run, done, nodes, told)
         tell_unlike_devices(units, self._console)
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from nasray.scheduling.schedule import FAILURE, DriverCallback
+from nasray.scheduling.schedule import FAILURE, DriverCallback, name_of
 from nasray.scheduling.unit import Unit
 
 _REFRESH_SECONDS = 1.0
@@ -80,7 +80,7 @@ class LiveView(DriverCallback):
         self._end(trial, "failed")
 
     def _state(self, trial: Any) -> _State:
-        return self._states[trial.config["spec"]["name"]]
+        return self._states[name_of(trial)]
 
     def _end(self, trial: Any, outcome: str) -> None:
         state = self._state(trial)
@@ -88,7 +88,7 @@ class LiveView(DriverCallback):
         if state.started:  # a unit may end before it began, where no process for it came to be
             state.seconds = time.monotonic() - state.started
         if not self._live:
-            name = trial.config["spec"]["name"]
+            name = name_of(trial)
             self._console.print(f"{name:<28} {outcome:<7} {state.seconds:6.1f} s  {_loss(state.metrics)}")
 
     def _table(self) -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from nasray.scheduling.schedule import DriverCallback
+from nasray.scheduling.schedule import DriverCallback, name_of
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.damage import set_aside
 from nasray.trainables.core.notes import NOTES
@@ -31,7 +31,7 @@ class TellNotes(DriverCallback):
         self._tell(trial, f"{_last_failure(trial)}; it is started again where it was after its last epoch")
 
     def _tell(self, trial: Any, text: str) -> None:
-        self._console.print(f"{trial.config['spec']['name']}: {text}", soft_wrap=True)
+        self._console.print(f"{name_of(trial)}: {text}", soft_wrap=True)
 
 
 def set_damaged_aside(units: Iterable[Unit], console: Console) -> None:

@@ -22,7 +22,8 @@ from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.atomic_file import writing_below
 from nasray.settings.resources import ResourcesConfig
 from nasray.storage.staged import staged
-from nasray.trainables.units import Spec, parse_spec, run_unit
+from nasray.trainables.inputs import UnitSpec
+from nasray.trainables.units import parse_spec, run_unit
 
 FAILURE = "failure"
 _LACKS = "node_lacks"
@@ -75,7 +76,7 @@ class ReadyUnits(Searcher):
         self,
         units: Sequence[Unit],
         done: set[str],
-        choose: Callable[[Sequence[Spec], Sequence[Spec]], Spec | None],
+        choose: Callable[[Sequence[UnitSpec], Sequence[UnitSpec]], UnitSpec | None],
     ) -> None:
         """The units.
 
@@ -87,7 +88,7 @@ class ReadyUnits(Searcher):
         super().__init__()
         self._choose = choose
         self._waiting = {unit.name: unit for unit in units}
-        self._running: dict[str, Spec] = {}
+        self._running: dict[str, Unit] = {}
         self._done = set(done)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -96,20 +97,21 @@ class ReadyUnits(Searcher):
         if not ready:
             return None if self._waiting and self._running else Searcher.FINISHED
         ready.sort(key=lambda unit: unit.cost, reverse=True)
-        spec = self._choose(list(self._running.values()), [unit.spec for unit in ready])
+        spec = self._choose([unit.spec for unit in self._running.values()], [unit.spec for unit in ready])
         if spec is None:
             return None
-        del self._waiting[spec.name]
-        self._running[trial_id] = spec
-        return {"spec": spec.model_dump(mode="json")}
+        unit = next(unit for unit in ready if unit.spec is spec)
+        del self._waiting[unit.name]
+        self._running[trial_id] = unit
+        return {"name": unit.name, "spec": spec.model_dump(mode="json")}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Note that a unit ended, well or not."""
-        spec = self._running.pop(trial_id)
+        unit = self._running.pop(trial_id)
         if not error and result is not None and FAILURE not in result:
-            self._done.add(spec.name)
+            self._done.add(unit.name)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: what is done stands in the run's folder, and a new launch plans anew."""
@@ -259,7 +261,12 @@ def run_trials(
 
 def _trial_name(trial: Any) -> str:
     """The name of the trial's unit, or its own, as a file name."""
-    return _file_name(str(trial.config.get("name", trial.config["spec"]["name"])))
+    return _file_name(name_of(trial))
+
+
+def name_of(trial: Any) -> str:
+    """The name under which a trial's unit stands in the schedule."""
+    return str(trial.config["name"])
 
 
 def _file_name(name: str) -> str:

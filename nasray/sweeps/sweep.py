@@ -15,7 +15,7 @@ from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
 from nasray.errors import SearchFailedError, UserError
 from nasray.execution.execution import Execution
 from nasray.execution.waiting import TellWaiting
-from nasray.planning.plan import plan_search, rating_tables
+from nasray.planning.plan import rating_tables
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.scheduling.placement import check_resources, num_slots
@@ -99,7 +99,7 @@ def _run_needed(unit: SweptUnit, tracker: Tracker, console: Console) -> None:
         SearchFailedError: Some of it failed.
     """
     config, folder = unit.config, unit.folder
-    folder.claim(config, unit.inputs, rating_tables(plan_search(config, folder, unit.inputs)))
+    folder.claim(config, unit.inputs, rating_tables(config, folder, unit.inputs))
     folder.record_environment(config.seed)
     needed = unit.needed()
     with Execution(config, folder, tracker, console) as execution:

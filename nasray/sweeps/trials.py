@@ -18,8 +18,7 @@ from nasray.sweeps.unit import SweepFolder, SweptUnit, override
 from nasray.tracking.tracker import own_metrics
 from nasray.trainables.core.seeding import derive_seed
 from nasray.trainables.core.trainable import read_done
-from nasray.trainables.sd_darts.trainable import Found, SdDartsSpec
-from nasray.trainables.units import Spec
+from nasray.trainables.inputs import UnitSpec
 
 
 class SweepTrials(OptunaSearch):
@@ -30,7 +29,7 @@ class SweepTrials(OptunaSearch):
     """
 
     def __init__(
-        self, sweep: SweepConfig, unit: SweptUnit, num_trials: int, num_slots: Callable[[Spec], int]
+        self, sweep: SweepConfig, unit: SweptUnit, num_trials: int, num_slots: Callable[[UnitSpec], int]
     ) -> None:
         one = len(sweep.metrics) == 1
         super().__init__(
@@ -42,7 +41,7 @@ class SweepTrials(OptunaSearch):
         )
         self._sweep, self._unit = sweep, unit
         self._num_left, self._num_slots = num_trials, num_slots
-        self._specs: dict[str, Spec] = {}
+        self._specs: dict[str, UnitSpec] = {}
         self._epochs: dict[str, int] = {}
         self.mistake: ValueError | None = None
 
@@ -128,12 +127,13 @@ class SweepTrials(OptunaSearch):
                 )
                 raise self.mistake
 
-    def _complete(self, trial_id: str, spec: Spec) -> None:
+    def _complete(self, trial_id: str, spec: UnitSpec) -> None:
         """Record the last values that the unit reported of the objectives, until the epoch that it chose."""
         done = read_done(spec.folder)
         assert done is not None
-        chosen = Found.read(spec.folder).epoch if isinstance(spec, SdDartsSpec) else None
-        metrics = {name: value for epoch in done["history"][:chosen] for name, value in epoch.items()}
+        metrics = {
+            name: value for epoch in done["history"][: spec.chosen_epoch] for name, value in epoch.items()
+        }
         self._check_metrics(metrics, "by its end")
         for metric in self._sweep.metrics:
             value = metrics.get(metric)

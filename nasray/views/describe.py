@@ -7,7 +7,7 @@ from rich.table import Table
 
 from nasray.analysis.numerals import quantity
 from nasray.errors import UserError
-from nasray.planning.plan import planned_inputs
+from nasray.inputs.shared import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS, NUM_PARAMS
 from nasray.search_spaces.cells.cell_space import CellSpace

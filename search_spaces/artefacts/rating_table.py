@@ -87,7 +87,9 @@ def check(frame: pd.DataFrame) -> None:
     _refuse(frame, (frame[NUM_PARAMS] < 0) | (frame[NUM_MACS] < 0), "must not have a negative cost")
     _refuse(frame, (frame[list(_COSTS)] > _LARGEST_COST).any(axis=1), "must have costs of at most 2^53")
     if UNCOUNTED in frame.columns:
-        _refuse(frame, ~frame[UNCOUNTED].map(_is_named_or_none), "must name each uncounted operator or be null")
+        _refuse(
+            frame, ~frame[UNCOUNTED].map(_is_named_or_none), "must name each uncounted operator or be null"
+        )
     sizes = frame[list(_SIZES)].apply(pd.to_numeric, errors="coerce")
     _refuse(frame, ~(sizes >= 1).all(axis=1), f"must have as {', '.join(_SIZES)} numbers of at least 1")
     _refuse(frame, ~_is_named(frame), f"must be of the {', '.join(_NAMED_BY)} that its row says")

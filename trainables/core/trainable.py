@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from nasray.errors import UserError
+from nasray.search_spaces.artefacts.run_files import DONE
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
 from nasray.trainables.core.notes import LOGGER
@@ -22,7 +23,6 @@ from nasray.trainables.core.training import Method, train_epoch
 
 CHECKPOINT = "last.pt"
 CHECKPOINT_PARTS = "last.parts"
-DONE = "done.json"
 Metrics = dict[str, Any]
 
 

@@ -22,8 +22,7 @@ from nasray.trainables.inputs import SearchInputs, UnitInputs, UnitSpec
 from nasray.trainables.retrain.inheritance import inherit
 from nasray.trainables.retrain.teaching import build_distillation
 from nasray.trainables.retrain.zero_cost import NUM_IMAGES, zero_cost_proxies
-from nasray.trainables.sd_darts.trainable import Found, SdDartsSpec
-from nasray.trainables.settings.training import RetrainConfig, TrainConfig
+from nasray.trainables.settings.training import RetrainConfig
 from nasray.trainables.supervised.accuracy import accuracy
 from nasray.trainables.supervised.step import SupervisedTraining
 
@@ -53,28 +52,20 @@ class RetrainSpec(UnitSpec):
     training_seed: int = Field(ge=0)
     targets: tuple[CellTarget, ...] = ()
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_retrain`."""
+        return run_retrain(self)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """The architecture, and how it is trained."""
+        own = {"architecture": self.architecture, "training_seed": self.training_seed}
+        return own | self.config.model_dump(mode="json")
+
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The weights, and the architecture with its accuracies, costs and settings."""
         return self.folder / NETWORK, self.folder / RETRAINED
-
-    @property
-    def num_processes(self) -> int:
-        """As many as the config says."""
-        return self.inputs.compute.num_processes
-
-
-class RetrainFoundSpec(UnitSpec):
-    """Train what a search has found, on all training images, those of both halves."""
-
-    kind: Literal["retrain_found"] = "retrain_found"
-    search: SdDartsSpec
-    config: TrainConfig
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        """The architecture with its accuracies, costs and settings."""
-        return (self.folder / RETRAINED,)
 
     @property
     def num_processes(self) -> int:
@@ -93,12 +84,6 @@ def run_retrain(spec: RetrainSpec) -> Iterator[Metrics]:
     yield from _train_and_test(
         spec, spec.architecture, spec.config, spec.training_seed, first_view, spec.targets
     )
-
-
-def run_retrain_found(spec: RetrainFoundSpec) -> Iterator[Metrics]:
-    """Metrics of the training, epoch by epoch; the test images are looked at once, at the end."""
-    architecture = Found.read(spec.search.folder).architecture
-    yield from _train_and_test(spec, architecture, RetrainConfig(train=spec.config), spec.inputs.seed)
 
 
 def read_retrained(folder: Path) -> dict[str, Any]:

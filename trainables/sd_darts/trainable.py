@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
@@ -33,12 +33,24 @@ class SdDartsSpec(UnitSpec):
 
     Attributes:
         config: How.
-        arm: What the settings are called in a study, where there is one.
     """
 
     kind: Literal["sd_darts"] = "sd_darts"
     config: SdDartsConfig
-    arm: str | None = None
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_sd_darts`."""
+        return run_sd_darts(self)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """The space, and how it is searched."""
+        return {"space": self.inputs.search_space.source, **self.config.model_dump(mode="json")}
+
+    @property
+    def chosen_epoch(self) -> int:
+        """The epoch whose architecture was found."""
+        return Found.read(self.folder).epoch
 
     @property
     def outputs(self) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nasray.errors import UserError
+from nasray.trainables.settings.method import MethodSettings
 
 
 class RatingConfig(BaseModel):
@@ -56,7 +57,7 @@ class RatingConfig(BaseModel):
         return -(-self.swap_in_images // self.num_batches)
 
 
-class BlockSearchConfig(BaseModel):
+class BlockSearchConfig(MethodSettings):
     """What searches that train each block's supernets for themselves have in common.
 
     Attributes:
@@ -71,8 +72,6 @@ class BlockSearchConfig(BaseModel):
             takes weights from a supernet takes the first one's.
         num_evaluation_paths: Sampled paths that are measured on held-out images after every epoch.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from torch import nn
 
@@ -45,6 +45,15 @@ class TeacherSpec(UnitSpec):
     def of(cls, inputs: SearchInputs, *, keep_epochs: bool = False) -> Self:
         """The teacher's unit of a search."""
         return cls(name="teacher", folder=inputs.teacher_folder, inputs=inputs, keep_epochs=keep_epochs)
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_teacher`."""
+        return run_teacher(self)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """What the teacher is, and how it is trained."""
+        return self.inputs.teacher.model_dump(mode="json")
 
     @property
     def outputs(self) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from nasray.analysis.counting.counting import Count
 from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.runs.rank import rank_run
 from nasray.evidence.found import found_architecture, sentence
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nasray.inputs.shared import unit_inputs
+from nasray.methods.sd_darts.plan import study_runs, study_units
 from nasray.pipeline.study import GAIN, MEASURED, study_summary, study_table
-from nasray.planning.plan import unit_inputs
-from nasray.planning.sd_darts_plan import study_runs, study_units
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
 from nasray.trainables.core.trainable import mark_done

@@ -9,7 +9,8 @@ from PIL import Image
 from rich.console import Console
 
 from nasray.experiment import search
-from nasray.planning.plan import plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config

@@ -1,7 +1,8 @@
 import pytest
 
 from nasray.evidence.plan import retrain_specs
-from nasray.planning.plan import plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config

@@ -91,6 +91,29 @@ class BlockSpec(UnitSpec):
     target: CellTarget
     rate: bool
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_block`."""
+        return run_block(self)
+
+    @property
+    def reads_features_of(self) -> int:
+        """The cell's block."""
+        return self.target.block
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """The cell, and how it is trained and rated."""
+        return {
+            "block": self.target.block,
+            "cell": self.target.cell,
+            **self.target.config.model_dump(mode="json"),
+        }
+
+    @property
+    def method(self) -> str:
+        """The method of the search."""
+        return self.target.config.method
+
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The weights, and the table of ratings."""
@@ -111,6 +134,15 @@ class RatingSpec(UnitSpec):
     target: CellTarget
     subtree: int
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_rating`."""
+        return run_rating(self)
+
+    @property
+    def reads_features_of(self) -> int:
+        """The cell's block."""
+        return self.target.block
+
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """A part of the table."""
@@ -124,6 +156,10 @@ class RatingTableSpec(UnitSpec):
     inputs: SearchInputs
     target: CellTarget
     num_subtrees: int
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_rating_table`."""
+        return run_rating_table(self)
 
     @property
     def outputs(self) -> tuple[FilePath, ...]:

@@ -35,6 +35,15 @@ class RefinementSpec(UnitSpec):
     first_batch: int
     end_batch: int
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_refinement`."""
+        return run_refinement(self)
+
+    @property
+    def reads_features_of(self) -> int:
+        """The cell's block."""
+        return self.target.block
+
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """A table of ratings of these candidates on these batches."""

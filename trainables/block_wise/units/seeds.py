@@ -32,6 +32,10 @@ class SeedTableSpec(UnitSpec):
     inputs: SearchInputs
     target: CellTarget
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_seed_table`."""
+        return run_seed_table(self)
+
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The cell's table of ratings."""

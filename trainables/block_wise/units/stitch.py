@@ -51,6 +51,10 @@ class StitchSpec(UnitSpec):
     architectures: tuple[str, ...] = Field(min_length=1)
     targets: tuple[CellTarget, ...] = Field(min_length=1)
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_stitch`."""
+        return run_stitch(self)
+
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The table of accuracies."""
