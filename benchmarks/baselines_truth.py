@@ -29,7 +29,7 @@ from nasray.settings.loading import load_config
 from nasray.strategies.build import RANKING, build_strategy
 from nasray.strategies.contest import Outcome, choice, compete
 from nasray.strategies.problem import Problem
-from nasray.strategies.ranking_cost import dna_epochs
+from nasray.strategies.ranking_cost import ranking_epochs
 from nasray.strategies.strategy import StrategySettings
 from nasray.trainables.inputs import SearchInputs
 
@@ -95,7 +95,9 @@ def _dna(run: Path) -> tuple[list[str], float]:
     assert isinstance(inputs, SearchInputs)
     tables = load_ratings(folder.path)
     ranking = top_architectures(tables, {}, inputs.space.num_architectures)
-    return list(ranking[ARCHITECTURE]), dna_epochs(config, folder, inputs, Problem(inputs.space, {}, tables))
+    return list(ranking[ARCHITECTURE]), ranking_epochs(
+        config, folder, inputs, Problem(inputs.space, {}, tables)
+    )
 
 
 def _print_ranked(

@@ -91,7 +91,11 @@ class Method:
 
         Lower is better. None: it says nothing of most. Of a method that ranks these are what it ranks by.
         """
-        return None
+        if not self.declaration.ranks:
+            return None
+        from nasray.analysis.runs.rank import ranked_tables  # noqa: PLC0415  (a declaration is read without pandas)
+
+        return ranked_tables(folder.path, config.ranking.by)
 
     def figures(self, folder: RunFolder) -> Mapping[str, float]:
         """What was measured of a finished search beside what it found, to compare searches by."""

@@ -1,11 +1,8 @@
 """DNA and DNA++ as methods: each cell of each block is a supernet that learns for itself and rates its candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
-from nasray.analysis.runs.rank import ranked_tables
 from nasray.inputs.fit import check_per_block
 from nasray.methods.block_wise import declarations
 from nasray.methods.block_wise.cost import search_macs
@@ -18,7 +15,7 @@ from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.methods import Declaration
 from nasray.trainables.block_wise.block_data import check_num_batches
 from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
-from nasray.trainables.inputs import SearchInputs, UnitInputs
+from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_wise import BlockWiseConfig
 
 
@@ -63,12 +60,6 @@ class BlockWise(Method):
     ) -> tuple[CellTarget, ...]:
         """Every cell of every block with its first supernet, and where its results lie."""
         return tuple(cell_targets(search, folder, inputs))
-
-    def scores(
-        self, config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs
-    ) -> Sequence[pd.DataFrame]:
-        """The ratings by which the run ranks."""
-        return ranked_tables(folder.path, config.ranking.by)
 
     def work(
         self, search: BlockWiseConfig, config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs
