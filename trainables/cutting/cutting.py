@@ -159,6 +159,12 @@ def _compare(
     """The shapes of one image's features at all boundaries, if the pieces give what the whole model gives."""
     features = _run(pieces, images)
     places = [*(f"cut {name!r}" for name in cuts), "the output"]
+    for place, whole in zip(places, expected, strict=True):
+        if not whole.isfinite().all():
+            raise UserError(
+                f"the teacher must give finite values in evaluation mode, got NaN or infinite ones at {place}: look "
+                "for such numbers in its weights and its norms' statistics, and for what overflows"
+            )
     for place, whole, part, order in itertools.zip_longest(places, expected, features[1:], orders):
         ordered = whole if order is None else whole.permute(0, *(axis + 1 for axis in order))
         if ordered.shape != part.shape or not (part - ordered).norm() <= TOLERANCE * ordered.norm():
