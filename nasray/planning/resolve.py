@@ -6,6 +6,7 @@ from rich.console import Console
 
 from nasray.analysis.tables.ratings import has_latencies
 from nasray.errors import UserError
+from nasray.planning.meetable_budgets import check_meetable
 from nasray.planning.plan import identified, planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.artefacts.columns import LATENCY_MS, NUM_MACS, NUM_PARAMS
@@ -108,6 +109,7 @@ def _decide(
     console: Console,
 ) -> ExperimentConfig:
     """The config with its features' mode decided per block, and all parts checked against each other."""
+    inputs.space.check_listable()
     num_blocks = len(inputs.space.blocks)
     _check_per_block("features.mode", config.features.mode, num_blocks)
     _check_per_block(f"searches.{config.searches.index(dna)}.lr", dna.lr, num_blocks)
@@ -140,25 +142,25 @@ def _tried_teacher(inputs: SearchInputs, console: Console) -> CutTeacher:
 
 
 def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
-    """Hold the budgets to what the space's cheapest candidates cost, before anything is trained.
+    """Hold the budgets to what the space's architectures cost, before anything is trained.
 
     Raises:
-        UserError: A budget is of no known cost, of one that cannot be counted, or below the sum of the blocks'
-            smallest costs.
+        UserError: A budget is of no known cost or of one that cannot be counted, or no architecture keeps it, or all
+            of them.
     """
     costs = (NUM_PARAMS, NUM_MACS, LATENCY_MS)
-    for name, limit in budgets.items():
+    for name in budgets:
         if name not in costs:
             raise UserError(f"budgets must be of {', '.join(costs)}, got {name}")
-        if name == LATENCY_MS:  # what that costs is measured, not known
-            continue
-        if name == NUM_MACS:
-            check_counted(space.candidate_tables(), f"budgets.{name}")
-        smallest = sum(int(space.candidate_table(block)[name].min()) for block in range(len(space.blocks)))
-        if limit < smallest:
-            raise UserError(
-                f"budgets.{name} must be at least {smallest}, the smallest of all, got {limit:.15g}"
-            )
+    known = {
+        name: limit for name, limit in budgets.items() if name != LATENCY_MS
+    }  # which is yet to be measured
+    if not known:
+        return
+    tables = space.candidate_tables()
+    if NUM_MACS in known:
+        check_counted(tables, f"budgets.{NUM_MACS}")
+    check_meetable(tables, known)
 
 
 def check_shapes(teacher: CutTeacher, space: SearchSpace) -> None:
