@@ -18,9 +18,9 @@ def space(*depths):
 def test_candidates_are_counted_before_they_are_listed():
     huge = space(2, 10)
     assert huge.num_architectures == (6**2 + 6**10) ** 2
-    message = r"block 0 must have at most 5,000,000 candidates, .* got 60,466,212: cell 10x16 alone has 60,466,176; give"
+    told = r"block 0 must have at most 5,000,000 candidates, .* got 60,466,212: cell 10x16 alone has 60,466,176; give"
     for listing in (huge.check_listable, lambda: huge.candidate_table(1), huge.largest):
-        with pytest.raises(UserError, match=message):
+        with pytest.raises(UserError, match=told):
             listing()
 
 

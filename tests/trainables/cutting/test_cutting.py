@@ -194,7 +194,7 @@ class Recurrent(Chain):
             "must give finite values .* got NaN or infinite ones at the output",
         ),
         (Transposed(), ["swap"], r"cut 'swap' must give one entry per image, .* got \[4, 2, 8, 8\] for B=2"),
-        (Recurrent(), ["rnn"], "must .* give a tensor at each cut, it failed: 'tuple'"),
+        (Recurrent(), ["rnn"], "must .* give a tensor at each cut, it failed: AttributeError: 'tuple'"),
     ],
 )
 def test_cuts_that_break_the_model_are_named(model, cuts, message):
