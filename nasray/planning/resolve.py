@@ -10,6 +10,7 @@ from nasray.inputs.feature_modes import with_feature_modes
 from nasray.inputs.fit import check_shapes, tried_teacher
 from nasray.inputs.shared import identified, planned_inputs
 from nasray.methods.method import methods_of
+from nasray.planning.meetable_budgets import check_meetable
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.artefacts.columns import LATENCY_MS, NUM_MACS, NUM_PARAMS
 from nasray.search_spaces.chain.space import SearchSpace
@@ -53,6 +54,8 @@ def _resolved(
         tried = try_operations(inputs.space)
         if tried is not None:
             console.print(tried, soft_wrap=True)
+        if config.ranks:
+            inputs.space.check_listable()
         check_budgets(config.budgets, inputs.space)
     for search, method in methods_of(config):
         method.check(search, config, inputs)
@@ -68,25 +71,25 @@ def _resolved(
 
 
 def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
-    """Hold the budgets to what the space's cheapest candidates cost, before anything is trained.
+    """Hold the budgets to what the space's architectures cost, before anything is trained.
 
     Raises:
-        UserError: A budget is of no known cost, of one that cannot be counted, or below the sum of the blocks'
-            smallest costs.
+        UserError: A budget is of no known cost or of one that cannot be counted, or no architecture keeps it, or all
+            of them.
     """
     costs = (NUM_PARAMS, NUM_MACS, LATENCY_MS)
-    for name, limit in budgets.items():
+    for name in budgets:
         if name not in costs:
             raise UserError(f"budgets must be of {', '.join(costs)}, got {name}")
-        if name == LATENCY_MS:  # what that costs is measured, not known
-            continue
-        if name == NUM_MACS:
-            check_counted(space.candidate_tables(), f"budgets.{name}")
-        smallest = sum(int(space.candidate_table(block)[name].min()) for block in range(len(space.blocks)))
-        if limit < smallest:
-            raise UserError(
-                f"budgets.{name} must be at least {smallest}, the smallest of all, got {limit:.15g}"
-            )
+    known = {
+        name: limit for name, limit in budgets.items() if name != LATENCY_MS
+    }  # which is yet to be measured
+    if not known:
+        return
+    tables = space.candidate_tables()
+    if NUM_MACS in known:
+        check_counted(tables, f"budgets.{NUM_MACS}")
+    check_meetable(tables, known)
 
 
 def check_measured(config: ExperimentConfig, folder: RunFolder) -> None:

@@ -8,6 +8,7 @@ from ray.tune.result import TRAINING_ITERATION
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from nasray.errors import UserError
 from nasray.scheduling.schedule import FAILURE
 from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.settings.sweeps import SweepConfig
@@ -43,7 +44,7 @@ class SweepTrials(OptunaSearch):
         self._num_left, self._num_slots = num_trials, num_slots
         self._specs: dict[str, UnitSpec] = {}
         self._epochs: dict[str, int] = {}
-        self.mistake: ValueError | None = None
+        self.mistake: UserError | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config; None while there is no room for one; FINISHED after the last one."""
@@ -121,7 +122,7 @@ class SweepTrials(OptunaSearch):
         known = sorted(name for name in own_metrics(result) if not name.startswith("config/"))
         for metric in self._sweep.metrics:
             if metric not in known:
-                self.mistake = ValueError(
+                self.mistake = UserError(
                     f"sweep.objectives must be of the metrics that {self._sweep.unit} reports {when}, "
                     f"{', '.join(known)}, got {metric}" + did_you_mean(metric, known)
                 )

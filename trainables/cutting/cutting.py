@@ -14,6 +14,7 @@ from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.trainables.cutting.cut_points import cut_points
 from nasray.trainables.cutting.feature_layout import FeatureLayout
 from nasray.trainables.cutting.traced_model import Order, Shape, TracedModel
+from nasray.trainables.cutting.tracing import reason
 
 TOLERANCE = 1e-4
 NUM_IMAGES_TRIED = 2
@@ -104,12 +105,12 @@ def resolve_cuts(
 
 def _node(traced: TracedModel, name: str) -> fx.Node:
     """The node at which the model can be cut behind the submodule `name`."""
-    if name not in traced.returned:
+    if name not in traced.by_any_name:
         raise UserError(
             "cuts must name submodules that the model runs, "
             f"got {name!r}{did_you_mean(name, traced.returned)}"
         )
-    node = traced.returned[name]
+    node = traced.by_any_name[name]
     if traced.crossing[node]:
         crossing = ", ".join(map(str, traced.crossing[node]))
         raise UserError(
@@ -159,6 +160,12 @@ def _compare(
     """The shapes of one image's features at all boundaries, if the pieces give what the whole model gives."""
     features = _run(pieces, images)
     places = [*(f"cut {name!r}" for name in cuts), "the output"]
+    for place, whole in zip(places, expected, strict=True):
+        if not whole.isfinite().all():
+            raise UserError(
+                f"the teacher must give finite values in evaluation mode, got NaN or infinite ones at {place}: look "
+                "for such numbers in its weights and its norms' statistics, and for what overflows"
+            )
     for place, whole, part, order in itertools.zip_longest(places, expected, features[1:], orders):
         ordered = whole if order is None else whole.permute(0, *(axis + 1 for axis in order))
         if ordered.shape != part.shape or not (part - ordered).norm() <= TOLERANCE * ordered.norm():
@@ -185,7 +192,8 @@ def _outputs(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
         except Exception as error:
             shape = tuple(images.shape[1:])
             raise UserError(
-                f"the teacher must take images of shape {shape} and give a tensor at each cut, it failed: {error}"
+                f"the teacher must take images of shape {shape} and give a tensor at each cut, it failed: "
+                f"{reason(error)}"
             ) from error
     found = [*(outputs[name] for name in names), logits]
     for place, value in zip([*(f"cut {name!r}" for name in names), "the output"], found, strict=True):

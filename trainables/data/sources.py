@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
 from nasray.errors import UserError
 from nasray.search_spaces.names.attribute import call_named
 from nasray.trainables.core.seeding import global_generators_seeded
+from nasray.trainables.data.items import blamed
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 NUM_DIGITS_FOR_TEST = 360
@@ -53,15 +54,6 @@ def open_source(name: str, root: Path | None) -> ImageSource:
     if name not in SOURCES:
         raise UserError(f'data.source must be one of {", ".join(SOURCES)} or "module:function", got {name!r}')
     return SOURCES[name](root)
-
-
-def labels_of(dataset: Dataset) -> np.ndarray:
-    """Label of each image, int64 [N]; from `targets` where the data set has them, else image by image."""
-    if isinstance(dataset, Subset):
-        return labels_of(dataset.dataset)[np.asarray(dataset.indices)]
-    if hasattr(dataset, "targets"):
-        return np.asarray(dataset.targets, dtype=np.int64)
-    return np.array([int(dataset[i][1]) for i in range(len(dataset))], dtype=np.int64)  # type: ignore[arg-type]
 
 
 def _digits(_root: Path | None) -> ImageSource:
@@ -163,7 +155,9 @@ def _from_function(name: str, root: Path | None) -> ImageSource:
     """
     with global_generators_seeded(0, name):
         found = call_named(name, *([] if root is None else [root]))
-    if not (isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))):
+    with blamed("give data sets that tell their length and their first item"):
+        fits = isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))
+    if not fits:
         raise UserError(
             f"{name} must return (train, validation), two map-style data sets of "
             f"(PIL image or tensor [C, H, W], integer label), got {_describe(found)}"

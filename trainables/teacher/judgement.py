@@ -8,7 +8,7 @@ from nasray.errors import UserError
 from nasray.trainables.core.notes import LOGGER
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.teacher import is_checkpoint
-from nasray.trainables.supervised.accuracy import accuracy
+from nasray.trainables.supervised.accuracy import answers, num_right
 from nasray.trainables.teacher.chance import Verdict, verdict
 
 _AT_A_TIME = 16
@@ -19,15 +19,20 @@ def held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:
     """The share, 0 to 1, of held-out images that the teacher classifies rightly; None where its classes are others.
 
     Raises:
-        UserError: It has weights, but is right no more often than by chance, and may not be.
+        UserError: It answers NaN; or it has weights, but is right no more often than by chance, and may not be.
     """
     if not _has_the_datas_classes(inputs):
         return None
-    images = inputs.images.held_out
-    share = accuracy(model, images, inputs.compute)
-    labels = images.labels(range(len(images))).numpy()
-    _judge(inputs, verdict(round(share * len(images)), labels))
-    return share
+    images, right = inputs.images.held_out, 0
+    for logits, labels in answers(model, images, inputs.compute):
+        if logits.isnan().any():
+            raise UserError(
+                f"teacher {inputs.teacher.source} must answer numbers in evaluation mode, got NaN for held-out images: "
+                "look for what divides by zero or overflows there, or lower teacher.train.lr where it is trained"
+            )
+        right += int(num_right(logits, labels))
+    _judge(inputs, verdict(right, images.labels(range(len(images))).numpy()))
+    return right / len(images)
 
 
 @torch.no_grad()
