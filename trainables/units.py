@@ -8,15 +8,18 @@ from typing import Any
 from nasray.search_spaces.artefacts.run_files import DONE
 from nasray.search_spaces.files.atomic_file import remove_temporaries
 from nasray.search_spaces.names.attribute import load_attribute
+from nasray.trainables.block_wise.left_out import LeftOut, OperationError, forget_others, leave_out
 from nasray.trainables.block_wise.units.additivity import AdditivitySpec
 from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec, RatingTableSpec
 from nasray.trainables.block_wise.units.refinement import RefinementSpec
 from nasray.trainables.block_wise.units.seeds import SeedTableSpec
 from nasray.trainables.block_wise.units.stitch import StitchSpec
 from nasray.trainables.core.compute import device_kind, device_name
+from nasray.trainables.core.exits import exits_as_errors
 from nasray.trainables.core.notes import NOTES, collected_notes
 from nasray.trainables.core.process_group import leading
-from nasray.trainables.core.trainable import Metrics, mark_done
+from nasray.trainables.core.trainable import Metrics, drop_checkpoint, mark_done
+from nasray.trainables.core.watchdog import unwatched
 from nasray.trainables.features.units import FeatureManifestSpec, FeatureShardSpec
 from nasray.trainables.inputs import UnitSpec
 from nasray.trainables.retrain.trainable import RetrainSpec
@@ -47,6 +50,9 @@ def run_unit(spec: UnitSpec) -> Iterator[Metrics]:
 
     Nothing is run again where the unit is done already. The marker tells the CPU time of the process meanwhile as
     `cpu_seconds`; of epochs of an earlier attempt their wall time. It names the `devices` of all attempts.
+
+    A cell of which an operation fails in training is trained anew without it, from the same seeds: weights that were
+    trained half-way beside it would be rated else.
     """
     if spec.is_done:
         return
@@ -54,16 +60,15 @@ def run_unit(spec: UnitSpec) -> Iterator[Metrics]:
     # A unit of other inputs may have been done here: from now on its results are no longer whole.
     (spec.folder / DONE).unlink(missing_ok=True)
     remove_temporaries(spec.folder)
-    history, start, before = [], time.process_time(), 0.0
-    others_work = partial(_take_part, spec.model_dump(mode="json"))
-    with (
-        leading(spec.num_processes, device_kind(spec.inputs.compute), others_work),
-        collected_notes() as notes,
-    ):
-        for metrics in spec.run():
+    forget_others(spec.folder, spec.fingerprint)
+    history: list[Metrics] = []
+    start, before = time.process_time(), 0.0
+    with collected_notes() as notes, exits_as_errors():
+        for metrics in _without_failing(spec, history):
             before += metrics.get("seconds", 0.0) if metrics.get("replayed") else 0.0
             history.append({key: value for key, value in metrics.items() if key != "replayed"})
-            yield {**metrics, NOTES: list(notes)} if notes else metrics
+            with unwatched():
+                yield {**metrics, NOTES: list(notes)} if notes else metrics
             notes.clear()
     cpu_seconds = before + time.process_time() - start
     of_epochs = (metrics["device"] for metrics in history if "device" in metrics)
@@ -76,6 +81,34 @@ def run_unit(spec: UnitSpec) -> Iterator[Metrics]:
         cpu_seconds=cpu_seconds,
         devices=sorted(devices),
     )
+
+
+def give_up(spec: UnitSpec, operation: LeftOut, *, in_training: bool) -> None:
+    """Have the next attempt at a cell go on without an operation.
+
+    Args:
+        spec: The unit, which runs no more.
+        operation: The operation.
+        in_training: Whether the cell was in training, which then begins anew.
+    """
+    leave_out(spec.folder, spec.fingerprint, operation)
+    if in_training:
+        drop_checkpoint(spec.folder)
+
+
+def _without_failing(spec: UnitSpec, history: list[Metrics]) -> Iterator[Metrics]:
+    """Metrics of the unit; where an operation fails in training those of one without it follow, and history is over."""
+    others_work = partial(_take_part, spec.model_dump(mode="json"))
+    while True:
+        try:
+            with leading(spec.num_processes, device_kind(spec.inputs.compute), others_work):
+                yield from spec.run()
+        except OperationError as error:
+            failed = LeftOut(error.place.layer, error.place.operation, error.reason)
+            give_up(spec, failed, in_training=error.place.in_training)
+            history.clear()
+        else:
+            return
 
 
 def _take_part(plain: dict[str, Any]) -> None:

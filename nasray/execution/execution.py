@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Self
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from nasray.execution.prepared_search import PreparedSearch
 from nasray.execution.trial_tracking import TrackTrials
 from nasray.execution.waiting import TellWaiting
 from nasray.run.folder import RunFolder
+from nasray.scheduling.attempt import told_failure
 from nasray.scheduling.placement import check_resources, node_resources
 from nasray.scheduling.schedule import DriverCallback, run_schedule
 from nasray.scheduling.unit import Unit, still_to_do
@@ -144,11 +146,20 @@ class Execution:
         if unfinished:
             failures = dict.fromkeys(unfinished, "it did not run to its end")
         if failures:
-            reasons = "\n".join(f"  {name}: {reason}" for name, reason in failures.items())
+            folders = {unit.name: unit.spec.folder for unit in units}
+            reasons = "\n".join(
+                f"  {name}: {reason}{_where_told(folders[name])}" for name, reason in failures.items()
+            )
             raise SearchFailedError(
                 f"{len(failures)} of {len(units)} units failed; the others' results are kept in "
                 f"{self._folder.path}:\n{reasons}"
             )
+
+
+def _where_told(folder: Path) -> str:
+    """Where more is told of a unit's failure than its reason; empty where it is all."""
+    path = told_failure(folder)
+    return "" if path is None else f" (its traceback is in {path})"
 
 
 def _without_results(units: Sequence[Unit]) -> list[str]:

@@ -1,9 +1,8 @@
 """The schedule: one Tune run over unlike units, each started when its needs are done, longest first."""
 
 import os
-import traceback
+import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from ray.tune.search import Searcher
 
 from nasray.cluster.cluster_check import LACKING, NodeCheck
 from nasray.errors import UserError
+from nasray.scheduling.attempt import Attempt, reason_of_trial
 from nasray.scheduling.placement import bundle, chooser
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.atomic_file import writing_below
 from nasray.settings.resources import ResourcesConfig
 from nasray.storage.staged import staged
 from nasray.trainables.inputs import UnitSpec
-from nasray.trainables.units import parse_spec, run_unit
+from nasray.trainables.units import parse_spec
 
 FAILURE = "failure"
 _LACKS = "node_lacks"
@@ -140,39 +140,34 @@ def units_on_nodes(resources: ResourcesConfig, nodes: NodeCheck) -> Callable[...
         resources: What the run may use.
         nodes: Checks the nodes that join while it runs.
     """
+    launch = secrets.token_hex(8)
     return tune.with_resources(
-        partial(unit_trainable, nodes=nodes),
+        partial(unit_trainable, nodes=nodes, launch=launch, max_step_seconds=resources.max_step_seconds),
         lambda config: bundle(parse_spec(config["spec"]), resources),
     )
 
 
-def unit_trainable(config: dict[str, Any], nodes: NodeCheck) -> None:
+def unit_trainable(config: dict[str, Any], nodes: NodeCheck, launch: str, max_step_seconds: float) -> None:
     """The trainable of every trial that runs a unit.
 
     Where runs lie in a store, what the unit reads is brought to this node first, and what it wrote to the store after
     every epoch.
 
-    A mistake of the user's, or a training that diverges, would fail again in the same way: it is reported instead of
-    raised, so that Tune does not restart the trial.
+    What would fail again in the same way is reported instead of raised, so that Tune does not restart the trial.
     """
     spec = parse_spec(config["spec"])
     if (lacks := nodes.lacking(spec)) is not None:
         tune.report({_LACKS: lacks})
         return
-    failure = spec.folder / "failure.txt"
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves a node's GPUs open to those who asked for none
     try:
         with staged(spec, nodes.expected.mirror) as leave:
-            for metrics in run_unit(spec):
-                leave()
-                tune.report(metrics)
-        failure.unlink(missing_ok=True)  # of an earlier launch
-    except (ValueError, FloatingPointError) as error:
-        with suppress(OSError):  # the disk may be what failed
-            spec.folder.mkdir(parents=True, exist_ok=True)
-            failure.write_text(traceback.format_exc(), encoding="utf-8")
-        tune.report({FAILURE: str(error)})
+            failure = Attempt(spec, launch, max_step_seconds, leave).run(tune.report)
+    except UserError as error:  # of the store
+        failure = str(error)
+    if failure is not None:
+        tune.report({FAILURE: failure})
 
 
 def run_schedule(
@@ -277,12 +272,12 @@ def _file_name(name: str) -> str:
 def failures_of(results: tune.ResultGrid, units: Sequence[Unit]) -> dict[str, str]:
     """The reasons of the units that failed, by their names."""
     # A trial whose process died before it told anything has no config here, but a folder.
-    names = {_file_name(unit.name): unit.name for unit in units}
+    by_folder = {_file_name(unit.name): unit.spec for unit in units}
     failures = {}
     for result in results:
-        name = names[Path(result.path).name]
+        spec = by_folder[Path(result.path).name]
         if result.error is not None:
-            failures[name] = str(result.error).strip().splitlines()[-1]
+            failures[spec.name] = f"{reason_of_trial(result.error, spec.folder)}, every time it was tried"
         elif result.metrics and FAILURE in result.metrics:
-            failures[name] = result.metrics[FAILURE]
+            failures[spec.name] = result.metrics[FAILURE]
     return failures

@@ -22,6 +22,7 @@ from nasray.analysis.runs.rank import file_digest
 from nasray.run.environment import current_commit
 from nasray.run.folder import RunFolder
 from nasray.settings.experiment import ExperimentConfig, flatten
+from nasray.storage.sqlite_url import sqlite_path
 from nasray.tracking.backlog import Backlog
 from nasray.tracking.mlflow_place import check_place, create_database, tracking_uri
 from nasray.trainables.core.trainable import read_done
@@ -49,8 +50,12 @@ class Tracker:
     """
 
     def __init__(self, config: ExperimentConfig, folder: RunFolder, backlog: Backlog | None = None) -> None:
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        for name in (
+            "mlflow",
+            "alembic",
+            "sqlalchemy",
+        ):  # with a traceback for what the backlog says in a line
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
         self._config, self._folder, self._uri = config, folder, tracking_uri(config)
         check_place(self._uri)
@@ -224,10 +229,9 @@ class Tracker:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return found.experiment_id
-        local = self._uri.startswith("sqlite")
+        database = sqlite_path(self._uri)
         # Beside the database: its runs may be of several storages.
-        database = Path(self._uri.removeprefix("sqlite:///")).absolute()
-        artifacts = database.with_name("mlflow-artifacts").as_uri() if local else None
+        artifacts = None if database is None else database.absolute().with_name("mlflow-artifacts").as_uri()
         return self._client.create_experiment(name, artifact_location=artifacts)
 
 

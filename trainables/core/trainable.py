@@ -134,6 +134,11 @@ def mark_done(
     checksums = {path.name: file_checksum(path) for path in outputs}
     marker = {"inputs": fingerprint, **results, "checksums": checksums, "history": history}
     write_json(folder / DONE, marker)
+    drop_checkpoint(folder)
+
+
+def drop_checkpoint(folder: Path) -> None:
+    """Have a unit's training begin anew, if it does so again."""
     (folder / CHECKPOINT).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINT_PARTS, ignore_errors=True)
 

@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from nasray.trainables.core.watchdog import step_made
+
 JobT = TypeVar("JobT")
 BatchT = TypeVar("BatchT")
 
@@ -25,7 +27,14 @@ def loaded(load: Callable[[JobT], BatchT], jobs: Sequence[JobT], num_workers: in
         multiprocessing_context="fork" if num_workers else None,  # they have the data set as it is here
         generator=torch.Generator(),  # else the loader draws from the global generator
     )
-    return iter(loader)
+    return _with_signs(iter(loader))
+
+
+def _with_signs(batches: Iterator[BatchT]) -> Iterator[BatchT]:
+    """The batches, each a sign that whoever asks for them gets on."""
+    for batch in batches:
+        step_made()
+        yield batch
 
 
 class _Batches(Dataset, Generic[JobT, BatchT]):

@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -5,14 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
 
+from nasray.errors import UserError
 from nasray.execution.trial_tracking import TrackTrials
 from nasray.experiment import search
 from nasray.planning.plan import plan_search, rating_tables
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
-from nasray.tracking.mlflow_place import check_place, create_database, shown_uri
+from nasray.tracking.mlflow_place import check_place, create_database, is_away, shown_uri
 from nasray.tracking.tracker import Tracker, tracking_uri
 from nasray.trainables.core.trainable import mark_done
 from nasray.trainables.units import parse_spec
@@ -272,12 +277,57 @@ def test_the_environment_names_the_server(tiny, monkeypatch):
     assert tracking_uri(load_config(tiny(tracking={"uri": "sqlite:///x.db"}))) == "sqlite:///x.db"
 
 
-def test_a_folder_with_a_quote_in_its_name_is_logged_once(tiny):
+@pytest.mark.parametrize("name", ["bob's", "a b", "p%20x", "q?x", "a#b", "{a}"])
+def test_a_folder_of_any_name_is_logged_once(tiny, tmp_path, name):
     storage = tiny()["storage"]
-    config = load_config(tiny(storage={"root": f"{storage['root']}/bob's"}))
+    config = load_config(tiny(storage={"root": f"{storage['root']}/{name}"}))
     folder = RunFolder.of(config)
     for _ in range(2):
         tracker = Tracker(config, folder)
         tracker.close_run(tracker.open_run("unit", {}, {}))
     _, runs = runs_of(config)
     assert [run.data.tags["run_folder"] for run in runs] == [str(folder.path)]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [name]  # and nothing beside it
+    assert (tmp_path / "runs" / name / "mlflow.db").is_file()
+
+
+def test_a_database_of_an_older_version_is_told_with_its_remedy(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    create_database(uri)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    with pytest.raises(UserError, match=r"found version 451aebb31d03") as raised:
+        check_place(uri)
+    assert f"run `mlflow db upgrade {uri}`" in str(raised.value)
+
+
+def test_a_database_that_is_locked_or_full_is_no_mistake(tmp_path):
+    path = tmp_path / "mlflow.db"
+    create_database(f"sqlite:///{path}")
+    for said in ("database is locked", "database or disk is full", "could not connect to server"):
+        assert is_away(OperationalError("SELECT 1", None, sqlite3.OperationalError(said)))
+    for said in ("attempt to write a readonly database", "FATAL: password authentication failed for user"):
+        assert not is_away(OperationalError("SELECT 1", None, sqlite3.OperationalError(said)))
+
+
+def test_a_disk_that_is_full_is_said_in_a_line(started, caplog, monkeypatch):
+    """SQLite grows no database beyond its largest number of pages, and says that the disk is full."""
+    config, folder, trial = started
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracker = Tracker(config, folder)
+
+    def fill(connection, record):
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(Engine, "connect", fill)
+    try:
+        tracking = TrackTrials(tracker)
+        tracking.on_trial_start(0, [], trial)
+        for number in range(1, 200):
+            tracking.on_trial_result(0, [], trial, epoch(number))
+    finally:
+        event.remove(Engine, "connect", fill)
+    (said,) = caplog.messages
+    assert "refuses what is to be logged" in said
+    assert "disk is full" in said

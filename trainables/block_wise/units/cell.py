@@ -13,6 +13,7 @@ from torch import nn
 from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.artefacts.columns import CELL
 from nasray.trainables.block_wise.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
+from nasray.trainables.block_wise.left_out import left_out_in
 from nasray.trainables.block_wise.rate import CandidateRater, Rater, Rating, ratings_frame
 from nasray.trainables.block_wise.self_supervision.heads import Heads
 from nasray.trainables.block_wise.self_supervision.population import PopulationRater
@@ -21,6 +22,7 @@ from nasray.trainables.block_wise.step import BlockDistillation
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.core.compute import place_module
+from nasray.trainables.core.notes import LOGGER
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights
@@ -171,6 +173,8 @@ def run_block(spec: BlockSpec) -> Iterator[Metrics]:
     """Train the cell's supernet, epoch by epoch; leaves its weights and, if asked for, its table of ratings."""
     inputs, target = spec.inputs, spec.target
     data, supernet = build_data(inputs, target.block), build_supernet(inputs, target)
+    for one in left_out_in(spec.folder):
+        LOGGER.warning("block %d: %s", target.block, one)
     common: dict[str, Any] = {"block": target.block, "seed": inputs.seed, "name": spec.name}
     method: BlockDistillation | SelfSupervision
     if isinstance(target.config, SelfSupervisionConfig):
@@ -191,6 +195,7 @@ def run_rating(spec: RatingSpec) -> Iterator[Metrics]:
     """Rate one subtree of a trained cell; leaves a part of the table."""
     inputs, target = spec.inputs, spec.target
     supernet = load_supernet(inputs, target)
+    supernet.leave_out(left_out_in(spec.folder))
     rater = build_rater(inputs, target, supernet, build_data(inputs, target.block))
     ratings = rater.rate([rater.walk.subtrees()[spec.subtree]])
     write_ratings(inputs, target, supernet, ratings, target.part(spec.subtree))
@@ -218,7 +223,7 @@ def load_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
 
 
 def build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
-    """The cell's supernet in its initial state, on the device."""
+    """The cell's supernet in its initial state, on the device, without what its unit left out."""
     block, teacher = target.block, TeacherResult.read(inputs.teacher_folder)
     further = [target.training_seed] if target.training_seed else []
     seed_global_generators(inputs.seed, "block", block, target.cell, *further)
@@ -236,6 +241,7 @@ def build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
         zero_init=config.zero_init_residual,
         always_adapt=isinstance(config, BlockDistillationConfig) and config.adapters == "always",
     )
+    supernet.leave_out(left_out_in(target.folder))
     return place_module(inputs.compute, supernet, inputs.device)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from nasray.search_spaces.architecture import Candidate
+from nasray.trainables.block_wise.left_out import left_out_in
 from nasray.trainables.block_wise.units.cell import (
     CellTarget,
     build_data,
@@ -54,6 +55,7 @@ def run_refinement(spec: RefinementSpec) -> Iterator[Metrics]:
     """Rate the candidates; leaves a table of their ratings on these batches alone."""
     inputs, target = spec.inputs, spec.target
     supernet = load_supernet(inputs, target)
+    supernet.leave_out(left_out_in(spec.folder))
     rater = build_rater(inputs, target, supernet, build_data(inputs, target.block))
     paths = [supernet.path(width, Candidate.parse(text).operations) for width, text in spec.candidates]
     ratings = rater.rate(paths, range(spec.first_batch, spec.end_batch))
