@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 from truth_space import SEEDS, TABLE, TRAINING, truth_space
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.loading import load_config
 from nasray.strategies.build import RANKING, build_strategy
 from nasray.strategies.contest import Outcome, choice, compete

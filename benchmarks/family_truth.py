@@ -15,7 +15,6 @@ import pandas as pd
 from rich.console import Console
 from truth_scores import small_truth
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.studies.comparison import ARM, GAIN, SPACE
 from nasray.comparison.arms import arm_runs
 from nasray.comparison.scores import trivial_raters
@@ -23,6 +22,7 @@ from nasray.comparison.table import run_find, run_rater, trivial_find, with_scor
 from nasray.evidence.networks import GROUP, SAMPLE
 from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.views.comparison import print_comparison
 

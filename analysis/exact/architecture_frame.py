@@ -10,10 +10,8 @@ from nasray.analysis.exact.chain import SEPARATOR, Chain, take
 from nasray.analysis.exact.exact_sums import ExactSums
 from nasray.analysis.exact.table_checks import check_numeric
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, CANDIDATE, NUM_MACS, NUM_PARAMS, SCORE
 
-ARCHITECTURE = "architecture"
-SCORE = "score"
 _TIME_SUFFIX = "_ms"
 
 

@@ -13,12 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.exact.architecture_frame import (
-    ARCHITECTURE,
-    SCORE,
-    architecture_frame,
-    check_summed_costs,
-)
+from nasray.analysis.exact.architecture_frame import architecture_frame, check_summed_costs
 from nasray.analysis.exact.bounds.relaxation import Relaxation, relax
 from nasray.analysis.exact.bounds.widening import slack_holding
 from nasray.analysis.exact.chain import Chain, link
@@ -28,6 +23,7 @@ from nasray.analysis.exact.search import Found, Search
 from nasray.analysis.exact.table_checks import LARGEST_WHOLE
 from nasray.analysis.exact.unrated import UNRATED, unrated_candidates
 from nasray.errors import UserError
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, SCORE
 from nasray.search_spaces.costs.uncounted import uncounted_operators
 
 __all__ = ["ARCHITECTURE", "RANK", "SCORE", "top_architectures"]

@@ -2,10 +2,16 @@
 
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.runs.run import Run
 from nasray.analysis.tables.sums import sum_columns
-from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS, RATING
+from nasray.search_spaces.artefacts.columns import (
+    ARCHITECTURE,
+    CANDIDATE,
+    NUM_MACS,
+    NUM_PARAMS,
+    RATING,
+    SCORE,
+)
 from nasray.search_spaces.chain.extremes import extreme_rows
 
 COSTS = {NUM_MACS: "MACs", NUM_PARAMS: "parameters"}

@@ -10,14 +10,14 @@ from typing import Any, Literal
 import pandas as pd
 
 from nasray.analysis.counting.coverage import NUM_FEASIBLE, NUM_LEFT_OUT, Coverage, cover
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.tables.criterion import tables_by, weighted_tables
 from nasray.analysis.tables.ratings import check_budgets_known
 from nasray.analysis.trust.calibration import FEWEST_NETWORKS, block_weights, read_calibration
 from nasray.analysis.trust.uncertainty import score_errors, tie_groups, top_probabilities
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import LATENCY_MS
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, LATENCY_MS
 from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion
 from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.atomic_file import replacing, write_json

@@ -11,9 +11,8 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from nasray.analysis.exact.chain import SEPARATOR
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.rows import architecture_rows
-from nasray.search_spaces.artefacts.columns import CANDIDATE, RATING
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, CANDIDATE, RATING
 
 NUM_TOP = 10
 _NUM_DRAWN = 2000

@@ -26,10 +26,10 @@ from nasray.analysis.trust.kendall import (
 )
 from nasray.analysis.trust.noise_ceiling import attainable_taus, seed_taus
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS, SCORE, SWAP_IN_SCORE
 
 RANDOM, COMBINED = "random", "combined"
-SCORE, SWAP_IN_SCORE, CALIBRATED = "score", "swap_in_score", "calibrated"
+CALIBRATED = "calibrated"
 _TRIVIAL = (NUM_PARAMS, NUM_MACS, DEPTH)
 ZERO_COST = ("naswot", "synflow")
 # What predicts accuracies, and whether a higher value promises a higher one.

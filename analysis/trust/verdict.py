@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from nasray.analysis.trust.agreement import RANDOM, SCORE, SWAP_IN_SCORE
-from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS
+from nasray.analysis.trust.agreement import RANDOM
+from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS, SCORE, SWAP_IN_SCORE
 
 _SCORES = {SCORE: "score", SWAP_IN_SCORE: "swap-in score"}
 _BASELINES = {

@@ -10,7 +10,6 @@ import pandas as pd
 from rich.console import Console
 
 from nasray.analysis.counting.coverage import Coverage
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.errors import SearchFailedError, UserError
 from nasray.evidence.plan import reopen_to_train
@@ -19,6 +18,7 @@ from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.settings.evidence import EvidenceConfig

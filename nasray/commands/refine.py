@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.runs.rank import NUM_LIKELY, ranked_tables
 from nasray.analysis.tables.rows import architecture_rows
 from nasray.analysis.trust.uncertainty import contenders
@@ -29,7 +29,14 @@ from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS, RATING, RATING_BATCHES
+from nasray.search_spaces.artefacts.columns import (
+    ARCHITECTURE,
+    CANDIDATE,
+    CELL,
+    IN_CHANNELS,
+    RATING,
+    RATING_BATCHES,
+)
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.block_wise.units.cell import CellTarget

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.errors import UserError
 from nasray.evidence.evidence import Evidence, gather_evidence
@@ -20,6 +19,7 @@ from nasray.inputs.units import teacher_unit
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker

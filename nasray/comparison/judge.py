@@ -6,7 +6,6 @@ from itertools import islice
 
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.comparison.arms import ArmRun
 from nasray.errors import UserError
 from nasray.evidence.networks import FOUND, GROUP, SAMPLE
@@ -15,6 +14,7 @@ from nasray.evidence.table import evidence_table
 from nasray.planning.resolve import check_budgets
 from nasray.run.folder import RunFolder, retrain_unit
 from nasray.scheduling.unit import Unit
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.uncounted import check_counted
 from nasray.settings.comparison import JudgeConfig

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.studies.comparison import SPACE, comparison_summary
 from nasray.cluster.cluster import ray_cluster
 from nasray.comparison.arms import ArmRun, arm_runs
@@ -33,6 +32,7 @@ from nasray.pipeline.search_result import SearchResult
 from nasray.run.folder import RunFolder
 from nasray.run.parts import leave_parts
 from nasray.run.report_page import leave_report
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.settings.experiment import ExperimentConfig

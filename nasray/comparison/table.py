@@ -6,18 +6,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.exact.unrated import UNRATED
 from nasray.analysis.studies.comparison import ARM, COLUMN, CPU_SECONDS, GAIN, NUM_UNRATED, RANDOM, SPACE
 from nasray.analysis.tables.sums import sum_columns
 from nasray.comparison.arms import ArmRun
 from nasray.comparison.scores import Rater, cpu_seconds
-from nasray.evidence.table import ACCURACIES, ACCURACY, STITCHED_ACCURACY, SWAP_IN_SCORE
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS, RATING
+from nasray.search_spaces.artefacts.columns import (
+    ACCURACIES,
+    ACCURACY,
+    ARCHITECTURE,
+    NUM_MACS,
+    NUM_PARAMS,
+    RATING,
+    STITCHED_ACCURACY,
+    SWAP_IN_SCORE,
+    TEST_ACCURACY,
+)
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.inputs import UnitInputs
-from nasray.trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
+from nasray.trainables.retrain.trainable import RetrainSpec, read_retrained
 
 _OF_ONE_SEARCH = ["score", SWAP_IN_SCORE, STITCHED_ACCURACY]
 

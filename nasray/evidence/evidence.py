@@ -7,19 +7,19 @@ from typing import Any
 import pandas as pd
 
 from nasray.analysis.counting.coverage import Coverage
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.criterion import tables_by
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.analysis.trust import calibration
-from nasray.analysis.trust.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
+from nasray.analysis.trust.agreement import CALIBRATED, FEWEST_NETWORKS, agreement
 from nasray.errors import UserError
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
-from nasray.evidence.table import ACCURACY, evidence_table
+from nasray.evidence.table import evidence_table
 from nasray.execution.execution import Execution
 from nasray.methods.method import ranking_method
 from nasray.run.folder import RunFolder, read_json
 from nasray.scheduling.unit import Unit
+from nasray.search_spaces.artefacts.columns import ACCURACY, ARCHITECTURE, SCORE, SWAP_IN_SCORE
 from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from nasray.analysis.counting.stratified_sample import sample_by_score
-from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.evidence import EvidenceConfig
 
 GROUP = "group"

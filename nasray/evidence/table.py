@@ -7,18 +7,25 @@ import pandas as pd
 import torch
 from torch import nn
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.tables.sums import sum_columns
-from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
+from nasray.search_spaces.artefacts.columns import (
+    ACCURACIES,
+    ACCURACY,
+    ARCHITECTURE,
+    DEPTH,
+    NUM_MACS,
+    NUM_PARAMS,
+    RATING,
+    SCORE,
+    STITCHED_ACCURACY,
+    SWAP_IN,
+    SWAP_IN_SCORE,
+    TEST_ACCURACY,
+)
 from nasray.search_spaces.chain.space import SearchSpace
-from nasray.trainables.block_wise.units.stitch import STITCHED_ACCURACY
 from nasray.trainables.inputs import UnitInputs
-from nasray.trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
+from nasray.trainables.retrain.trainable import RetrainSpec, read_retrained
 from nasray.trainables.retrain.zero_cost import NASWOT, SYNFLOW
-
-SWAP_IN_SCORE = "swap_in_score"
-DEPTH = "depth"
-ACCURACY, ACCURACIES = "accuracy", "accuracies"
 
 
 def evidence_table(

@@ -12,8 +12,9 @@ from torch import nn
 from nasray.analysis.runs.run import load_run
 from nasray.errors import UserError
 from nasray.run.folder import RunFolder, read_json
+from nasray.search_spaces.artefacts.columns import HELD_OUT_ACCURACY, TEST_ACCURACY
 from nasray.trainables.core.trainable import read_done
-from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, NETWORK, RETRAINED, TEST_ACCURACY
+from nasray.trainables.retrain.trainable import NETWORK, RETRAINED
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from nasray.analysis.exact.ranking import SCORE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.errors import UserError
+from nasray.search_spaces.artefacts.columns import SCORE
 
 _SECONDS = 20.0  # what they can be met by together may be hard to tell; the ranking tells it in the end
 

@@ -21,6 +21,7 @@ from mlflow.tracking import MlflowClient
 from nasray.analysis.runs.rank import file_digest
 from nasray.run.environment import current_commit
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.experiment import ExperimentConfig, flatten
 from nasray.storage.sqlite_url import sqlite_path
 from nasray.tracking.backlog import Backlog
@@ -29,7 +30,6 @@ from nasray.trainables.core.trainable import read_done
 from nasray.trainables.inputs import UnitSpec
 
 RESULT = "result"
-ARCHITECTURE = "architecture"
 _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # bars would stand amid our output
     # The backlog tries again. With MLflow's own settings a call to a server that is away takes minutes.

@@ -9,8 +9,7 @@ from nasray.analysis.numerals import quantity
 from nasray.analysis.trust import calibration, verdict
 from nasray.evidence.evidence import Evidence
 from nasray.evidence.networks import GROUP, SAMPLE, TOP
-from nasray.evidence.table import ACCURACIES, ACCURACY
-from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import ACCURACIES, ACCURACY, NUM_MACS, NUM_PARAMS
 
 
 def print_evidence(evidence: Evidence, console: Console) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.artefacts.columns import HELD_OUT_ACCURACY, TEST_ACCURACY
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.block_wise.units.cell import CellTarget
@@ -28,8 +29,6 @@ from nasray.trainables.supervised.step import SupervisedTraining
 
 NETWORK = "network.safetensors"
 RETRAINED = "retrained.json"
-TEST_ACCURACY = "test_accuracy"
-HELD_OUT_ACCURACY = "held_out_accuracy"
 # Networks of one seed see the same batches in the same order, whatever their units are called.
 _SEED_NAME = "retrain"
 

@@ -23,7 +23,7 @@ from nasray.trainables.sd_darts.voting.self_distillation import SelfDistillation
 from nasray.trainables.sd_darts.voting.teachers import build_teachers
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 
-FOUND = "found.json"
+FOUND_FILE = "found.json"
 # What is drawn at random does not depend on the unit's name, so that arms of a study with one seed start alike.
 _SEED_NAME = "sd_darts"
 
@@ -55,7 +55,7 @@ class SdDartsSpec(UnitSpec):
     @property
     def outputs(self) -> tuple[Path, ...]:
         """What was found."""
-        return (self.folder / FOUND,)
+        return (self.folder / FOUND_FILE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Found:
         Raises:
             FileNotFoundError: The search is not finished.
         """
-        return cls(**json.loads((folder / FOUND).read_text(encoding="utf-8")))
+        return cls(**json.loads((folder / FOUND_FILE).read_text(encoding="utf-8")))
 
 
 def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
@@ -99,7 +99,7 @@ def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
     cost = inputs.space.cost(architecture)
     weights = method.choice_weights[method.chosen_epoch]
     found = Found(architecture, method.chosen_epoch + 1, cost.num_params, cost.num_macs, weights)
-    write_json(spec.folder / FOUND, asdict(found))
+    write_json(spec.folder / FOUND_FILE, asdict(found))
 
 
 def build_supernet(space: SearchSpace | CellSpace, *, allow_none: bool = True) -> Supernet:

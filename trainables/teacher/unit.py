@@ -26,7 +26,7 @@ from nasray.trainables.teacher.judgement import held_out_accuracy
 from nasray.trainables.teacher.probe import Probe, check_probe, library_versions, take_probe
 from nasray.trainables.teacher.teacher import build_teacher, build_untrained, fingerprint, load_weights
 
-WEIGHTS = "weights.safetensors"
+TEACHER_WEIGHTS = "weights.safetensors"
 DESCRIPTION = "teacher.json"
 
 
@@ -61,7 +61,7 @@ class TeacherSpec(UnitSpec):
         train = self.inputs.teacher.train
         num_kept = train.epochs if self.keep_epochs and train is not None else 0
         epochs = (epoch_weights(self.folder, epoch) for epoch in range(1, num_kept + 1))
-        return self.folder / WEIGHTS, self.folder / DESCRIPTION, *epochs
+        return self.folder / TEACHER_WEIGHTS, self.folder / DESCRIPTION, *epochs
 
     @property
     def num_processes(self) -> int:
@@ -130,7 +130,7 @@ class TeacherResult:
             UserError: The weights after that epoch were not kept, or they are damaged; or a library computes something
                 else from the final ones than when they were made.
         """
-        path = self.folder / WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
+        path = self.folder / TEACHER_WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
         if not path.is_file():
             raise UserError(
                 f"the teacher's weights must be at {path}, there are none: train the teacher again"
@@ -169,7 +169,7 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
     model = model.cpu().eval()
     cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.images.input_shape, len(inputs.space.blocks))
     teacher = cut(model, cuts, inputs.images.input_shape)
-    save_weights(model, spec.folder / WEIGHTS)
+    save_weights(model, spec.folder / TEACHER_WEIGHTS)
     TeacherResult(
         fingerprint=_fingerprint(teacher),
         cuts=tuple(cuts),

@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.numerals import decimal, with_error
 from nasray.analysis.report.content import Cell, Column, Figure, Section, Table, breakable
 from nasray.analysis.report.drawing.axis import linear, names
@@ -24,6 +23,7 @@ from nasray.analysis.studies.comparison import (
     sampled,
     sentences,
 )
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 
 _KNOWN = {
     "accuracy": ("accuracy", "of what it found, trained for real, on the test images", 4),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, RANK, SCORE, top_architectures
+from nasray.analysis.exact.ranking import RANK, top_architectures
 from nasray.analysis.exact.unrated import unrated_candidates
 from nasray.analysis.numerals import decimal, quantity
 from nasray.analysis.report.content import Figure, Key, Section
@@ -12,6 +12,7 @@ from nasray.analysis.report.drawing.chart import MEDIUM, Chart
 from nasray.analysis.report.drawing.cloud import draw_cloud
 from nasray.analysis.report.reference import COSTS, extremes, found, trained
 from nasray.analysis.runs.run import Run
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, SCORE
 
 _NUM_BUDGETS = 12
 _TIME_LIMIT_SECONDS = 2.0  # for each budget; what is not proved by then is left out

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from nasray.analysis.counting.statement import scope
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.numerals import decimal
 from nasray.analysis.report.content import Cell, Column, Figure, Key, Section, Table
 from nasray.analysis.report.drawing.axis import linear, names
@@ -16,6 +15,7 @@ from nasray.analysis.runs.run import Run
 from nasray.analysis.trust import additivity, calibration
 from nasray.analysis.trust.agreement import ZERO_COST
 from nasray.analysis.trust.verdict import sentence
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 
 _PREDICTORS = {
     "score": "score",

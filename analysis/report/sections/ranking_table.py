@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, RANK, SCORE
+from nasray.analysis.exact.ranking import RANK
 from nasray.analysis.numerals import decimal, quantity, with_error
 from nasray.analysis.report.content import Cell, Column, Section, Table, breakable
 from nasray.analysis.runs.run import Run
-from nasray.search_spaces.artefacts.columns import NUM_MACS
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, NUM_MACS, SCORE
 
 NUM_SHOWN = 100
 _SCORE_ERROR, _TOP_PROBABILITY, _GROUP, _SHARE_BETTER = "score_se", "top_probability", "group", "share_better"

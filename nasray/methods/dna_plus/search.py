@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.errors import UserError
 from nasray.inputs.fit import check_shapes
 from nasray.inputs.shared import planned_inputs, unit_inputs
@@ -23,12 +22,17 @@ from nasray.methods.dna_plus.table import (
 )
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
-from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import (
+    ARCHITECTURE,
+    HELD_OUT_ACCURACY,
+    NUM_MACS,
+    NUM_PARAMS,
+    TEST_ACCURACY,
+)
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.inputs import SearchInputs, UnitInputs
-from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY
 from nasray.trainables.teacher.untrained import untrained_teacher
 
 

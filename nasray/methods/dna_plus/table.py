@@ -8,16 +8,22 @@ import pandas as pd
 
 from nasray import analysis
 from nasray.analysis.counting.coverage import NUM_LEFT_OUT
-from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.studies.ranking_change import compare_rankings
 from nasray.methods.dna_plus.generation import generation_name
 from nasray.methods.dna_plus.settings import DnaPlusConfig
 from nasray.run.folder import RunFolder, retrain_unit
 from nasray.run.parts import leave_parts
-from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import (
+    ARCHITECTURE,
+    HELD_OUT_ACCURACY,
+    NUM_MACS,
+    NUM_PARAMS,
+    SCORE,
+    TEST_ACCURACY,
+)
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
-from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY, read_retrained
+from nasray.trainables.retrain.trainable import read_retrained
 
 MARGIN, COUNT = "margin", "count"
 

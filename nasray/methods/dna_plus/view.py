@@ -10,8 +10,7 @@ from nasray import analysis
 from nasray.analysis.numerals import quantity
 from nasray.methods.dna_plus.sentence import sentence
 from nasray.methods.dna_plus.settings import DnaPlusConfig
-from nasray.search_spaces.artefacts.columns import NUM_PARAMS
-from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY
+from nasray.search_spaces.artefacts.columns import HELD_OUT_ACCURACY, NUM_PARAMS, TEST_ACCURACY
 
 
 def print_generations(folder: Path, console: Console) -> None:

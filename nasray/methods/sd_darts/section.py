@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.numerals import with_error
 from nasray.analysis.report.content import Figure, Key, Section
 from nasray.analysis.report.drawing.axis import linear
@@ -11,6 +10,7 @@ from nasray.analysis.report.drawing.palette import series_role
 from nasray.analysis.runs.run import Run
 from nasray.analysis.studies.comparison import ARM, COLUMN, SPACE
 from nasray.methods.sd_darts.declaration import STAGE
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 
 _MEASURED = {
     "alpha_eigenvalue": ("Dominant eigenvalue", "of the Hessian in the alphas (lower: flatter)"),
