@@ -116,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (retrain, additivity, export):
         _add_trust(command)
 
+    commands.add_parser("schema", help="print the JSON Schema of a config, for editors")
+
     ui = commands.add_parser("ui", help="start MLflow's UI on the runs")
     ui.add_argument("config", nargs="?", metavar="CONFIG", help="as for search")
     ui.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")

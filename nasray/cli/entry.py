@@ -1,7 +1,9 @@
 """The commands of `nasray`, their exit codes, and what they say of mistakes."""
 
 import argparse
+import json
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -248,6 +250,13 @@ def _inspect(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _schema(parsed: argparse.Namespace) -> int:
+    from nasray.settings.schema import config_schema  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
 def _ui(parsed: argparse.Namespace) -> int:
     from nasray.settings.loading import load_config  # noqa: PLC0415
     from nasray.tracking.mlflow_ui import serve_ui  # noqa: PLC0415
@@ -269,5 +278,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sweep": _sweep,
     "baselines": _baselines,
     "inspect": _inspect,
+    "schema": _schema,
     "ui": _ui,
 }

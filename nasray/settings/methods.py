@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import PlainValidator, SerializeAsAny
+from pydantic import GetJsonSchemaHandler, PlainValidator, SerializeAsAny
+from pydantic_core import CoreSchema
 
 from nasray.errors import UserError
 from nasray.search_spaces.names.attribute import load_attribute
@@ -121,7 +122,21 @@ def load_method(method: str) -> Any:
     return _load(_BUILT_IN[method][1] if method in _BUILT_IN else method)
 
 
-Search = Annotated[SerializeAsAny[MethodSettings], PlainValidator(read_settings)]
+class _SearchSchema:
+    """The JSON Schema of a search: settings of any method that comes with nasray, or of one of the user's own."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        known = [handler(declared(method).settings.__pydantic_core_schema__) for method in METHODS]
+        own = {
+            "type": "object",
+            "properties": {"method": {"type": "string", "pattern": ":"}},
+            "required": ["method"],
+        }
+        return {"anyOf": [*known, own]}
+
+
+Search = Annotated[SerializeAsAny[MethodSettings], PlainValidator(read_settings), _SearchSchema]
 """A search of a config: settings of the class that its method declares."""
 
 
