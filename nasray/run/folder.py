@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nasray.account.trust import check_trusted, remember
+from nasray.account.trust import check_methods_trusted, check_trusted, remember
 from nasray.errors import UserError
 from nasray.run.environment import describe_environment
 from nasray.run.origins import Origins
@@ -66,6 +66,7 @@ class RunFolder(RunFiles):
     def _load(self, *overrides: str) -> ExperimentConfig:
         if not self.config.is_file():
             raise UserError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
+        check_methods_trusted(self.config)
         return load_config(self.config, overrides)
 
     def check(self, config: ExperimentConfig) -> None:
