@@ -30,6 +30,7 @@ from nasray.trainables.teacher.untrained import untrained_teacher
 from nasray.views.evidence import print_evidence
 from nasray.views.family import describe_family, print_family
 from nasray.views.generations import describe_next, print_generations
+from nasray.views.later_stages import later_stages
 from nasray.views.ranking import print_ranking
 from nasray.views.study import print_study
 
@@ -105,6 +106,9 @@ def _print_search(requested: ExperimentConfig, console: Console) -> None:
         console.print(f"  {unit.name}{needs}", soft_wrap=True)
     if generations is not None:
         console.print(describe_next(generations), soft_wrap=True)
+        return
+    for line in later_stages(resolved, folder):
+        console.print(line, soft_wrap=True)
 
 
 def _print_blocks(inputs: SearchInputs, console: Console) -> None:
