@@ -14,7 +14,7 @@ from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.uncounted import lower_bounds, uncounted_operators
 from nasray.settings.loading import load_config
-from nasray.trainables.cutting.cutting import cut_points
+from nasray.trainables.cutting.cut_points import cut_points, why_so_few
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.trials.operation_trial import try_operations
 from nasray.trainables.trials.teacher_trial import try_teacher
@@ -39,6 +39,9 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         table.add_row(mark, point.name, shape, quantity(point.num_params), quantity(point.num_macs))
     console.print(table)
     proposed = ", ".join(point.name for point in points if point.proposed)
+    if not proposed:
+        console.print(f"none is proposed: {why_so_few(tried.model) or 'no size changes'}", soft_wrap=True)
+        return
     console.print(f"* proposed, the last before the size changes: teacher.cuts: [{proposed}]", soft_wrap=True)
 
 

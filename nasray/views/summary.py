@@ -29,6 +29,7 @@ from nasray.trainables.settings.features import boundaries_of
 from nasray.trainables.teacher.untrained import untrained_teacher
 from nasray.views.comparison import describe_comparison, print_comparison
 from nasray.views.evidence import print_evidence
+from nasray.views.later_stages import later_stages
 from nasray.views.ranking import print_ranking
 
 
@@ -104,6 +105,9 @@ def _print_search(requested: ExperimentConfig, console: Console) -> None:
         console.print(f"  {unit.name}{needs}", soft_wrap=True)
     if next_ones:
         console.print(next_ones, soft_wrap=True)
+        return
+    for line in later_stages(resolved, folder):
+        console.print(line, soft_wrap=True)
 
 
 def _print_blocks(inputs: SearchInputs, console: Console) -> None:

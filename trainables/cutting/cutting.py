@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from nasray.errors import UserError
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.names.suggestion import did_you_mean
-from nasray.trainables.cutting.cut_points import cut_points
+from nasray.trainables.cutting.cut_points import cut_points, why_so_few
 from nasray.trainables.cutting.feature_layout import FeatureLayout
 from nasray.trainables.cutting.traced_model import Order, Shape, TracedModel
 from nasray.trainables.cutting.tracing import reason
@@ -97,7 +97,7 @@ def resolve_cuts(
     if len(found) != num_blocks:
         raise UserError(
             f"teacher.cuts must name one submodule for each of the {num_blocks} blocks, "
-            f"{'auto found' if cuts == 'auto' else 'got'} {len(found)}: {', '.join(found)} "
+            f"{'auto found' if cuts == 'auto' else 'got'} {len(found)}: {', '.join(found) or why_so_few(model)} "
             "(`nasray inspect teacher` lists the possible ones)"
         )
     return found

@@ -132,6 +132,18 @@ def test_a_dry_run_tells_and_leaves_nothing(config_file, tmp_path, capsys):
     assert not (tmp_path / "runs" / "tiny").exists()
 
 
+def test_a_dry_run_tells_what_the_plan_of_units_does_not_show(config_file, capsys):
+    changes = ["retrain.top=2", "retrain.sample=3", "retrain.train.epochs=7", "retrain.training_seeds=[0, 1]"]
+    assert main(["search", config_file, "--dry-run", *changes, "budgets.latency_ms=3"]) == 0
+    output = capsys.readouterr().out
+    assert "for the evidence, up to 5 networks are trained for 7 epochs, with each of 2 seeds" in output
+    assert "the ranking has to wait: budgets.latency_ms needs a measurement" in output
+    assert main(["search", config_file, "--dry-run", "retrain=null"]) == 0
+    output = capsys.readouterr().out
+    assert "evidence" not in output
+    assert "wait" not in output
+
+
 def test_the_papers_setting_dry_runs_without_its_data(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["search", "imagenet_dna", "--dry-run", "resources.gpus_per_unit=0"]) == 0

@@ -8,7 +8,7 @@ from torch import nn
 
 from nasray.errors import UserError
 from nasray.trainables.cutting.cut_points import cut_points
-from nasray.trainables.cutting.cutting import cut
+from nasray.trainables.cutting.cutting import cut, resolve_cuts
 
 SHAPE = (1, 8, 8)
 
@@ -142,3 +142,9 @@ class Weighted(Plain):
 def test_a_model_that_cannot_be_cut_is_told_why(kind, message):
     with pytest.raises(UserError, match=message):
         cut(kind(), ["low"], SHAPE)
+
+
+def test_what_stands_in_the_way_of_all_cuts_is_told():
+    told = r"auto found 0: 6 of 7 submodules cannot be cut behind, since getitem \(getitem getattr_1 2\) is computed"
+    with pytest.raises(UserError, match=told):
+        resolve_cuts(SidesAtTheTop(), "auto", SHAPE, num_blocks=2)
