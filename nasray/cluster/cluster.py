@@ -30,12 +30,17 @@ _ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # with their tracebacks; we say it in a line
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # ReadyUnits gives no more units than there is room for
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # What units print, nobody reads; by itself Ray keeps half a gigabyte of each process.
+    "RAY_ROTATION_MAX_BYTES": "10000000",
+    "RAY_ROTATION_BACKUP_COUNT": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
 _ANY = (None, "", "auto")  # as Ray reads addresses
 _SECONDS_TO_ANSWER = 5.0
-_SAID_BY_US = re.compile("A worker died or was killed while executing a task")
+_SAID_BY_US = re.compile(
+    "A worker died or was killed while executing a task|Raylet is terminated|has been marked dead"
+)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -48,9 +49,16 @@ class Execution:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._cluster.close()
-        self._tracker.backlog.finish()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._cluster.__exit__(kind, error, traceback)  # which knows whether it is to blame
+        finally:
+            self._tracker.backlog.finish()
 
     def run_missing(
         self, units: Sequence[Unit], targets: Sequence[Unit], later: Sequence[UnitSpec] = ()
