@@ -47,6 +47,8 @@ _SAID_BY_US = re.compile(
 def ray_cluster(resources: ResourcesConfig, console: Console | None = None) -> Iterator[None]:
     """Join the cluster or start a local one, quietly, and leave it at the end; one that is joined already stays.
 
+    Nothing is done where units run in this process.
+
     Args:
         resources: Which cluster.
         console: Where to say that one that Ray would join is not joined; None: nowhere.
@@ -58,7 +60,7 @@ def ray_cluster(resources: ResourcesConfig, console: Console | None = None) -> I
     # Tune would hand the driver's keys to all nodes, and so to Ray's logs; nodes have their own.
     class_cache.ENV_VARS_TO_PROPAGATE -= _KEYS
     stdout_deduplicator.skip_re = _SAID_BY_US
-    if ray.is_initialized():
+    if ray.is_initialized() or resources.in_process:
         yield
         return
     on_termination = signal.getsignal(signal.SIGTERM)

@@ -10,8 +10,9 @@ from typing import Self
 from rich.console import Console
 
 from nasray.cluster.cluster import ray_cluster
-from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
+from nasray.cluster.cluster_check import ClusterCheck
 from nasray.errors import SearchFailedError
+from nasray.execution.in_process import run_in_process
 from nasray.execution.live_view import LiveView
 from nasray.execution.notes import TellNotes, set_damaged_aside, tell_unlike_devices
 from nasray.execution.prepared_search import PreparedSearch
@@ -23,6 +24,7 @@ from nasray.scheduling.placement import check_resources, node_resources
 from nasray.scheduling.schedule import DriverCallback, run_schedule
 from nasray.scheduling.unit import Unit, still_to_do
 from nasray.settings.experiment import ExperimentConfig
+from nasray.storage.mirror import Mirror
 from nasray.storage.staged import fetch_damaged, pull_results
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.inputs import UnitSpec
@@ -45,6 +47,7 @@ class Execution:
         self._cluster = ExitStack()
         self._check = ClusterCheck(folder.path)
         self._nodes_before: list[dict[str, float]] = []
+        self._is_on_cluster = False
 
     def __enter__(self) -> Self:
         return self
@@ -117,18 +120,14 @@ class Execution:
         set_damaged_aside(to_run, self._console)
         self._folder.record_environment(self._config.seed)
         self._folder.publish()
-        if not self.num_units_run:
-            self._cluster.enter_context(ray_cluster(self._config.resources, self._console))
-        with self._check.checked([unit.spec for unit in to_run]) as nodes:
-            self.num_units_run += len(to_run)
-            check_resources(
-                [*(unit.spec for unit in to_run), *later], self._config.resources, self._nodes_before
-            )
-            self._nodes_before += [node for node in node_resources() if node not in self._nodes_before]
-            with LiveView(to_run, self._console) as view:
-                notes = [TellNotes(self._console), TellWaiting(self._config.resources, self._console)]
-                told = [view, *notes, TrackTrials(trackers)]
-                self._run(to_run, done, nodes, told)
+        self.num_units_run += len(to_run)
+        with LiveView(to_run, self._console) as view:
+            told = [view, TellNotes(self._console), TrackTrials(trackers)]
+            if self._config.resources.in_process:
+                mirror, max_failures = Mirror.of(self._folder.path), self._config.resources.max_failures
+                self._conclude(to_run, run_in_process(to_run, done, mirror, max_failures, told))
+            else:
+                self._run_on_cluster(to_run, done, later, told)
         tell_unlike_devices(units, self._console)
 
     def _still_to_do(self, units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:
@@ -139,15 +138,36 @@ class Execution:
             self._console.print(f"{path} was damaged: it is brought anew from the store", soft_wrap=True)
         return still_to_do(units, targets) if brought else (to_run, done)
 
-    def _run(
-        self, units: Sequence[Unit], done: set[str], nodes: NodeCheck, callbacks: Sequence[DriverCallback]
+    def _run_on_cluster(
+        self,
+        units: Sequence[Unit],
+        done: set[str],
+        later: Sequence[UnitSpec],
+        callbacks: Sequence[DriverCallback],
     ) -> None:
-        """Run the units in one schedule.
+        """Run the units in one schedule, on a cluster that has room for them and for those that come later.
+
+        Raises:
+            SearchFailedError: Some failed; the message gives the reasons.
+            UserError: A node of the cluster lacks the storage, the data or the user's modules.
+        """
+        resources = self._config.resources
+        if not self._is_on_cluster:
+            self._is_on_cluster = True
+            self._cluster.enter_context(ray_cluster(resources, self._console))
+        with self._check.checked([unit.spec for unit in units]) as nodes:
+            check_resources([*(unit.spec for unit in units), *later], resources, self._nodes_before)
+            self._nodes_before += [node for node in node_resources() if node not in self._nodes_before]
+            told = [*callbacks, TellWaiting(resources, self._console)]
+            failures = run_schedule(units, done, resources, self._folder.tune, nodes, told)
+            self._conclude(units, failures)
+
+    def _conclude(self, units: Sequence[Unit], failures: dict[str, str]) -> None:
+        """Hold the units to the results that they were to leave.
 
         Raises:
             SearchFailedError: Some failed; the message gives the reasons.
         """
-        failures = run_schedule(units, done, self._config.resources, self._folder.tune, nodes, callbacks)
         pull_results(*(unit.spec for unit in units if unit.name not in failures))
         self._folder.refresh()
         unfinished = [] if failures else _without_results(units)

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -33,12 +33,12 @@ class Attempt:
     Args:
         spec: The unit.
         launch: What tells this launch's attempts from those of others.
-        max_step_seconds: For how long it may make no step.
+        max_step_seconds: For how long it may make no step; None: without end.
         leave: Brings what it wrote to the store, if there is one.
     """
 
     def __init__(
-        self, spec: UnitSpec, launch: str, max_step_seconds: float, leave: Callable[[], None]
+        self, spec: UnitSpec, launch: str, max_step_seconds: float | None, leave: Callable[[], None]
     ) -> None:
         self._spec, self._launch, self._limit, self._leave = spec, launch, max_step_seconds, leave
 
@@ -57,7 +57,7 @@ class Attempt:
         for name in (_HUNG, _REASON):  # of an earlier attempt
             (self._spec.folder / name).unlink(missing_ok=True)
         try:
-            with watched(self._limit, self._end):
+            with nullcontext() if self._limit is None else watched(self._limit, self._end):
                 for metrics in run_unit(self._spec):
                     self._leave()
                     report(metrics)

@@ -32,6 +32,8 @@ class ResourcesConfig(BaseModel):
         max_failures: How often a unit whose process died is started again, from its last epoch.
         max_step_seconds: For how long a unit may make no step before it counts as one that hangs: its process is ended,
             and what it did is told. The first steps open data and compile.
+        in_process: Run units one after the other in the process of the command, without Ray: to debug them, or where
+            one machine is enough and Ray cannot be started.
         address: A Ray cluster's address, host:port; None: that of RAY_ADDRESS, else of one that this account started on
             this machine, else a local one; "local": always a local one.
     """
@@ -44,6 +46,7 @@ class ResourcesConfig(BaseModel):
     max_concurrent: int | None = Field(default=None, ge=1)
     max_failures: int = Field(default=3, ge=0)
     max_step_seconds: float = Field(default=3600, gt=0, allow_inf_nan=False)
+    in_process: bool = False
     address: str | None = None
 
     @field_validator("gpus_by_kind")

@@ -63,6 +63,8 @@ def sweep(
     requested = load_config(config, overrides)
     if requested.sweep is None:
         raise UserError("sweep must be given in the config (unit, objectives, domains), got none")
+    if requested.resources.in_process:
+        raise UserError("resources.in_process must be false for a sweep, whose trials are Ray's")
     folder = RunFolder.of(requested)
     folder.refresh()
     resolved, inputs = resolve(requested, folder, console)
