@@ -23,6 +23,7 @@ def test_large_counts_are_exact_and_readable():
 def test_what_is_missing_is_a_dash():
     assert decimal(None) == decimal(math.nan) == with_error(None, None)
     assert with_error(0.5, math.nan) == "0.500"
+    assert with_error(12345.6, 1234.5, 0) == "12,346 ± 1,234"
     assert with_error(-0.5, 0.25, 2) == "−0.50 ± 0.25"  # noqa: RUF001
 
 

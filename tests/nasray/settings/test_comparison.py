@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from nasray.settings.comparison import ComparisonConfig, arm_settings
 from nasray.settings.loading import dump_config, load_config
 
-ARMS = {"plain": {"searches.1.self_distillation": None}, "taught": {}}
+ARMS = {"taught": {}, "plain": {"searches.1.self_distillation": None}}
 
 
 @pytest.fixture
@@ -148,6 +148,9 @@ def test_a_comparison_loads_as_it_was_dumped_and_may_grow(compared, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(dump_config(config))
     assert load_config(path) == config
+    assert list(load_config(path).comparison.arms) == list(ARMS), (
+        "the first is the one that others are compared with"
+    )
     more = load_config(
         compared(seeds=[0, 3, 4], arms=ARMS | {"longer": {"searches.1.epochs": 9}}, judge=None)
     )
