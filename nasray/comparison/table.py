@@ -68,7 +68,8 @@ def comparison_table(
     Columns: `space`, `arm`, `seed` (missing of what depends on none), `column` (the name of its scores and of its
     folder), `architecture`, its `num_params` and `num_macs`, `accuracy` on the test images, 0 to 1, the mean of
     `accuracies` (missing where it is not trained), `gain` (how much higher that is than what the first arm found in the
-    space with the seed; missing where that is not known), `cpu_seconds` of the search, `num_unrated`, and what its method measured of it.
+    space with the seed; missing where that is not known), `cpu_seconds` of the search, `num_unrated`, and what its
+    method measured of it.
 
     Args:
         rows: See `run_find`; at least one.
