@@ -118,8 +118,7 @@ def _arms(space: str, summary: pd.DataFrame) -> Table:
 
 def _agreement(row: dict[str, Any]) -> tuple[Cell, Cell, Cell]:
     interval = between(row["kendall_tau_low"], row["kendall_tau_high"], 2)
-    ends = (row[f"above_trivial_{end}"] for end in ("low", "high"))
-    above = with_interval(row["above_trivial"], *ends, digits=2)
+    above = with_interval(row["above_trivial"], row["above_trivial_low"], row["above_trivial_high"], 2)
     return _mean(row, "kendall_tau", 3), Cell(interval), Cell(above, row["above_trivial"])
 
 
