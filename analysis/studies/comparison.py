@@ -121,7 +121,7 @@ def _on_gains(summary: pd.DataFrame) -> str:
     seeds = f"{best['num_seeds']} seeds" if best["num_seeds"] > 1 else "one seed"
     accuracy = with_error(best["accuracy"], best["accuracy_se"], 4)
     text = f"What {best[ARM]} found is the best over {seeds}, right on {accuracy}"
-    if best[ARM] == first[ARM]:
+    if best[ARM] == first[ARM] or pd.isna(best[GAIN]):
         return f"{text}."
     gain = with_error(best[GAIN], best[f"{GAIN}_se"], 4)
     return f"{text}; that is {gain} more than what {first[ARM]} found, seed by seed."

@@ -71,6 +71,8 @@ def search_comparison(config: ExperimentConfig, console: Console) -> SearchResul
         tracker = Tracker(config, folder)
         with Execution(config, folder, tracker, console) as execution:
             results, failure = _search_all(runs, tracker, execution, console)
+            if failure is not None and not results:
+                raise failure
             done = [run for run in runs if run.name in results]
             try:
                 table, networks = _judge(config, folder, done, inputs, judges, execution)
@@ -176,6 +178,7 @@ def _judge(
 
     Both are left in the folder, of what is done also where trainings fail.
     """
+    assert config.comparison is not None
     raters: dict[str, list[Rater]] = {space: [] for space in inputs}
     rows = [_row(config, run, inputs[run.space], judges.get(run.space), raters[run.space]) for run in runs]
     for space, judge in judges.items():
@@ -191,11 +194,14 @@ def _judge(
     try:
         execution.run_missing(units, units)
     finally:
-        table = comparison_table([row.found for row in rows], [row.trainings for row in rows], inputs)
+        first = next(iter(config.comparison.arms))
+        table = comparison_table([row.found for row in rows], [row.trainings for row in rows], inputs, first)
         networks = _networks(config, rows, judges, raters)
         write_parquet(folder.comparison, table)
         if len(networks):
             write_parquet(folder.comparison_networks, networks)
+        else:  # of an earlier launch, which drew some
+            folder.comparison_networks.unlink(missing_ok=True)
     return table, networks
 
 

@@ -70,18 +70,21 @@ def comparison_table(
     rows: Sequence[Mapping[str, Any]],
     trainings: Sequence[Sequence[RetrainSpec]],
     inputs: Mapping[str, UnitInputs],
+    first: str,
 ) -> pd.DataFrame:
     """A row per space, arm and seed.
 
     Columns: `space`, `arm`, `seed` (missing of what depends on none), `column` (the name of its scores and of its
     folder), `architecture`, its `num_params` and `num_macs`, `accuracy` on the test images, 0 to 1, the mean of
     `accuracies` (missing where it is not trained), `gain` (how much higher that is than what the first arm found in the
-    space with the seed), `cpu_seconds` of the search, `num_unrated`, and what its method measured of it.
+    space with the seed; missing where that is not known), `cpu_seconds` of the search, `num_unrated`, and what its
+    method measured of it.
 
     Args:
-        rows: See `run_find`; the first arm's rows come before the others' of their space and seed.
+        rows: See `run_find`; at least one.
         trainings: The trainings of what each row found; empty where there are none.
         inputs: By space, to tell costs.
+        first: The name of the first arm.
     """
     full = []
     for row, specs in zip(rows, trainings, strict=True):
@@ -96,11 +99,9 @@ def comparison_table(
         }
         full.append(dict(row) | own)
     table = pd.DataFrame(full).astype({"seed": "Int64"})
-    if not len(table):
-        return table
-    first = table[table[ARM] == rows[0][ARM]].set_index([SPACE, "seed"])[ACCURACY]
+    of_first = table[table[ARM] == first].set_index([SPACE, "seed"])[ACCURACY]
     keys = pd.MultiIndex.from_frame(table[[SPACE, "seed"]])
-    table[GAIN] = table[ACCURACY].to_numpy() - first.reindex(keys).to_numpy(np.float64)
+    table[GAIN] = table[ACCURACY].to_numpy() - of_first.reindex(keys).to_numpy(np.float64)
     leading = [SPACE, ARM, "seed", COLUMN, ARCHITECTURE, NUM_PARAMS, NUM_MACS, ACCURACY, ACCURACIES, GAIN]
     leading += [CPU_SECONDS, NUM_UNRATED]
     return table[[*leading, *table.columns.drop(leading)]]

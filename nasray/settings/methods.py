@@ -31,6 +31,7 @@ _BUILT_IN = {
     "sd_darts": ("nasray.methods.sd_darts.declaration:SD_DARTS", "nasray.methods.sd_darts.method:SD_DARTS"),
 }
 METHODS = tuple(_BUILT_IN)
+_CHOICE = f"must be one of {', '.join(METHODS)}, or module:attribute of a method of your own"
 
 
 def _nothing(search: Any, config: ExperimentConfig) -> Iterable[str]:
@@ -80,10 +81,7 @@ def declared(method: str) -> Declaration:
     if method in _BUILT_IN:
         return _load(_BUILT_IN[method][0])
     if ":" not in method:
-        raise UserError(
-            f"must be one of {', '.join(METHODS)}, or module:attribute of a method of your own, got {method!r}"
-            f"{did_you_mean(method, METHODS)}"
-        )
+        raise UserError(f"{_CHOICE}, got {method!r}{did_you_mean(method, METHODS)}")
     declaration = getattr(_load(method), "declaration", None)
     if not isinstance(declaration, Declaration):
         raise UserError(f"{method} must be a nasray.methods.Method with a declaration, got one without")
@@ -102,9 +100,8 @@ def read_settings(plain: Any) -> MethodSettings:
         refuse("a search", [mistake("must be a group of keys", plain)])
     method = plain.get("method")
     if not isinstance(method, str):
-        refuse(
-            "a search", [mistake(f"must be one of {', '.join(METHODS)}, got {method!r}", method, "method")]
-        )
+        given = "none" if method is None else repr(method)
+        refuse("a search", [mistake(f"{_CHOICE}, got {given}", method, "method")])
     try:
         declaration = declared(method)
     except UserError as error:

@@ -4,7 +4,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from nasray.analysis.numerals import decimal, quantity, with_error
+from nasray.analysis.numerals import between, quantity, with_error
 from nasray.analysis.studies.comparison import (
     ARM,
     CPU_SECONDS,
@@ -58,8 +58,9 @@ def describe_comparison(comparison: ComparisonConfig) -> str:
     judge = comparison.judge
     if judge is None:
         return f"{text}."
-    drawn = f"{judge.sample} networks that are drawn, and " if judge.sample else ""
-    return f"{text}; then {drawn}what each found are trained for real."
+    if not judge.sample:
+        return f"{text}; then what each found is trained for real."
+    return f"{text}; then {judge.sample} networks that are drawn, and what each found, are trained for real."
 
 
 def _fitting(space: str, summary: pd.DataFrame, console: Console) -> tuple[Table, list[str]]:
@@ -91,13 +92,7 @@ def _table(space: str, summary: pd.DataFrame, names: list[str], *, narrow: bool)
     )
     table.add_column("arm", no_wrap=True)
     table.add_column("seeds", justify="right")
-    is_scored = "kendall_tau" in summary and summary["kendall_tau"].notna().any()
-    names = [name for name in _KNOWN if name in summary and summary[name].notna().any()]
-    others = [name.removesuffix("_se") for name in summary.columns if name.endswith("_se")]
-    names += [
-        name for name in others if name not in names and name in summary and summary[name].notna().any()
-    ]
-    names = [name for name in names if name != "kendall_tau"]
+    is_scored = _TAU in summary and summary[_TAU].notna().any()
     headings = (["τ", "95%"] if is_scored else []) + [
         _KNOWN[name][0] if name in _KNOWN else name.replace("_", " ") for name in names
     ]
@@ -106,7 +101,7 @@ def _table(space: str, summary: pd.DataFrame, names: list[str], *, narrow: bool)
     for row in summary.to_dict("records"):
         scores = []
         if is_scored:
-            interval = f"{decimal(row['kendall_tau_low'], 2)} to {decimal(row['kendall_tau_high'], 2)}"
+            interval = between(row["kendall_tau_low"], row["kendall_tau_high"], 2)
             scores = [with_error(row[_TAU], row["kendall_tau_se"], 2), interval]
         cells = [*scores, *(_cell(row, name) for name in names)]
         if narrow:

@@ -5,7 +5,6 @@ import ray
 
 from nasray.experiment import search
 
-FAMILY_TRAIN = {"epochs": 1, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 TINY_SPACE = {
     "source": "declared",
     "stem": [{"operation": "conv3", "width": 8}],
@@ -75,33 +74,3 @@ def tiny_finished(finished, tiny, tmp_path):
     """The smallest search in a folder of the test's own, where all of it has been run."""
     shutil.copytree(finished.folder.parent, tmp_path / "runs")
     return tiny
-
-
-@pytest.fixture(scope="session")
-def family_in(tiny_in):
-    """The smallest family study: DNA and SD-DARTS on the digits with one seed, within a budget, in a given folder."""
-
-    def build(folder, **changes):
-        config = tiny_in(folder, name="family")
-        dna = config.pop("searches")
-        members = {
-            "dna": {"searches": dna},
-            "sd_darts": {
-                "searches": [
-                    {
-                        "method": "sd_darts",
-                        "epochs": 1,
-                        "self_distillation": None,
-                        "measure": {"num_images": 8, "noise_sigmas": [0.1]},
-                    }
-                ]
-            },
-        }
-        own = {
-            "family": {"seeds": [0], "members": members},
-            "retrain": {"top": 1, "sample": 4, "training_seeds": [0], "train": FAMILY_TRAIN},
-            "budgets": {"num_params": 2500.0},
-        }
-        return config | own | changes
-
-    return build

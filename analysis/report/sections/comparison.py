@@ -5,7 +5,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+<<<<<<< HEAD
 from nasray.analysis.numerals import decimal, with_error
+=======
+from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.analysis.numerals import between, decimal, with_error, with_interval
+>>>>>>> tests3
 from nasray.analysis.report.content import Cell, Column, Figure, Section, Table, breakable
 from nasray.analysis.report.drawing.axis import linear, names
 from nasray.analysis.report.drawing.chart import Chart, rows_size
@@ -117,11 +122,8 @@ def _arms(space: str, summary: pd.DataFrame) -> Table:
 
 
 def _agreement(row: dict[str, Any]) -> tuple[Cell, Cell, Cell]:
-    interval = f"{decimal(row['kendall_tau_low'], 2)} to {decimal(row['kendall_tau_high'], 2)}"
-    above = (
-        f"{decimal(row['above_trivial'], 2)} ({decimal(row['above_trivial_low'], 2)} to "
-        f"{decimal(row['above_trivial_high'], 2)})"
-    )
+    interval = between(row["kendall_tau_low"], row["kendall_tau_high"], 2)
+    above = with_interval(row["above_trivial"], row["above_trivial_low"], row["above_trivial_high"], 2)
     return _mean(row, "kendall_tau", 3), Cell(interval), Cell(above, row["above_trivial"])
 
 

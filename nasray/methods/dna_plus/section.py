@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from nasray.analysis.numerals import decimal
+from nasray.analysis.numerals import decimal, with_interval
 from nasray.analysis.report.content import Cell, Column, Figure, Key, Section, Table, breakable
 from nasray.analysis.report.drawing.axis import Axis, linear
 from nasray.analysis.report.drawing.chart import Chart
@@ -144,8 +144,7 @@ def _link(number: int) -> Cell:
 
 def _tau(row: dict[str, Any]) -> Cell:
     tau, low, high = (row[f"kendall_tau{end}"] for end in ("", "_low", "_high"))
-    text = decimal(tau) if pd.isna(tau) else f"{decimal(tau)} ({decimal(low)} to {decimal(high)})"
-    return Cell(text, tau)
+    return Cell(with_interval(tau, low, high), tau)
 
 
 def _decimal(value: float | None, digits: int) -> Cell:

@@ -4,6 +4,7 @@ from nasray.methods.dna_plus.generation import generation_config
 from nasray.methods.dna_plus.view import describe_next
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 
 PARENT = "1x12:mb3k3/2x16:sep3,mb3k3"
 
@@ -12,8 +13,8 @@ def test_a_generation_is_a_dna_search_in_a_folder_of_its_own(plus, tmp_path):
     config = load_config(plus(epochs=7))
     first = generation_config(config, 1)
     assert RunFolder.of(first).path == tmp_path / "runs" / "plus" / "generation_1"
-    assert first.dna_plus is None
-    assert (first.dna.method, first.dna.epochs) == ("dna", 7)
+    (search,) = first.searches
+    assert (type(search), search.method, search.epochs) == (BlockDistillationConfig, "dna", 7)
     assert first.teacher == config.teacher
     assert first.retrain == config.retrain
     assert first.seed == config.seed
@@ -25,7 +26,7 @@ def test_what_was_found_teaches_the_next(plus):
     config = load_config(plus(teacher_train={"epochs": 5}))
     second = generation_config(config, 2, PARENT)
     assert (second.teacher.source, second.teacher.architecture) == ("architecture", PARENT)
-    assert second.teacher.scaling == config.dna_plus.scaling
+    assert second.teacher.scaling == config.searches[0].scaling
     assert second.teacher.train.epochs == 5
     ordinary = generation_config(load_config(plus()), 2, PARENT)
     assert ordinary.teacher.train == config.teacher.train
@@ -78,9 +79,9 @@ def test_it_is_the_only_search(plus):
 
 
 def test_what_follows_is_told(plus):
-    assert "One more generation follows" in describe_next(load_config(plus()).dna_plus)
-    three = describe_next(load_config(plus(generations=3, margin=0.01)).dna_plus)
+    assert "One more generation follows" in describe_next(load_config(plus()).searches[0])
+    three = describe_next(load_config(plus(generations=3, margin=0.01)).searches[0])
     assert "Up to 2 more generations follow" in three
     assert "1.21 times as wide, 1.44 times as deep, for images 1.322 times as large" in three
     assert "less than 0.01" in three
-    assert describe_next(load_config(plus(generations=1)).dna_plus) == "This is the only generation."
+    assert describe_next(load_config(plus(generations=1)).searches[0]) == "This is the only generation."

@@ -1,7 +1,6 @@
 """A search in generations, from the first teacher to the report of all."""
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,8 @@ from rich.console import Console
 from nasray import analysis
 from nasray.cli import main
 from nasray.experiment import search
+from nasray.run.parts import leave_parts
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.views.summary import print_dry_run, print_result
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(900)]
@@ -33,7 +34,7 @@ def finished(plus_in, tmp_path_factory):
     """The folder of a search of one generation, then continued to two, with what the second launch gave and printed."""
     folder = tmp_path_factory.mktemp("plus")
     first = search(plus_in(folder, generations=1))
-    assert first.generations["generation"].tolist() == [1]
+    assert first.tables["generations"]["generation"].tolist() == [1]
     assert first.num_units_run > 0
     console = Console(file=io.StringIO(), width=120)
     return folder, search(plus_in(folder), console=console), console
@@ -46,7 +47,7 @@ def test_what_one_generation_finds_teaches_the_next(finished):
     taught = second.config["teacher"]
     assert taught["architecture"] == first.ranking["architecture"][0]
     assert taught["scaling"]["power"] == 2
-    assert second.teacher["num_params"] == result.generations["teacher_num_params"][1]
+    assert second.teacher["num_params"] == result.tables["generations"]["teacher_num_params"][1]
     assert result.folder == place / "runs" / "plus"
 
 
@@ -54,8 +55,8 @@ def test_what_one_generation_finds_teaches_the_next(finished):
 def test_the_table_tells_what_each_gave_and_what_changed(finished):
     _, result, _ = finished
     run = analysis.load_run(result.folder)
-    first, second = run.generation_runs
-    pd.testing.assert_frame_equal(run.generations, result.generations)
+    first, second = run.parts
+    pd.testing.assert_frame_equal(run.generations, result.tables["generations"])
     row = run.generations.iloc[1]
     figures = second.agreement_figures["predictors"]["score"]["kendall_tau"]
     assert (row["kendall_tau"], row["kendall_tau_low"]) == (figures["value"], figures["low"])
@@ -72,7 +73,7 @@ def test_the_table_tells_what_each_gave_and_what_changed(finished):
 def test_the_result_is_the_best_generations(finished):
     _, result, console = finished
     run = analysis.load_run(result.folder)
-    best = run.generation_runs[run.generations_figures["best_generation"] - 1]
+    best = run.parts[run.generations_figures["best_generation"] - 1]
     pd.testing.assert_frame_equal(result.ranking, best.ranking, check_like=True)
     print_result(result, console)
     told = console.file.getvalue()
@@ -186,7 +187,7 @@ def test_a_dry_run_tells_the_first_generations_units_and_what_follows(plus, caps
 
 
 def test_commands_want_one_generation(tmp_path, capsys):
-    (tmp_path / "generations.json").write_text(json.dumps({}))
+    leave_parts(RunFiles(tmp_path), ["generation_1", "generation_2"])
     for command in (["rank"], ["export"], ["refine"]):
         assert main([*command, str(tmp_path)]) == 2
         assert "RUN must be one search" in capsys.readouterr().err

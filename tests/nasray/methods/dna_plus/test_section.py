@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.report import write_report
 from nasray.analysis.runs.run import load_run
 from nasray.methods.dna_plus.section import section
+from nasray.run.report_page import report
 from nasray.search_spaces.files.atomic_file import write_json
 
 
@@ -64,7 +64,7 @@ def test_one_generation_is_compared_with_none(new_run):
 
 
 def test_the_page_says_which_is_the_best(new_run):
-    run = new_run()
+    run = new_run(searches=[{"method": "dna_plus"}])
     leave_generations(run, 2)
-    page = write_report(run.path).read_text(encoding="utf-8")
+    page = report(run.path).read_text(encoding="utf-8")
     assert "The best of 2 generations is number 2" in page

@@ -22,7 +22,7 @@ def table(*accuracies):
     ],
 )
 def test_there_is_another_until_too_little_is_gained(plus, accuracies, margin, expected):
-    settings = load_config(plus(generations=3, margin=margin)).dna_plus
+    settings = load_config(plus(generations=3, margin=margin)).searches[0]
     assert ended_by(table(*accuracies), settings) == expected
 
 
