@@ -5,12 +5,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-<<<<<<< HEAD
-from nasray.analysis.numerals import decimal, with_error
-=======
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.numerals import between, decimal, with_error, with_interval
->>>>>>> tests3
 from nasray.analysis.report.content import Cell, Column, Figure, Section, Table, breakable
 from nasray.analysis.report.drawing.axis import linear, names
 from nasray.analysis.report.drawing.chart import Chart, rows_size
