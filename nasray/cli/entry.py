@@ -114,11 +114,17 @@ def _search(parsed: argparse.Namespace) -> int:
     from nasray.settings.loading import load_config  # noqa: PLC0415
 
     config, overrides = _config_arguments(parsed)
-    load_config(config, overrides)  # a mistake is answered before what takes seconds to import
+    console = Console(highlight=False, markup=False)
+    # A mistake is answered before what takes seconds to import; meanwhile a new search's cluster starts.
+    loaded = load_config(config, overrides)
+    if not parsed.dry_run and loaded.storage.url is None and not loaded.resources.in_process:
+        from nasray.cluster.early_start import EarlyStart  # noqa: PLC0415
+
+        if not (loaded.storage.folder / loaded.name).exists():
+            EarlyStart(loaded.resources, console).begin()
     from nasray.experiment import search  # noqa: PLC0415
     from nasray.views.summary import print_dry_run, print_result  # noqa: PLC0415
 
-    console = Console(highlight=False, markup=False)
     if parsed.dry_run:
         print_dry_run(config, overrides, console)
         return 0
