@@ -220,14 +220,19 @@ class UnitSpec(BaseModel):
         return None
 
     @cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of the files behind the config's names, those of a user's own kind of unit among them."""
+        own = source_digests([self.kind]) if ":" in self.kind else {}
+        return self.inputs.sources | {f"module {name}": digest for name, digest in own.items()}
+
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
         plain = _without_paths(self.model_dump())
         plain["inputs"]["compute"] = self.inputs.compute.arithmetic
         if CHECKPOINT in self.inputs.sources:
             del plain["inputs"]["teacher"]["weights"]  # the path of a file, whose content counts
-        own = source_digests([self.kind]) if ":" in self.kind else {}
-        text = json.dumps([plain, self.inputs.sources | own], sort_keys=True)
+        text = json.dumps([plain, self.sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property

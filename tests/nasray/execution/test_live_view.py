@@ -8,7 +8,7 @@ from nasray.scheduling.unit import Unit
 
 
 def trial(name):
-    return SimpleNamespace(config={"spec": {"name": name}})
+    return SimpleNamespace(config={"name": name})
 
 
 def units(*names):

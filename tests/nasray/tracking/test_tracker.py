@@ -32,10 +32,15 @@ def started(tiny):
     folder = RunFolder.of(config)
     config, inputs = resolve(config, folder)
     plan = plan_search(config, folder, inputs)
-    folder.claim(config, inputs, rating_tables(plan))
+    folder.claim(config, inputs, rating_tables(config, folder, inputs))
     unit = plan["ratings"][0]
-    trial = SimpleNamespace(config={"spec": unit.spec.model_dump(mode="json")})
+    trial = SimpleNamespace(config={"name": unit.name, "spec": unit.spec.model_dump(mode="json")})
     return config, folder, trial
+
+
+def following(tracker):
+    """What logs the events of that trial with a tracker."""
+    return TrackTrials({"block_0/2x8": tracker})
 
 
 def runs_of(config):
@@ -51,11 +56,11 @@ def epoch(number):
 def test_a_driver_that_died_leaves_no_duplicates(started):
     """The second launch goes on in the same run, and replayed epochs are not logged twice."""
     config, folder, trial = started
-    first = TrackTrials(Tracker(config, folder))
+    first = following(Tracker(config, folder))
     first.on_trial_start(0, [], trial)
     for number in (1, 2):
         first.on_trial_result(0, [], trial, epoch(number))
-    second = TrackTrials(Tracker(config, folder))
+    second = following(Tracker(config, folder))
     second.on_trial_start(0, [], trial)
     for number in (1, 2, 3):
         second.on_trial_result(0, [], trial, epoch(number))
@@ -76,7 +81,7 @@ def test_a_driver_that_died_leaves_no_duplicates(started):
 def test_figures_without_an_epoch_stand_at_the_last_one(started, driver_dies):
     config, folder, trial = started
     spec = parse_spec(trial.config["spec"])
-    tracking = TrackTrials(Tracker(config, folder))
+    tracking = following(Tracker(config, folder))
     tracking.on_trial_start(0, [], trial)
     tracking.on_trial_result(0, [], trial, epoch(1))
     if driver_dies:
@@ -102,7 +107,7 @@ def test_catching_up_leaves_open_what_is_not_done(started):
     """A unit that was interrupted, and that this launch does not need, is not told as finished."""
     config, folder, trial = started
     first = Tracker(config, folder)
-    TrackTrials(first).on_trial_start(0, [], trial)
+    following(first).on_trial_start(0, [], trial)
     spec = parse_spec(trial.config["spec"])
     Tracker(config, folder).catch_up([spec])
     assert runs_of(config)[1][0].info.status == "RUNNING"
@@ -147,7 +152,7 @@ def test_nothing_waits_for_a_server_that_is_away(started, caplog, monkeypatch):
     config, folder, trial = started
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     tracker = Tracker(config, folder)
-    tracking = TrackTrials(tracker)
+    tracking = following(tracker)
     tracking.on_trial_start(0, [], trial)
     for number in (1, 2):
         tracking.on_trial_result(0, [], trial, epoch(number))
@@ -226,7 +231,7 @@ def test_credentials_that_expire_end_no_search(started, monkeypatch, caplog):
         monkeypatch.setattr(
             "nasray.tracking.tracker.check_place", lambda uri: None
         )  # it was let in when it started
-        tracking = TrackTrials(Tracker(config, folder))
+        tracking = following(Tracker(config, folder))
         tracking.on_trial_start(0, [], trial)
         tracking.on_trial_complete(0, [], trial)
     (said,) = caplog.messages
@@ -236,7 +241,7 @@ def test_credentials_that_expire_end_no_search(started, monkeypatch, caplog):
 
 def test_a_failure_is_told_with_its_reason(started):
     config, folder, trial = started
-    tracking = TrackTrials(Tracker(config, folder))
+    tracking = following(Tracker(config, folder))
     tracking.on_trial_start(0, [], trial)
     tracking.on_trial_result(0, [], trial, {"failure": "train_loss must stay finite"})
     tracking.on_trial_complete(0, [], trial)

@@ -119,7 +119,7 @@ class BlockSpec(UnitSpec):
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The weights, and the table of ratings."""
-        heads = (self.target.heads,) if self.target.config.method == "dna_plus_plus" else ()
+        heads = (self.target.heads,) if isinstance(self.target.config, SelfSupervisionConfig) else ()
         return (self.target.weights, *heads, *((self.target.own_table,) if self.rate else ()))
 
     @property
