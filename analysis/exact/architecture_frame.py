@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nasray.analysis.exact.chain import SEPARATOR, Chain, take
+from nasray.analysis.exact.chain import Chain, take
 from nasray.analysis.exact.exact_sums import ExactSums
 from nasray.analysis.exact.table_checks import check_numeric
 from nasray.errors import UserError
+from nasray.search_spaces.architecture import SEPARATOR
 from nasray.search_spaces.artefacts.columns import ARCHITECTURE, CANDIDATE, NUM_MACS, NUM_PARAMS, SCORE
 
 _TIME_SUFFIX = "_ms"

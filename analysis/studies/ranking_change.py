@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from nasray.analysis.exact.chain import SEPARATOR
 from nasray.analysis.tables.rows import architecture_rows
+from nasray.search_spaces.architecture import SEPARATOR
 from nasray.search_spaces.artefacts.columns import ARCHITECTURE, CANDIDATE, RATING
 
 NUM_TOP = 10
