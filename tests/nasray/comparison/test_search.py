@@ -21,6 +21,7 @@ SD_DARTS = {
     "self_distillation": None,
     "measure": {"num_images": 16, "calibration_images": 32},
 }
+IN_PROCESS = {"in_process": True}
 TRAINING = {"epochs": 1, "batch_size": 64}
 
 
@@ -109,11 +110,11 @@ def test_commands_want_one_search(finished, capsys):
 
 
 @pytest.mark.timeout(600)
-def test_a_comparison_may_change_and_keeps_what_ended_well(tiny, tmp_path, ray_of_two):
+def test_a_comparison_may_change_and_keeps_what_ended_well(tiny, tmp_path):
     """An arm that diverges leaves the others' table; a further arm costs what is new, a lost file itself."""
 
     def config(**arms):
-        plain = {"searches": [SD_DARTS], "search_space": CELLS, "name": "cells"}
+        plain = {"searches": [SD_DARTS], "search_space": CELLS, "name": "cells", "resources": IN_PROCESS}
         judge = {"seed": None, "train": TRAINING}
         whole = tiny(**plain, comparison={"seeds": [0], "arms": arms, "judge": judge})
         return {key: value for key, value in whole.items() if key not in ("teacher", "features")}

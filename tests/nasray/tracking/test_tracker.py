@@ -327,7 +327,7 @@ def test_a_disk_that_is_full_is_said_in_a_line(started, caplog, monkeypatch):
 
     event.listen(Engine, "connect", fill)
     try:
-        tracking = TrackTrials(tracker)
+        tracking = following(tracker)
         tracking.on_trial_start(0, [], trial)
         for number in range(1, 200):
             tracking.on_trial_result(0, [], trial, epoch(number))
