@@ -42,7 +42,7 @@ def trained(run: Run) -> pd.DataFrame | None:
     all ratings, score and costs.
     """
     trainings = run.retrained_alike
-    if trainings is None:
+    if trainings is None or run.comparison is not None:  # which are of several spaces or splits
         return None
     groups = trainings.groupby(ARCHITECTURE, sort=False)["test_accuracy"]
     frame = groups.agg(accuracy="mean", accuracy_se="sem", num_trainings="count").reset_index()

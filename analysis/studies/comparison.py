@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from nasray.analysis.numerals import with_error
 from nasray.analysis.trust.agreement import FEWEST_NETWORKS, interval
 from nasray.analysis.trust.kendall import draw_resamples, kendall_taus, order_signs
+from nasray.search_spaces.artefacts.columns import RANDOM, TRIVIAL
 
 SPACE, ARM, COLUMN, NUM_UNRATED = "space", "arm", "column", "num_unrated"
 GAIN, CPU_SECONDS = "gain", "cpu_seconds"
-TRIVIAL = ("parameters", "MACs", "depth then MACs")
-RANDOM = "random"
 _SAMPLE, _NUM_UNSCORED = "sample", "num_unscored"
 
 Values = NDArray[np.float64]

@@ -15,6 +15,7 @@ from nasray.errors import SearchFailedError, UserError
 from nasray.evidence.plan import reopen_to_train
 from nasray.execution.execution import Execution
 from nasray.inputs.shared import unit_inputs
+from nasray.methods.method import ranking_method
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
@@ -33,15 +34,13 @@ from nasray.strategies.trainer import Trainer
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 
-DNA = "dna"
-
 
 @dataclass(frozen=True, slots=True)
 class Baselines:
     """What strategies found.
 
     Attributes:
-        choices: A row per strategy and seed of its search, and one of what the ranking puts first, `dna`. Columns:
+        choices: A row per strategy and seed of its search, and one of what the ranking puts first, called by its method. Columns:
             `strategy`, `seed`, `architecture`, `held_out_accuracy` (by which the strategy chose it), `test_accuracy`
             (the mean of the training seeds), `test_accuracies` (per training seed), `num_params`, `num_macs`,
             `num_trainings` and `cost_epochs`, what the search took.
@@ -158,7 +157,8 @@ def _untrained(architecture: str, epochs: int, trainer: Trainer) -> Step:
     training = Training(architecture, epochs)
     outcome = trainer.search([training])[training]
     accuracy = outcome.held_out_accuracy
-    return Step(DNA, 0, architecture, epochs, accuracy, outcome.seconds, 0, architecture, accuracy)
+    name = ranking_method(trainer.config)[0].method
+    return Step(name, 0, architecture, epochs, accuracy, outcome.seconds, 0, architecture, accuracy)
 
 
 def _row(
@@ -176,7 +176,8 @@ def _row(
         "num_params": cost.num_params,
         "num_macs": cost.num_macs,
         "num_trainings": len(own),
-        "cost_epochs": float(own["epochs"].sum()) + ranking_cost * (chosen.strategy in (RANKING, DNA)),
+        "cost_epochs": float(own["epochs"].sum())
+        + ranking_cost * (chosen.strategy == RANKING or not len(own)),
     }
 
 

@@ -77,7 +77,7 @@ class Judge:
         first = 0 if self.settings.seed is not None else seed
         specs = []
         for training_seed in self.settings.training_seeds:
-            name = f"{place}/{retrain_unit(architecture, config, first + training_seed)}"
+            name = retrain_unit(architecture, config, first + training_seed, place)
             specs.append(
                 RetrainSpec(
                     name=name,

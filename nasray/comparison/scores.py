@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasray.analysis.studies.comparison import TRIVIAL
-from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS, RATING
+from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS, RATING, TRIVIAL
 from nasray.search_spaces.artefacts.run_files import DONE
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.trainables.core.trainable import read_done

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.exact.unrated import UNRATED
-from nasray.analysis.studies.comparison import ARM, COLUMN, CPU_SECONDS, GAIN, NUM_UNRATED, RANDOM, SPACE
+from nasray.analysis.studies.comparison import ARM, COLUMN, CPU_SECONDS, GAIN, NUM_UNRATED, SPACE
 from nasray.analysis.tables.sums import sum_columns
 from nasray.comparison.arms import ArmRun
 from nasray.comparison.scores import Rater, cpu_seconds
@@ -19,6 +19,7 @@ from nasray.search_spaces.artefacts.columns import (
     ARCHITECTURE,
     NUM_MACS,
     NUM_PARAMS,
+    RANDOM,
     RATING,
     STITCHED_ACCURACY,
     SWAP_IN_SCORE,

@@ -171,15 +171,18 @@ class RunFolder(RunFiles):
                     self.publish()
 
 
-def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int) -> str:
+def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int, place: str = "") -> str:
     """Name of the unit that trains an architecture for real, in a folder of its own for each way of training.
+
+    Where a run has several spaces or splits of the images, `place` tells them apart.
 
     The texts themselves would be too long for folders' names.
     """
     digests = [
         hashlib.sha256(text.encode()).hexdigest() for text in (architecture, settings.model_dump_json())
     ]
-    return f"retrain/{digests[0][:12]}/{digests[1][:6]}_seed_{training_seed}"
+    own = f"{digests[0][:12]}/{digests[1][:6]}_seed_{training_seed}"
+    return "/".join(filter(None, ("retrain", place, own)))
 
 
 def read_json(path: Path) -> Any:

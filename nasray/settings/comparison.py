@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from nasray.errors import UserError
+from nasray.search_spaces.artefacts.columns import RANDOM, TRIVIAL
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.settings.overrides import set_value
 from nasray.trainables.settings.training import TrainConfig
@@ -100,9 +101,14 @@ def arm_settings(
 
 
 def check_arms(arms: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What no arm may change, since the comparison decides it for all: a sentence for each mistake."""
+    """What no arm may be called or change, since the comparison decides it for all: a sentence for each mistake."""
     decided = ("name", "seed", "comparison", "storage", "data.source", "data.root", "search_space", "sweep")
-    return [
+    taken = [
+        f"comparison.arms.{arm} must have another name: a measure that stands beside the arms is called so"
+        for arm in arms
+        if arm in (RANDOM, *TRIVIAL)
+    ]
+    return taken + [
         f"comparison.arms.{arm} must not set {key}: {kept} is the same for all arms"
         for arm, changes in arms.items()
         for key in changes

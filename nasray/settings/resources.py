@@ -52,9 +52,10 @@ class ResourcesConfig(BaseModel):
     @field_validator("gpus_by_kind")
     @classmethod
     def _are_kinds(cls, value: dict[str, float]) -> dict[str, float]:
-        if unknown := sorted(value.keys() - UNIT_KINDS):
+        if unknown := sorted(kind for kind in value.keys() - UNIT_KINDS if ":" not in kind):
             raise UserError(
-                f"must have kinds of units as keys, {', '.join(sorted(UNIT_KINDS))}, got {unknown[0]}"
+                f"must have kinds of units as keys, {', '.join(sorted(UNIT_KINDS))} or module:class of one of your "
+                f"own, got {unknown[0]}"
             )
         return value
 

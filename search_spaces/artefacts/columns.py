@@ -28,3 +28,7 @@ ACCURACY, ACCURACIES = "accuracy", "accuracies"
 # Of a trained network.
 TEST_ACCURACY = "test_accuracy"
 HELD_OUT_ACCURACY = "held_out_accuracy"
+
+# Names that stand beside the arms of a comparison, where networks are drawn: a uniform draw, and trivial measures.
+RANDOM = "random"
+TRIVIAL = ("parameters", "MACs", "depth then MACs")

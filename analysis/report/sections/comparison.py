@@ -16,14 +16,12 @@ from nasray.analysis.studies.comparison import (
     COLUMN,
     CPU_SECONDS,
     GAIN,
-    RANDOM,
     SPACE,
-    TRIVIAL,
     comparison_summary,
     sampled,
     sentences,
 )
-from nasray.search_spaces.artefacts.columns import ARCHITECTURE
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, RANDOM, TRIVIAL
 
 _KNOWN = {
     "accuracy": ("accuracy", "of what it found, trained for real, on the test images", 4),
