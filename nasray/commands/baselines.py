@@ -40,10 +40,10 @@ class Baselines:
     """What strategies found.
 
     Attributes:
-        choices: A row per strategy and seed of its search, and one of what the ranking puts first, called by
-            its method, without trainings. Columns: `strategy`, `seed`, `architecture`, `held_out_accuracy` (by which the strategy chose it), `test_accuracy`
-            (the mean of the training seeds), `test_accuracies` (per training seed), `num_params`, `num_macs`,
-            `num_trainings` and `cost_epochs`, what the search took.
+        choices: A row per strategy and seed of its search, and one of what the ranking puts first, called by its
+            method, without trainings. Columns: `strategy`, `seed`, `architecture`, `held_out_accuracy` (by which the
+            strategy chose it), `test_accuracy` (the mean of the training seeds), `test_accuracies` (per training seed),
+            `num_params`, `num_macs`, `num_trainings` and `cost_epochs`, what the search took.
         trainings: A row per training in the order in which a strategy asked for it, with the `seed` of its search, see
             `Step`.
         coverage: Of which architectures the ranking speaks, while strategies search all; None where there is none.
