@@ -52,5 +52,6 @@ def _ranking_cost(found: Baselines) -> str:
     beside = f" {RANKING} trains its first ones." if RANKING in set(found.choices["strategy"]) else ""
     return (
         f" {own['strategy'].iloc[0]} is the first of the run's ranking, chosen without any training; the search behind "
-        f"it took as many multiply-accumulates as {own['cost_epochs'].iloc[0]:.0f} epochs of training an average network.{beside}"
+        f"it took as many multiply-accumulates as {own['cost_epochs'].iloc[0]:.0f} epochs of training an average "
+        f"network.{beside}"
     )
