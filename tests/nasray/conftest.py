@@ -47,6 +47,7 @@ def _tiny(folder):
             }
         ],
         "retrain": None,  # the evidence has tests of its own
+        "resources": {"in_process": True},  # where it is not Ray that is tested
         "storage": {"root": str(folder / "runs")},
     }
 
@@ -63,8 +64,14 @@ def tiny(tmp_path):
     return lambda **changes: _tiny(tmp_path) | changes
 
 
+@pytest.fixture
+def tiny_on_ray(ray_of_two, tmp_path):
+    """The same, scheduled by Ray."""
+    return lambda **changes: _tiny(tmp_path) | {"resources": {}} | changes
+
+
 @pytest.fixture(scope="session")
-def finished(ray_of_two, tiny_in, tmp_path_factory):
+def finished(tiny_in, tmp_path_factory):
     """The result of the smallest search, run once for all tests that need one, which leave it as it is."""
     return search(tiny_in(tmp_path_factory.mktemp("finished")))
 

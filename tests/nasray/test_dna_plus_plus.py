@@ -9,7 +9,7 @@ from nasray.commands.additivity import measure_additivity
 from nasray.experiment import search
 from nasray.run.folder import RunFolder
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 AUGMENTED = {
     "source": "digits",

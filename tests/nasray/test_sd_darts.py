@@ -16,7 +16,7 @@ from nasray.settings.loading import load_config
 from nasray.tracking.tracker import tracking_uri
 from nasray.views.summary import print_dry_run, print_result
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 NOT_COMPARED = {"seconds", "samples_per_second", "data_wait_share", "resident_bytes"}
 CELLS = {"source": "nasbench201", "channels": 4, "num_cells": 1}
@@ -154,7 +154,7 @@ class Killer(threading.Thread):
             return False
 
 
-def test_a_killed_search_finds_the_same(cells, tmp_path):
+def test_a_killed_search_finds_the_same(ray_of_two, cells, tmp_path):
     settings = {**SD_DARTS, "epochs": 8, "measure": {**SD_DARTS["measure"], "every_epochs": 2}}
     settings["self_distillation"] = {"start_epoch": 1, "mode": "forward"}
     killer = Killer(tmp_path / "disturbed" / "tiny" / "units" / "sd_darts")
@@ -162,7 +162,7 @@ def test_a_killed_search_finds_the_same(cells, tmp_path):
     for name in ("undisturbed", "disturbed"):
         if name == "disturbed":
             killer.start()
-        result = search(cells(settings, storage={"root": str(tmp_path / name)}))
+        result = search(cells(settings, storage={"root": str(tmp_path / name)}, resources={}))
         units.append(result.folder / "units" / "sd_darts")
     assert len(killer.killed) == 2
     assert len(history(units[0])) == 8

@@ -24,7 +24,7 @@ LAUNCH = Path(__file__).parents[3] / "nasray" / "launch.py"
 @pytest.fixture
 def config_file(tiny, tmp_path):
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(tiny()))
+    path.write_text(yaml.safe_dump(tiny(resources={})))
     return str(path)
 
 

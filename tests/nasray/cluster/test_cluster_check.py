@@ -30,6 +30,11 @@ from nasray.trainables.units import parse_spec
 OWN = """
 from torch import nn
 
+@pytest.fixture
+def tiny(tiny_on_ray):
+    return tiny_on_ray
+
+
 def identity(in_channels, out_channels, stride):
     return nn.Conv2d(in_channels, out_channels, 1, stride)
 """

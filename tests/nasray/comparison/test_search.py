@@ -36,7 +36,7 @@ def finished(comparison_in, tmp_path_factory, ray_of_two):
     """The folder of a finished comparison, its result and what was printed meanwhile."""
     folder = tmp_path_factory.mktemp("compared")
     console = Console(file=io.StringIO(), width=120)
-    return folder, search(comparison_in(folder), console=console), console
+    return folder, search(comparison_in(folder, {"resources": {}}), console=console), console
 
 
 @pytest.mark.slow

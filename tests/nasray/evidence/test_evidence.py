@@ -14,7 +14,7 @@ from nasray.tracking.tracker import tracking_uri
 from nasray.trainables.core.trainable import read_done
 from nasray.views.evidence import print_evidence
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 TRAIN = {"epochs": 1, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 EVIDENCE = {"top": 2, "sample": 4, "training_seeds": [0, 1], "train": TRAIN}
@@ -45,7 +45,7 @@ def units(folder):
 
 
 @pytest.fixture(scope="module")
-def searched(ray_of_two, tiny_in, tmp_path_factory):
+def searched(tiny_in, tmp_path_factory):
     """A search with its evidence; the tests below come in this order, each leaves it as the next one expects it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -250,7 +250,6 @@ def test_a_failure_is_told_with_its_reason(started):
     assert runs[0].data.tags["failure"] == "train_loss must stay finite"
 
 
-@pytest.mark.usefixtures("ray_of_two")
 def test_a_search_has_a_run_for_its_result_and_one_per_trial(tiny, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     result = search(tiny())

@@ -20,7 +20,7 @@ from nasray.run.parts import leave_parts
 from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.views.summary import print_dry_run, print_result
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 RESULTS = ("generations.parquet", "generation_1/ranking.parquet", "generation_2/ranking.parquet")
 
@@ -133,7 +133,7 @@ def test_generations_that_others_would_have_taught_are_kept(finished, plus_in, c
 def test_a_killed_search_goes_on_to_the_same_bytes(finished, plus, tmp_path):
     config = plus()
     (tmp_path / "plus.yaml").write_text(yaml.safe_dump(config))
-    code = f"from nasray.experiment import search; search({str(tmp_path / 'plus.yaml')!r}, ['resources.address=local'])"
+    code = f"from nasray.experiment import search; search({str(tmp_path / 'plus.yaml')!r}, ['resources={{address: local}}'])"
     done = tmp_path / "runs" / "plus" / "generation_2" / "teacher" / "done.json"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as driver:
         while driver.poll() is None and not done.exists():
