@@ -20,7 +20,7 @@ from nasray.cluster.local_ray import local_ray
 from nasray.cluster.own_cluster import ForeignClusterError, find_own_cluster
 from nasray.cluster.ray_token import account_token
 from nasray.errors import UserError
-from nasray.settings.experiment import ResourcesConfig
+from nasray.settings.resources import ResourcesConfig
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",

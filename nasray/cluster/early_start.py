@@ -64,9 +64,9 @@ def _warm_up() -> None:
     """Have idle processes import what units need, as many as may run at once here."""
     import ray  # noqa: PLC0415
 
-    @ray.remote(num_cpus=1)
     def import_units() -> None:
         import nasray.trainables.units  # noqa: F401, PLC0415
 
+    warm_up = ray.remote(num_cpus=1)(import_units)
     for _ in range(int(ray.cluster_resources().get("CPU", 0))):
-        import_units.remote()
+        warm_up.remote()

@@ -1,5 +1,7 @@
 """The table of a comparison as a person reads it on the terminal."""
 
+from typing import Any
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -110,7 +112,7 @@ def _table(space: str, summary: pd.DataFrame, names: list[str], *, narrow: bool)
     return table
 
 
-def _cell(row: dict, name: str) -> str:
+def _cell(row: dict[Any, Any], name: str) -> str:
     digits = _KNOWN[name][1] if name in _KNOWN else 3
     if digits is None:
         return quantity(row[name])

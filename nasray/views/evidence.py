@@ -1,5 +1,7 @@
 """The evidence as a person reads it on the terminal."""
 
+from typing import Any
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -51,7 +53,7 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
         )
 
 
-def _accuracy(row: dict) -> str:
+def _accuracy(row: dict[Any, Any]) -> str:
     """The mean over the training seeds, and their range: no standard error, which test images and seeds both have."""
     values, mean = row[ACCURACIES], f"{row[ACCURACY]:.4f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"

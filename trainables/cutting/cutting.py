@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -183,7 +183,9 @@ def _outputs(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
     with ExitStack() as stack:
         for name in names:
 
-            def keep(_module: nn.Module, _arguments: tuple, output: Tensor, name: str = name) -> None:
+            def keep(
+                _module: nn.Module, _arguments: tuple[Any, ...], output: Tensor, name: str = name
+            ) -> None:
                 outputs[name] = output.clone()
 
             stack.enter_context(model.get_submodule(name).register_forward_hook(keep))

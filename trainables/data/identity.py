@@ -126,7 +126,7 @@ def _more(number: int) -> str:
     return f" and {number - _NUM_SHOWN} more" if number > _NUM_SHOWN else ""
 
 
-def _parts(dataset: Dataset, half: str) -> dict[str, Part]:
+def _parts(dataset: Dataset[Any], half: str) -> dict[str, Part]:
     """The parts of one half of a data set by the names of its classes."""
     _check_constant(dataset, half)
     if hasattr(dataset, VERSION):
@@ -146,7 +146,7 @@ def _parts(dataset: Dataset, half: str) -> dict[str, Part]:
     }
 
 
-def _items(dataset: Dataset, half: str) -> Iterator[tuple[int, str, str]]:
+def _items(dataset: Dataset[Any], half: str) -> Iterator[tuple[int, str, str]]:
     """Label, name and digest of each image, in the data set's order."""
     # Of these types alone: a class derived from one may give other images than its base holds.
     if isinstance(dataset, Subset) and type(dataset) is Subset:

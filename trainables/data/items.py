@@ -19,7 +19,7 @@ _TO_RGB = ("P", "CMYK", "YCbCr", "HSV")
 _TOO_WIDE = (torch.int32, torch.int64, torch.uint32, torch.uint64)
 
 
-def read_item(dataset: Dataset, index: int, half: str) -> tuple[Any, Any]:
+def read_item(dataset: Dataset[Any], index: int, half: str) -> tuple[Any, Any]:
     """The image, as it is stored, and the label.
 
     Args:
@@ -41,7 +41,7 @@ def read_item(dataset: Dataset, index: int, half: str) -> tuple[Any, Any]:
     return image, label
 
 
-def read_image(dataset: Dataset, index: int, half: str) -> Any:
+def read_image(dataset: Dataset[Any], index: int, half: str) -> Any:
     """An image in a form of which every value is a pixel's: a PIL image in gray or colour, or a tensor.
 
     The colours of a palette take the place of their numbers, and an alpha that hides nothing is left out.

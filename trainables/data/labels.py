@@ -11,7 +11,7 @@ from nasray.trainables.data.items import blamed, read_item
 _NUM_SHOWN = 5
 
 
-def labels_of(dataset: Dataset, half: str) -> np.ndarray:
+def labels_of(dataset: Dataset[Any], half: str) -> np.ndarray:
     """Label of each image, int64 [N]; from `targets` where the data set has them, else image by image.
 
     Args:

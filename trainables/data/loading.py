@@ -1,7 +1,7 @@
 """Batches that are prepared ahead, by processes of their own."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -37,7 +37,7 @@ def _with_signs(batches: Iterator[BatchT]) -> Iterator[BatchT]:
         yield batch
 
 
-class _Batches(Dataset, Generic[JobT, BatchT]):
+class _Batches(Dataset[Any], Generic[JobT, BatchT]):
     """Ready batches, so that a worker prepares whole ones."""
 
     def __init__(self, load: Callable[[JobT], BatchT], jobs: Sequence[JobT]) -> None:

@@ -27,7 +27,12 @@ class Pixels:
     """
 
     def __init__(
-        self, dataset: Dataset, indices: np.ndarray, fit: Transform, example: Tensor, half: str = TRAINING
+        self,
+        dataset: Dataset[Any],
+        indices: np.ndarray,
+        fit: Transform,
+        example: Tensor,
+        half: str = TRAINING,
     ) -> None:
         """Images of `dataset`, that half of a data set, at `indices`; `fit` must make pixels like `example` of each."""
         self.indices = indices

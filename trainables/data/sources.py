@@ -35,8 +35,8 @@ class ImageSource:
         crop_fraction: Share of the resized image's side that the centre crop keeps.
     """
 
-    train: Dataset
-    test: Dataset
+    train: Dataset[Any]
+    test: Dataset[Any]
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     image_size: int | None = None
@@ -84,7 +84,7 @@ def _fashion_mnist(root: Path | None) -> ImageSource:
     return ImageSource(train, test, mean=(0.2860,), std=(0.3530,))
 
 
-def _read_idx(folder: Path, part: str) -> Dataset:
+def _read_idx(folder: Path, part: str) -> Dataset[Any]:
     """Images uint8 [N, 1, 28, 28] and labels of two gzipped IDX files, whose headers have 16 and 8 bytes."""
 
     def read(kind: str, header_bytes: int) -> Tensor:
@@ -138,7 +138,7 @@ def _required(name: str, root: Path | None) -> Path:
     return root
 
 
-def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset, Dataset]:
+def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset[Any], Dataset[Any]]:
     """The training and test part of a torchvision data set; an error tells which files are `expected`."""
     try:
         return dataset(root, train=True), dataset(root, train=False)

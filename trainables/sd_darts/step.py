@@ -44,7 +44,7 @@ class SdDarts:
     ) -> None:
         self.num_epochs = config.epochs
         self.architectures: list[str] = []
-        self.choice_weights: list[dict[str, list]] = []
+        self.choice_weights: list[dict[str, list[Any]]] = []
         self.chosen_epoch = config.epochs - 1
         self._supernet, self._halves, self._config = supernet, halves, config
         self._measurement, self._distillation = measurement, distillation

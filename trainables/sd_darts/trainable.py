@@ -74,7 +74,7 @@ class Found:
     epoch: int
     num_params: int
     num_macs: int
-    weights: dict[str, list]
+    weights: dict[str, list[Any]]
 
     @classmethod
     def read(cls, folder: Path) -> Self:

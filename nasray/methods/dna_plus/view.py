@@ -1,6 +1,7 @@
 """The generations as a person reads them on the terminal: what each gave, and before that what will be done."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -60,7 +61,7 @@ def describe_next(settings: DnaPlusConfig) -> str:
     )
 
 
-def _interval(row: dict) -> str:
+def _interval(row: dict[Any, Any]) -> str:
     if pd.isna(row["kendall_tau"]):
         return "-"
     return f"{row['kendall_tau']:.2f} ({row['kendall_tau_low']:.2f} to {row['kendall_tau_high']:.2f})"

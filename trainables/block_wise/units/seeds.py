@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ def mean_over_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame([_mean(of_seeds) for of_seeds in rows], columns=tables[0].columns)
 
 
-def _mean(rows: Sequence[dict]) -> dict:
+def _mean(rows: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
     """One row from those of each seed."""
     failures = [row for row in rows if not pd.isna(row[FAILURE])]
     if failures:

@@ -133,7 +133,8 @@ def test_generations_that_others_would_have_taught_are_kept(finished, plus_in, c
 def test_a_killed_search_goes_on_to_the_same_bytes(finished, plus, tmp_path):
     config = plus()
     (tmp_path / "plus.yaml").write_text(yaml.safe_dump(config))
-    code = f"from nasray.experiment import search; search({str(tmp_path / 'plus.yaml')!r}, ['resources={{address: local}}'])"
+    place = str(tmp_path / "plus.yaml")
+    code = f"from nasray.experiment import search; search({place!r}, ['resources={{address: local}}'])"
     done = tmp_path / "runs" / "plus" / "generation_2" / "teacher" / "done.json"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as driver:
         while driver.poll() is None and not done.exists():
