@@ -91,7 +91,7 @@ class Expected:
                     f"{name} must be {wanted}, as here, but is {found} there: install it again with `ray up`"
                 )
         try:
-            sources, _ = spec.inputs.sources, spec.inputs.images
+            sources, _ = spec.sources, spec.inputs.images
         except (ValueError, OSError) as error:
             return f"{error} (see file_mounts in the cluster's file)"
         for name, digest in sources.items():
@@ -168,7 +168,7 @@ class ClusterCheck:
                 url=None if mirror is None else mirror.url,
                 marker=marker,
                 content=content,
-                sources=frozenset(item for spec in specs for item in spec.inputs.sources.items()),
+                sources=frozenset(item for spec in specs for item in spec.sources.items()),
                 versions=_versions(),
             )
             self._check(expected, _representatives(specs))
@@ -204,8 +204,8 @@ def _representatives(specs: Sequence[UnitSpec]) -> list[UnitSpec]:
     """Units of which each reads something that those before it do not."""
     chosen: list[UnitSpec] = []
     for spec in specs:
-        sources, data = spec.inputs.sources.items(), spec.inputs.data
-        if not any(data == one.inputs.data and sources <= one.inputs.sources.items() for one in chosen):
+        sources, data = spec.sources.items(), spec.inputs.data
+        if not any(data == one.inputs.data and sources <= one.sources.items() for one in chosen):
             chosen.append(spec)
     return chosen
 

@@ -64,6 +64,8 @@ def _resolved(
     teacher = tried_teacher(inputs, console)
     check_shapes(teacher, inputs.space)
     _check_taught_classes(config, inputs)
+    for search, method in methods_of(config):
+        method.check_teacher(search, config, teacher)
     num_passes = max(method.num_passes(search) for search, method in methods_of(config))
     resolved = with_feature_modes(config, num_passes, inputs, teacher, folder)
     # A copy, since the data set that `inputs` has opened need not be opened again.

@@ -26,7 +26,7 @@ from nasray.search_spaces.artefacts.columns import (
 )
 from nasray.trainables.block_wise.block_data import BlockData, Pair
 from nasray.trainables.block_wise.candidate_walk import CandidateWalk
-from nasray.trainables.block_wise.metrics import TargetScale
+from nasray.trainables.block_wise.metrics import TargetScale, load_metric
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
 from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.settings.block_distillation import RatingConfig
@@ -128,7 +128,7 @@ class CandidateRater(Rater):
         self, supernet: CellSupernet, data: BlockData, config: RatingConfig, swap_in: SwapIn | None = None
     ) -> None:
         super().__init__(supernet, data, config)
-        self._swap_in = swap_in
+        self._metric, self._swap_in = load_metric(config.metric), swap_in
         self._scale = TargetScale.measure(target for _, target in self._held_out())
 
     def _expect(self, calibration: Sequence[Tensor], batches: Sequence[Pair]) -> _Expected:
@@ -137,7 +137,7 @@ class CandidateRater(Rater):
 
     def _judge(self, path: Path, outputs: Sequence[Tensor], expected: _Expected) -> Rating:
         ratings = tuple(
-            self._scale.rate(output, target, self._config.metric)
+            self._metric(output, target, self._scale)
             for output, target in zip(outputs, expected.features, strict=True)
         )
         return Rating(path, ratings, swap_in=self._rate_swapped_in(outputs, expected.predictions))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.trainables.block_wise.metrics import TargetScale
+from nasray.trainables.block_wise.metrics import TargetScale, relative_l1
 from nasray.trainables.block_wise.rate import CandidateRater, ratings_frame
 from nasray.trainables.block_wise.supernet import Path
 from nasray.trainables.settings.block_distillation import RatingConfig
@@ -35,7 +35,7 @@ def rate_unshared(net, data, path):
         net.eval()
         held_out = data.held_out_batches(CONFIG.num_batches)
         scale = TargetScale.measure(target for _, target in held_out)
-        return [scale.rate(net(features, path), target, CONFIG.metric) for features, target in held_out]
+        return [relative_l1(net(features, path), target, scale) for features, target in held_out]
 
 
 def test_shared_prefixes_give_the_ratings_of_whole_paths(trained, block_data):

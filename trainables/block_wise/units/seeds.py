@@ -16,12 +16,11 @@ from nasray.search_spaces.artefacts.columns import (
     SWAP_IN,
     SWAP_IN_BATCHES,
 )
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell import CellSpec
 from nasray.trainables.core.trainable import Metrics
-from nasray.trainables.inputs import SearchInputs, UnitSpec
 
 
-class SeedTableSpec(UnitSpec):
+class SeedTableSpec(CellSpec):
     """Join the ratings by each of a cell's supernets.
 
     Attributes:
@@ -29,8 +28,6 @@ class SeedTableSpec(UnitSpec):
     """
 
     kind: Literal["seed_table"] = "seed_table"
-    inputs: SearchInputs
-    target: CellTarget
 
     def run(self) -> Iterator[Metrics]:
         """See `run_seed_table`."""
