@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.columns import CELL
+from nasray.search_spaces.artefacts.columns import CELL, SWAP_IN
 from nasray.trainables.block_wise.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
 from nasray.trainables.block_wise.left_out import left_out_in
 from nasray.trainables.block_wise.rate import CandidateRater, Rater, Rating, ratings_frame
@@ -277,13 +277,13 @@ def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet
         rng = generator(inputs.seed, "population", target.block, target.cell)
         return PopulationRater(supernet, heads, data, target.config, rng)
     config = target.config.rating
-    swap_in = None
+    further = {}
     if config.swap_in_images:
         teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
         rest = nn.Sequential(*teacher.pieces[target.block + 1 :]).eval()
         rest = place_module(inputs.compute, rest, inputs.device)
-        swap_in = SwapIn(rest, config.swap_in_images_per_batch)
-    return CandidateRater(supernet, data, config, swap_in)
+        further[SWAP_IN] = SwapIn(rest, config.swap_in_images_per_batch)
+    return CandidateRater(supernet, data, config, further)
 
 
 def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> FeatureSource:

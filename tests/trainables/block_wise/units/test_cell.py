@@ -57,7 +57,7 @@ def test_without_images_to_swap_in_there_is_the_first_rating_alone(whole, search
     target = targets(swap_in_images=0)[CELL]
     train(search, target, tmp_path, rate=True)
     table = rating_table.read(target.table)
-    swapped_in = list(rating_table.OPTIONAL)
+    swapped_in = rating_table.optional_columns()
     assert table[swapped_in].isna().all(axis=None)
     pd.testing.assert_frame_equal(table.drop(columns=swapped_in), whole.drop(columns=swapped_in))
 
