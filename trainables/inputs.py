@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -110,8 +110,7 @@ class UnitInputs(BaseModel):
     @cached_property
     def sources(self) -> dict[str, str]:
         """Digests of the files behind the config's names: of the user's modules, by "module <name>"."""
-        found = source_digests(name for name in self._named_sources() if ":" in name)
-        return {f"module {name}": digest for name, digest in found.items()}
+        return _module_digests(self._named_sources())
 
     @cached_property
     def device(self) -> torch.device:
@@ -200,6 +199,11 @@ class UnitSpec(BaseModel):
         return 1
 
     @property
+    def named_code(self) -> tuple[str, ...]:
+        """What it runs beside what its inputs name: of it, "module:attribute" is the user's own."""
+        return (self.kind,)
+
+    @property
     def tracked(self) -> dict[str, Any] | None:
         """What distinguishes it from others in MLflow, where it has a run; None: it has none."""
         return None
@@ -221,16 +225,15 @@ class UnitSpec(BaseModel):
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """Digests of the files behind the config's names, those of a user's own kind of unit among them."""
-        own = source_digests([self.kind]) if ":" in self.kind else {}
-        return self.inputs.sources | {f"module {name}": digest for name, digest in own.items()}
+        """Digests of the files behind all names of what it runs, see `UnitInputs.sources`."""
+        return self.inputs.sources | _module_digests(self.named_code)
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
         plain = _without_paths(self.model_dump())
         plain["inputs"]["compute"] = self.inputs.compute.arithmetic
-        if CHECKPOINT in self.inputs.sources:
+        if CHECKPOINT in self.sources:
             del plain["inputs"]["teacher"]["weights"]  # the path of a file, whose content counts
         text = json.dumps([plain, self.sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -260,6 +263,12 @@ class UnitSpec(BaseModel):
         """The marker that the unit is done, where it is one for these inputs."""
         done = read_done(self.folder)
         return done if done is not None and done.get("inputs") == self.fingerprint else None
+
+
+def _module_digests(names: Iterable[str]) -> dict[str, str]:
+    """Digests of the user's modules among names, by "module <name>"."""
+    found = source_digests(name for name in names if ":" in name)
+    return {f"module {name}": digest for name, digest in found.items()}
 
 
 def _checksum(path: Path) -> str:

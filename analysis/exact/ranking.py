@@ -57,7 +57,7 @@ def top_architectures(
 
     Returns:
         A frame with the columns `rank` from 1 on, `architecture` (its ID), `score`, and the sum of each cost that
-        all tables have: `num_params`, `num_macs`, what ends in `_ms`, and what has a budget. Its
+        all tables have: those of `nasray.search_spaces.artefacts.costs`, and what has a budget. Its
         `attrs["certificate"]` holds `proved`, a certain `lower_bound` of the best score, by how much the last score
         may exceed what is not listed (`gap`: 0 if proved, infinite if fewer than `k` are found so far), the number
         of architectures looked at (`num_enumerated`), the Lagrange multiplier of each budget (`multipliers`), and the

@@ -4,17 +4,15 @@ import pandas as pd
 
 from nasray.analysis.runs.run import Run
 from nasray.analysis.tables.sums import sum_columns
-from nasray.search_spaces.artefacts.columns import (
-    ARCHITECTURE,
-    CANDIDATE,
-    NUM_MACS,
-    NUM_PARAMS,
-    RATING,
-    SCORE,
-)
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, CANDIDATE, NUM_MACS, RATING, SCORE
+from nasray.search_spaces.artefacts.costs import counted_costs
 from nasray.search_spaces.chain.extremes import extreme_rows
 
-COSTS = {NUM_MACS: "MACs", NUM_PARAMS: "parameters"}
+
+def shown_costs() -> dict[str, str]:
+    """The counted costs with what they are called, MACs first: of all, they tell best what a network takes."""
+    kinds = sorted(counted_costs(), key=lambda cost: cost.name != NUM_MACS)
+    return {cost.name: cost.noun for cost in kinds}
 
 
 def extremes(tables: list[pd.DataFrame]) -> list[dict[str, object]]:
@@ -23,7 +21,7 @@ def extremes(tables: list[pd.DataFrame]) -> list[dict[str, object]]:
     for name, is_largest in (("smallest", False), ("largest", True)):
         rows = extreme_rows(tables, largest=is_largest)
         text = "/".join(str(table[CANDIDATE].iloc[row]) for table, row in zip(tables, rows, strict=True))
-        sums = sum_columns(text, tables, [RATING, *COSTS])
+        sums = sum_columns(text, tables, [RATING, *shown_costs()])
         found.append({"name": name, ARCHITECTURE: text, SCORE: sums.pop(RATING), **sums})
     return found
 
@@ -46,7 +44,9 @@ def trained(run: Run) -> pd.DataFrame | None:
         return None
     groups = trainings.groupby(ARCHITECTURE, sort=False)["test_accuracy"]
     frame = groups.agg(accuracy="mean", accuracy_se="sem", num_trainings="count").reset_index()
-    costs = trainings.groupby(ARCHITECTURE, sort=False)[[name for name in COSTS if name in trainings]].first()
+    costs = trainings.groupby(ARCHITECTURE, sort=False)[
+        [name for name in shown_costs() if name in trainings]
+    ].first()
     frame = frame.join(costs, on=ARCHITECTURE)
     tables = run.tables
     if tables is not None:

@@ -14,6 +14,7 @@ from nasray.account.faults import leave_traceback
 from nasray.cli.arguments import parse_arguments
 from nasray.errors import SearchFailedError, UserError
 from nasray.interrupts import ended_by_sigterm
+from nasray.search_spaces.artefacts.costs import COSTS
 
 USAGE_ERROR, FAILURE, LEFT_OUT = 2, 1, 3
 
@@ -219,11 +220,7 @@ def _rank(parsed: argparse.Namespace) -> int:
     )
     from nasray.views.ranking import print_ranking  # noqa: PLC0415
 
-    given = {
-        "num_params": parsed.max_params,
-        "num_macs": parsed.max_macs,
-        "latency_ms": parsed.max_latency_ms,
-    }
+    given = {name: getattr(parsed, name) for name in COSTS}
     budgets = read_budgets(parsed.run_folder) | {
         name: limit for name, limit in given.items() if limit is not None
     }

@@ -43,7 +43,7 @@ class Baselines:
         choices: A row per strategy and seed of its search, and one of what the ranking puts first, called by its
             method, without trainings. Columns: `strategy`, `seed`, `architecture`, `held_out_accuracy` (by which the
             strategy chose it), `test_accuracy` (the mean of the training seeds), `test_accuracies` (per training seed),
-            `num_params`, `num_macs`, `num_trainings` and `cost_epochs`, what the search took.
+            the counted costs, `num_trainings` and `cost_epochs`, what the search took.
         trainings: A row per training in the order in which a strategy asked for it, with the `seed` of its search, see
             `Step`.
         coverage: Of which architectures the ranking speaks, while strategies search all; None where there is none.
@@ -166,15 +166,13 @@ def _row(
 ) -> dict[str, Any]:
     """A choice as a row; what made the ranking counts for those that start from it."""
     own = trainings[trainings["strategy"] == chosen.strategy]
-    cost = problem.cost(chosen.architecture)
     return {
         "strategy": chosen.strategy,
         "architecture": chosen.architecture,
         "held_out_accuracy": chosen.held_out_accuracy,
         "test_accuracy": fmean(tests),
         "test_accuracies": list(tests),
-        "num_params": cost.num_params,
-        "num_macs": cost.num_macs,
+        **problem.cost(chosen.architecture).counts,
         "num_trainings": len(own),
         "cost_epochs": float(own["epochs"].sum())
         + ranking_cost * (chosen.strategy == RANKING or not len(own)),

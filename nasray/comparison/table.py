@@ -22,14 +22,12 @@ from nasray.search_spaces.artefacts.columns import (
     RANDOM,
     RATING,
     STITCHED_ACCURACY,
-    SWAP_IN_SCORE,
     TEST_ACCURACY,
 )
+from nasray.search_spaces.artefacts.criteria import measured_criteria
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.retrain.trainable import RetrainSpec, read_retrained
-
-_OF_ONE_SEARCH = ["score", SWAP_IN_SCORE, STITCHED_ACCURACY]
 
 
 def run_rater(run: ArmRun, folder: RunFolder, inputs: UnitInputs) -> Rater | None:
@@ -116,7 +114,8 @@ def with_scores(networks: pd.DataFrame, raters: Sequence[Rater], seeds: Sequence
         raters: What says the scores.
         seeds: Those of the random orders.
     """
-    table = networks.drop(columns=[name for name in _OF_ONE_SEARCH if name in networks])
+    of_one_search = [*(one.score for one in measured_criteria()), STITCHED_ACCURACY]
+    table = networks.drop(columns=[name for name in of_one_search if name in networks])
     for rater in raters:
         scores = [sum_columns(name, rater.tables, [RATING])[RATING] for name in table[ARCHITECTURE]]
         table[rater.column] = np.array(scores, np.float64)

@@ -10,7 +10,7 @@ from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.tables.criterion import tables_by
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.analysis.trust import calibration
-from nasray.analysis.trust.agreement import CALIBRATED, FEWEST_NETWORKS, agreement
+from nasray.analysis.trust.agreement import FEWEST_NETWORKS, agreement
 from nasray.errors import UserError
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
@@ -19,15 +19,14 @@ from nasray.execution.execution import Execution
 from nasray.methods.method import ranking_method
 from nasray.run.folder import RunFolder, read_json
 from nasray.scheduling.unit import Unit
-from nasray.search_spaces.artefacts.columns import ACCURACY, ARCHITECTURE, SCORE, SWAP_IN_SCORE
-from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN
+from nasray.search_spaces.artefacts.columns import ACCURACY, ARCHITECTURE, SCORE
+from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, CRITERIA
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.block_wise.units.stitch import StitchSpec, read_stitched
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 
 # What the agreement calls the score that is ranked by.
-_PREDICTORS = {BY_SCORE: SCORE, BY_SWAP_IN: SWAP_IN_SCORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +150,15 @@ def _stitched(stitching: StitchSpec | None) -> pd.DataFrame | None:
 
 def _judge(table: pd.DataFrame, tables: Sequence[pd.DataFrame], config: ExperimentConfig) -> Evidence:
     """The figures over the best and the sampled networks: those found in other ways were not chosen for them."""
-    by = _PREDICTORS[config.ranking.by]
+    by = CRITERIA[config.ranking.by].score
     compared = table[GROUP].isin([TOP, SAMPLE])
     figures, rated = None, compared & table[SCORE].notna()
     if rated.sum() >= calibration.FEWEST_NETWORKS:
         calibrated = calibration.calibrate(table[rated], tables, seed=config.seed)
         figures = calibrated.figures
-        table = table.assign(**{CALIBRATED: pd.Series(calibrated.scores, table.index[rated])})
+        table = table.assign(
+            **{CRITERIA[BY_CALIBRATED].score: pd.Series(calibrated.scores, table.index[rated])}
+        )
     judged = table[compared & table[by].notna()]
     if len(judged) < FEWEST_NETWORKS:
         return Evidence(table, None, figures)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # only names of types, so that a declaration needs neither Ra
     from nasray.scheduling.unit import Unit
     from nasray.settings.experiment import ExperimentConfig
     from nasray.trainables.block_wise.units.cell import CellTarget
+    from nasray.trainables.cutting.cutting import CutTeacher
     from nasray.trainables.inputs import SearchInputs, UnitInputs
     from nasray.trainables.settings.method import MethodSettings
 
@@ -55,6 +56,13 @@ class Method:
 
     def check(self, search: Any, config: ExperimentConfig, inputs: Any) -> None:
         """Hold the settings to data, teacher and space, before anything is trained.
+
+        Raises:
+            UserError: They do not fit.
+        """
+
+    def check_teacher(self, search: Any, config: ExperimentConfig, teacher: CutTeacher) -> None:
+        """Hold the settings to the teacher, of a config that has one, before anything is trained.
 
         Raises:
             UserError: They do not fit.

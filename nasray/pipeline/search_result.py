@@ -10,6 +10,7 @@ from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.counting.statement import left_out_since
 from nasray.evidence.evidence import Evidence, evidence_metrics
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.costs import counted_costs
 
 LEFT_OUT = "left_out"
 
@@ -62,16 +63,17 @@ def outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
 def result_metrics(result: SearchResult) -> dict[str, float]:
     """Figures of the search as a whole, to compare searches by."""
     metrics = {"num_architectures": float(result.num_architectures), "seconds": result.seconds}
+    costs = [cost.name for cost in counted_costs()]
     if result.ranking is not None:
         best = result.ranking.iloc[0]
-        metrics |= {f"best_{name}": float(best[name]) for name in ("score", "num_params", "num_macs")}
+        metrics |= {f"best_{name}": float(best[name]) for name in ("score", *costs) if name in best}
     if result.coverage is not None:
         metrics |= coverage_metrics(result.coverage)
     if result.found is not None:
         found = result.found.iloc[0]
         metrics |= {
             f"found_{name}": float(found[name])
-            for name in ("score", "num_params", "num_macs", "num_better")
+            for name in ("score", *costs, "num_better")
             if name in found and pd.notna(found[name])
         }
     if result.evidence is not None:

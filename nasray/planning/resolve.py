@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from nasray.analysis.tables.ratings import has_latencies
+from nasray.analysis.tables.measured_costs import is_measured
 from nasray.errors import UserError
 from nasray.inputs.feature_modes import with_feature_modes
 from nasray.inputs.fit import check_shapes, tried_teacher
@@ -12,7 +12,8 @@ from nasray.inputs.shared import identified, planned_inputs
 from nasray.methods.method import methods_of
 from nasray.planning.meetable_budgets import check_meetable
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts.columns import LATENCY_MS, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import NUM_MACS
+from nasray.search_spaces.artefacts.costs import COSTS, measured_costs
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.uncounted import check_counted
 from nasray.settings.experiment import ExperimentConfig
@@ -64,6 +65,8 @@ def _resolved(
     teacher = tried_teacher(inputs, console)
     check_shapes(teacher, inputs.space)
     _check_taught_classes(config, inputs)
+    for search, method in methods_of(config):
+        method.check_teacher(search, config, teacher)
     num_passes = max(method.num_passes(search) for search, method in methods_of(config))
     resolved = with_feature_modes(config, num_passes, inputs, teacher, folder)
     # A copy, since the data set that `inputs` has opened need not be opened again.
@@ -77,13 +80,11 @@ def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
         UserError: A budget is of no known cost or of one that cannot be counted, or no architecture keeps it, or all
             of them.
     """
-    costs = (NUM_PARAMS, NUM_MACS, LATENCY_MS)
     for name in budgets:
-        if name not in costs:
-            raise UserError(f"budgets must be of {', '.join(costs)}, got {name}")
-    known = {
-        name: limit for name, limit in budgets.items() if name != LATENCY_MS
-    }  # which is yet to be measured
+        if name not in COSTS:
+            raise UserError(f"budgets must be of {', '.join(COSTS)}, got {name}")
+    # Others are yet to be measured.
+    known = {name: limit for name, limit in budgets.items() if COSTS[name].counter is not None}
     if not known:
         return
     tables = space.candidate_tables()
@@ -93,20 +94,21 @@ def check_budgets(budgets: Mapping[str, float], space: SearchSpace) -> None:
 
 
 def check_measured(config: ExperimentConfig, folder: RunFolder) -> None:
-    """Refuse a search whose ranking needs latencies that are not measured, before anything is trained for it.
+    """Refuse a search whose ranking needs costs that are not measured, before anything is trained for it.
 
     A search does not measure by itself: it may run on a cluster, on other devices than the network is for, and among
     neighbours; and what it leaves depends on its config alone.
 
     Raises:
-        UserError: There is a budget of latency and no measurement.
+        UserError: There is a budget of such a cost and no measurement.
     """
-    if LATENCY_MS in config.budgets and not has_latencies(folder.path):
-        raise UserError(
-            f"budgets.{LATENCY_MS} needs a measurement, and {folder.path} has none yet: search with --stages "
-            f"ratings, measure by `nasray latency {folder.path}` on the device that the networks are for, and repeat "
-            "this command"
-        )
+    for cost, measurement in measured_costs().items():
+        if cost.name in config.budgets and not is_measured(folder.path, measurement):
+            raise UserError(
+                f"budgets.{cost.name} needs a measurement, and {folder.path} has none yet: search with --stages "
+                f"ratings, measure by `nasray {measurement.command} {folder.path}` on the device that the networks are "
+                "for, and repeat this command"
+            )
 
 
 def _check_taught_classes(config: ExperimentConfig, inputs: SearchInputs) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.criteria import BY_SCORE, Criterion
+from nasray.search_spaces.artefacts.criteria import BY_SCORE, measured_criteria
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.settings.comparison import ComparisonConfig, check_arms
 from nasray.settings.evidence import EvidenceConfig
@@ -21,6 +21,14 @@ from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.settings.method import MethodSettings
 from nasray.trainables.settings.teacher import TeacherConfig
+
+
+def _measured(criterion: str) -> str:
+    """The name of a criterion that a search measures."""
+    known = [one.name for one in measured_criteria()]
+    if criterion not in known:
+        raise UserError(f"must be one of {', '.join(known)}, got {criterion!r}")
+    return criterion
 
 
 class RankingConfig(BaseModel):
@@ -41,7 +49,9 @@ class RankingConfig(BaseModel):
     top: int = Field(default=1000, ge=1)
     time_limit_seconds: float | None = Field(default=None, gt=0)
     num_resamples: int = Field(default=100, ge=0)
-    by: Criterion = BY_SCORE
+    by: Annotated[str, AfterValidator(_measured)] = Field(
+        default=BY_SCORE, examples=[one.name for one in measured_criteria()]
+    )
 
 
 # What stands beside the runs in the storage's root.

@@ -9,7 +9,8 @@ from nasray.analysis.numerals import quantity
 from nasray.errors import UserError
 from nasray.inputs.shared import planned_inputs
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import CELL
+from nasray.search_spaces.artefacts.costs import counted_costs
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.uncounted import lower_bounds, uncounted_operators
@@ -61,14 +62,16 @@ def print_space(config: str | None, overrides: Sequence[str], console: Console) 
         if uncounted:
             console.print(lower_bounds(uncounted), soft_wrap=True)
         for name, architecture in (("smallest", space.smallest()), ("largest", space.largest())):
-            cost = space.cost(architecture)
-            console.print(f"{name}: {quantity(cost.num_params)} params, {quantity(cost.num_macs)} MACs")
+            counts = space.cost(architecture).counts
+            costs = [f"{quantity(counts[cost.name])} {cost.heading}" for cost in counted_costs()]
+            console.print(f"{name}: {', '.join(costs)}")
 
 
 def _print_blocks(space: SearchSpace, console: Console) -> None:
     """Print a chain's blocks, with their cells, numbers of candidates, ranges of cost."""
     table = Table(title=f"Space {space.name}", title_justify="left", box=None)
-    for heading in ("block", "cell", "entered at", "output", "candidates", "params", "MACs"):
+    costs = [cost.heading for cost in counted_costs()]
+    for heading in ("block", "cell", "entered at", "output", "candidates", *costs):
         table.add_column(heading, justify="right" if heading == "candidates" else "left")
     for block, choices in enumerate(space.blocks):
         candidates = space.candidate_table(block)
@@ -81,8 +84,8 @@ def _print_blocks(space: SearchSpace, console: Console) -> None:
                 "x".join(map(str, space.block_output_shape(block, cell.width))),
                 f"{cell.num_candidates:,}",
                 *(
-                    f"{quantity(rows[cost].min())} to {quantity(rows[cost].max())}"
-                    for cost in (NUM_PARAMS, NUM_MACS)
+                    f"{quantity(rows[cost.name].min())} to {quantity(rows[cost.name].max())}"
+                    for cost in counted_costs()
                 ),
             )
     console.print(table)

@@ -11,7 +11,8 @@ from nasray.analysis.numerals import quantity
 from nasray.analysis.trust import calibration, verdict
 from nasray.evidence.evidence import Evidence
 from nasray.evidence.networks import GROUP, SAMPLE, TOP
-from nasray.search_spaces.artefacts.columns import ACCURACIES, ACCURACY, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import ACCURACIES, ACCURACY
+from nasray.search_spaces.artefacts.costs import counted_costs
 
 
 def print_evidence(evidence: Evidence, console: Console) -> None:
@@ -24,7 +25,8 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
         ": mean over training seeds (lowest to highest)" if several else ""
     )
     table = Table(title=title, title_justify="left", box=None)
-    for heading in ("why", "accuracy", "params", "macs"):
+    costs = [cost for cost in counted_costs() if cost.name in networks]
+    for heading in ("why", "accuracy", *(cost.short for cost in costs)):
         table.add_column(heading, justify="left" if heading == "why" else "right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
     told = (networks[GROUP] != SAMPLE) | networks["architecture"].isin(evidence.asked)
@@ -32,8 +34,7 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
         table.add_row(
             str(row[GROUP]),
             _accuracy(row),
-            quantity(row[NUM_PARAMS]),
-            quantity(row[NUM_MACS]),
+            *(quantity(row[cost.name]) for cost in costs),
             str(row["architecture"]),
         )
     if table.row_count:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from nasray.search_spaces.artefacts.costs import Measurement
+
 DONE = "done.json"
 """The marker that a unit is done, in the unit's folder."""
 
@@ -41,16 +43,6 @@ class RunFiles:
     def ratings(self) -> Path:
         """Folder of the tables of ratings."""
         return self.path / "ratings"
-
-    @property
-    def latencies(self) -> Path:
-        """Folder of the tables of latencies."""
-        return self.path / "latency"
-
-    @property
-    def latency_figures(self) -> Path:
-        """How latencies were measured; written last, since without it the tables may be of two measurements."""
-        return self.latencies / "latency.json"
 
     @property
     def ranking(self) -> Path:
@@ -166,9 +158,17 @@ class RunFiles:
         """Folder of the units that train a network for real."""
         return self.unit("retrain")
 
-    def latency_table(self, block: int, cell: str) -> Path:
-        """A cell's table of latencies."""
-        return self.latencies / f"block_{block}" / f"{cell}.parquet"
+    def measured(self, measurement: Measurement) -> Path:
+        """Folder of the tables of a measured cost."""
+        return self.path / measurement.folder
+
+    def measured_figures(self, measurement: Measurement) -> Path:
+        """How a cost was measured; written last, since without it the tables may be of two measurements."""
+        return self.measured(measurement) / measurement.figures
+
+    def measured_table(self, measurement: Measurement, block: int, cell: str) -> Path:
+        """A cell's table of a measured cost."""
+        return self.measured(measurement) / f"block_{block}" / f"{cell}.parquet"
 
     def table(self, block: int, cell: str) -> Path:
         """A cell's table of ratings."""

@@ -12,7 +12,7 @@ from torch import nn
 
 from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture, Candidate
-from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS, UNCOUNTED, WIDTH
+from nasray.search_spaces.artefacts.columns import CANDIDATE, UNCOUNTED, WIDTH
 from nasray.search_spaces.chain.block import BlockSpace
 from nasray.search_spaces.chain.block_cost import candidate_costs
 from nasray.search_spaces.chain.extremes import extreme_rows
@@ -157,7 +157,7 @@ class SearchSpace:
         return Head(in_channels, self.head_width, self.dropout, self.num_classes)
 
     def cost(self, architecture: Architecture | str) -> Cost:
-        """Parameters and MACs of the network of `architecture`, given also as its text, without building it.
+        """The counted costs of the network of `architecture`, given also as its text, without building it.
 
         Raises:
             UserError: If the architecture is not of this space, see `check`.
@@ -288,8 +288,8 @@ class SearchSpace:
 
 def _add(cost: Cost, table: pd.DataFrame, rows: pd.Index) -> None:
     """Add a part that the architectures of these rows of a candidate table share, in place."""
-    table.loc[rows, NUM_PARAMS] += cost.num_params
-    table.loc[rows, NUM_MACS] += cost.num_macs
+    for name, count in cost.counts.items():
+        table.loc[rows, name] += count
     if cost.uncounted:
         table[UNCOUNTED] = table[UNCOUNTED].astype(object)
         table.loc[rows, UNCOUNTED] = [

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nasray.trainables.block_wise.block_data import BlockData
-from nasray.trainables.block_wise.metrics import TargetScale
+from nasray.trainables.block_wise.metrics import TargetScale, relative_l1
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
 from nasray.trainables.core.losses import feature_loss
 from nasray.trainables.core.optimizer_step import OptimizerStep
@@ -68,7 +68,7 @@ class BlockDistillation:
         batches = self._data.held_out_batches(self._config.rating.num_batches)
         scale = TargetScale.measure(target for _, target in batches)
         errors = [
-            scale.rate(self._supernet(features, path), target, "relative_l1")
+            relative_l1(self._supernet(features, path), target, scale)
             for features, target in batches
             for path in paths
         ]

@@ -88,7 +88,7 @@ def run_retrain(spec: RetrainSpec) -> Iterator[Metrics]:
 def read_retrained(folder: Path) -> dict[str, Any]:
     """What a training left.
 
-    `architecture`, `seed`, `test_accuracy` and `held_out_accuracy`, 0 to 1, `num_params`, `num_macs`, the proxies
+    `architecture`, `seed`, `test_accuracy` and `held_out_accuracy`, 0 to 1, the counted costs, the proxies
     `naswot` and `synflow` of the network before its first step (None: it has none that is finite), and `settings`, a
     `RetrainConfig`, how it was trained. Trainings of earlier versions have neither proxies nor settings; proxies are
     missing, too, where an operation fails in them.
@@ -169,14 +169,12 @@ def _train_and_test(
     seed_global_generators(seed, _SEED_NAME, "test")
     test_accuracy = accuracy(method.trained, inputs.images.test, inputs.compute)
     save_weights(method.trained, spec.folder / NETWORK)
-    cost = inputs.space.cost(architecture)
     result = {
         "architecture": architecture,
         "seed": seed,
         TEST_ACCURACY: test_accuracy,
         HELD_OUT_ACCURACY: metrics[HELD_OUT_ACCURACY],
-        "num_params": cost.num_params,
-        "num_macs": cost.num_macs,
+        **inputs.space.cost(architecture).counts,
         **_proxies(inputs, _initial_network(inputs, architecture, config, seed, targets)),
         "settings": config.model_dump(mode="json"),
     }

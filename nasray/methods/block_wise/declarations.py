@@ -1,8 +1,9 @@
 """The declarations of DNA and DNA++."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 
-from nasray.search_spaces.artefacts.criteria import BY_SWAP_IN
+from nasray.search_spaces.artefacts.criteria import CRITERIA
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.methods import Declaration
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, BlockSearchConfig
@@ -14,8 +15,9 @@ RATINGS = "ratings"
 
 def mistakes(search: BlockSearchConfig, config: ExperimentConfig) -> Iterator[str]:
     """What of a config does not fit a block-wise search."""
-    if config.ranking.by == BY_SWAP_IN and not search.rating.swap_in_images:
-        yield "ranking.by: swap_in must go with ratings inside the teacher: set rating.swap_in_images above 0"
+    by, rating = config.ranking.by, CRITERIA[config.ranking.by].rating
+    if rating is not None and rating.setting and not attrgetter(rating.setting)(search):
+        yield f"ranking.by: {by} must go with ratings {rating.place}: set {rating.setting} above 0"
 
 
 def _mistakes_without_labels(search: SelfSupervisionConfig, config: ExperimentConfig) -> Iterator[str]:

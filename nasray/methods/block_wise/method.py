@@ -14,7 +14,9 @@ from nasray.scheduling.unit import Unit
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.methods import Declaration
 from nasray.trainables.block_wise.block_data import check_num_batches
+from nasray.trainables.block_wise.metrics import try_metric
 from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
+from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_wise import BlockWiseConfig
 
@@ -39,6 +41,14 @@ class BlockWise(Method):
         place = config.searches.index(search)
         check_per_block(f"searches.{place}.lr", search.lr, len(inputs.space.blocks))
         check_num_batches(search.rating.num_batches, inputs.summary.num_held_out)
+
+    def check_teacher(self, search: BlockWiseConfig, config: ExperimentConfig, teacher: CutTeacher) -> None:
+        """Try the metric on noise of the shapes of the teacher's features.
+
+        Raises:
+            UserError: It does not give numbers.
+        """
+        try_metric(search.rating.metric, teacher.feature_shapes[1:])
 
     def num_passes(self, search: BlockWiseConfig) -> int:
         """Each epoch reads the features once."""

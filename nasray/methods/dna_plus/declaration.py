@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nasray.methods.block_wise.declarations import mistakes as block_wise_mistakes
 from nasray.methods.dna_plus.settings import DnaPlusConfig
-from nasray.search_spaces.artefacts.columns import LATENCY_MS
+from nasray.search_spaces.artefacts.costs import measured_costs
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.methods import Declaration
 
@@ -14,11 +14,12 @@ def _mistakes(search: DnaPlusConfig, config: ExperimentConfig) -> Iterator[str]:
     retrain, teacher = config.retrain, config.teacher
     if config.sweep is not None:
         yield "dna_plus must stand without a sweep beside it: give that a config of its own"
-    if LATENCY_MS in config.budgets:
-        yield (
-            f"budgets.{LATENCY_MS} must be left out of a search of the method dna_plus: latencies are measured on a "
-            "finished run"
-        )
+    for cost, measurement in measured_costs().items():
+        if cost.name in config.budgets:
+            yield (
+                f"budgets.{cost.name} must be left out of a search of the method dna_plus: {measurement.many} are "
+                "measured on a finished run"
+            )
     if retrain is None or retrain.top < 1 or retrain.distillation is None:
         yield (
             "retrain must train the best architecture with distillation for a search of the method dna_plus: set "

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.columns import CELL
+from nasray.search_spaces.artefacts.columns import CELL, SWAP_IN
 from nasray.trainables.block_wise.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
 from nasray.trainables.block_wise.left_out import left_out_in
 from nasray.trainables.block_wise.rate import CandidateRater, Rater, Rating, ratings_frame
@@ -85,12 +85,26 @@ class CellTarget(BaseModel):
         return self.folder / "ratings" / f"{subtree}.parquet"
 
 
-class BlockSpec(UnitSpec):
+class CellSpec(UnitSpec):
+    """A unit that works on a cell, or on what comes of one.
+
+    Attributes:
+        target: The cell, with one of its supernets.
+    """
+
+    inputs: SearchInputs
+    target: CellTarget
+
+    @property
+    def named_code(self) -> tuple[str, ...]:
+        """The metric, too, by which the cell's candidates are rated."""
+        return (*super().named_code, self.target.config.rating.metric)
+
+
+class BlockSpec(CellSpec):
     """Train a cell's supernet, and rate its candidates if that is not a unit's work of its own."""
 
     kind: Literal["block"] = "block"
-    inputs: SearchInputs
-    target: CellTarget
     rate: bool
 
     def run(self) -> Iterator[Metrics]:
@@ -128,12 +142,10 @@ class BlockSpec(UnitSpec):
         return self.inputs.compute.num_processes
 
 
-class RatingSpec(UnitSpec):
+class RatingSpec(CellSpec):
     """Rate the candidates below one first-layer choice of a trained cell."""
 
     kind: Literal["rating"] = "rating"
-    inputs: SearchInputs
-    target: CellTarget
     subtree: int
 
     def run(self) -> Iterator[Metrics]:
@@ -151,12 +163,10 @@ class RatingSpec(UnitSpec):
         return (self.target.part(self.subtree),)
 
 
-class RatingTableSpec(UnitSpec):
+class RatingTableSpec(CellSpec):
     """Join the parts of a cell's table of ratings."""
 
     kind: Literal["rating_table"] = "rating_table"
-    inputs: SearchInputs
-    target: CellTarget
     num_subtrees: int
 
     def run(self) -> Iterator[Metrics]:
@@ -267,13 +277,13 @@ def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet
         rng = generator(inputs.seed, "population", target.block, target.cell)
         return PopulationRater(supernet, heads, data, target.config, rng)
     config = target.config.rating
-    swap_in = None
+    further = {}
     if config.swap_in_images:
         teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
         rest = nn.Sequential(*teacher.pieces[target.block + 1 :]).eval()
         rest = place_module(inputs.compute, rest, inputs.device)
-        swap_in = SwapIn(rest, config.swap_in_images_per_batch)
-    return CandidateRater(supernet, data, config, swap_in)
+        further[SWAP_IN] = SwapIn(rest, config.swap_in_images_per_batch)
+    return CandidateRater(supernet, data, config, further)
 
 
 def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> FeatureSource:

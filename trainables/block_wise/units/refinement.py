@@ -9,29 +9,25 @@ from pydantic import Field
 from nasray.search_spaces.architecture import Candidate
 from nasray.trainables.block_wise.left_out import left_out_in
 from nasray.trainables.block_wise.units.cell import (
-    CellTarget,
+    CellSpec,
     build_data,
     build_rater,
     load_supernet,
     write_ratings,
 )
 from nasray.trainables.core.trainable import Metrics
-from nasray.trainables.inputs import SearchInputs, UnitSpec
 
 
-class RefinementSpec(UnitSpec):
+class RefinementSpec(CellSpec):
     """Rate candidates on held-out batches that they were not rated on before.
 
     Attributes:
-        target: Their cell, with one of its supernets.
         candidates: The width at which each is entered, and its text.
         first_batch: Number of the first batch, from 0.
         end_batch: Number of the batch behind the last one.
     """
 
     kind: Literal["refinement"] = "refinement"
-    inputs: SearchInputs
-    target: CellTarget
     candidates: tuple[tuple[int, str], ...] = Field(min_length=1)
     first_batch: int
     end_batch: int
