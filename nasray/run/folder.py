@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from nasray.account.trust import check_methods_trusted, check_trusted, remember
 from nasray.errors import UserError
 from nasray.run.environment import describe_environment
-from nasray.run.origins import Origins
+from nasray.run.origins import SCHEMA_VERSION, Origins
 from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.atomic_file import write_json, write_text
 from nasray.settings.experiment import ExperimentConfig
@@ -67,7 +67,28 @@ class RunFolder(RunFiles):
         if not self.config.is_file():
             raise UserError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
         check_methods_trusted(self.config)
-        return load_config(self.config, overrides)
+        try:
+            return load_config(self.config, overrides)
+        except UserError:
+            self._check_version()
+            raise
+
+    def _check_version(self) -> None:
+        """Hold the run to the version of what runs hold that is read here.
+
+        Raises:
+            UserError: It is of another one.
+        """
+        origins = read_json(self.origins)
+        if origins is None and self.origins.exists():
+            return  # it is damaged, which its reader tells
+        version = origins.get("schema_version") if isinstance(origins, dict) else None
+        if version != SCHEMA_VERSION:
+            told = "an earlier version of nasray" if version is None else f"version {version} of its schema"
+            raise UserError(
+                f"{self.path} must be a run of version {SCHEMA_VERSION} of its schema, but is of {told}: read it by "
+                "the nasray that made it, or search under a name of its own (name=...)"
+            )
 
     def check(self, config: ExperimentConfig) -> None:
         """Hold the folder to the config.
@@ -91,13 +112,9 @@ class RunFolder(RunFiles):
         """
         if not self.config.is_file():
             return None
+        self._check_version()
         try:
             return Origins.model_validate_json(self.origins.read_bytes(), strict=True)
-        except FileNotFoundError:
-            raise UserError(
-                f"{self.path} must tell in {self.origins.name} which data it was computed from, but it is of an "
-                "earlier version of nasray, which did not: give this one a name of its own (name=...)"
-            ) from None
         except ValidationError:
             raise UserError(
                 f"{self.origins} must tell which data the run was computed from, but it is damaged: bring it back, or "
