@@ -86,11 +86,7 @@ class CellTarget(BaseModel):
 
 
 class CellSpec(UnitSpec):
-    """A unit that works on a cell, or on what comes of one.
-
-    Attributes:
-        target: The cell, with one of its supernets.
-    """
+    """A unit that works on the cell `target` with one of its supernets, or on what comes of it."""
 
     inputs: SearchInputs
     target: CellTarget
@@ -279,9 +275,9 @@ def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet
     config = target.config.rating
     further = {}
     if config.swap_in_images:
-        teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
-        rest = nn.Sequential(*teacher.pieces[target.block + 1 :]).eval()
-        rest = place_module(inputs.compute, rest, inputs.device)
+        pieces = TeacherResult.read(inputs.teacher_folder).load(inputs).pieces
+        behind = nn.Sequential(*pieces[target.block + 1 :]).eval()
+        rest = place_module(inputs.compute, behind, inputs.device)
         further[SWAP_IN] = SwapIn(rest, config.swap_in_images_per_batch)
     return CandidateRater(supernet, data, config, further)
 
