@@ -37,6 +37,7 @@ from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
+from nasray.trainables.data.sources import sources_opened_once
 from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.retrain.trainable import RetrainSpec
 
@@ -58,6 +59,11 @@ def search_comparison(config: ExperimentConfig, console: Console) -> SearchResul
         UserError: A mistake in the config, the data, or one of the folders.
         SearchFailedError: Units failed.
     """
+    with sources_opened_once():
+        return _search(config, console)
+
+
+def _search(config: ExperimentConfig, console: Console) -> SearchResult:
     start = time.monotonic()
     folder = RunFolder.of(config)
     folder.refresh()

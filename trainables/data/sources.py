@@ -1,7 +1,9 @@
 """Sources of labelled images: scikit-learn, torchvision's data sets on disk, or a user's function."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,12 +45,34 @@ class ImageSource:
     crop_fraction: float = 1.0
 
 
+_OPENED: ContextVar[dict[tuple[str, Path | None], ImageSource] | None] = ContextVar("opened", default=None)
+
+
+@contextmanager
+def sources_opened_once() -> Iterator[None]:
+    """Within, what is opened again under the same name and root is the same object: a hundred searches hold one."""
+    token = _OPENED.set({})
+    try:
+        yield
+    finally:
+        _OPENED.reset(token)
+
+
 def open_source(name: str, root: Path | None) -> ImageSource:
     """The images of the shipped data set `name`, or of the function that `name` gives as "module:function".
 
     Raises:
         UserError: `name` is unknown, the files are not under `root`, or the function returns something else.
     """
+    opened = _OPENED.get()
+    if opened is None:
+        return _open(name, root)
+    if (name, root) not in opened:
+        opened[name, root] = _open(name, root)
+    return opened[name, root]
+
+
+def _open(name: str, root: Path | None) -> ImageSource:
     if ":" in name:
         return _from_function(name, root)
     if name not in SOURCES:

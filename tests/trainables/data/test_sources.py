@@ -10,7 +10,7 @@ from torchvision.datasets import CIFAR10, CIFAR100
 
 from nasray.errors import UserError
 from nasray.trainables.data.labels import labels_of
-from nasray.trainables.data.sources import DEBIAN_FASHION_MNIST, open_source
+from nasray.trainables.data.sources import DEBIAN_FASHION_MNIST, open_source, sources_opened_once
 
 RNG = np.random.default_rng(0)
 
@@ -243,3 +243,10 @@ def test_a_data_set_that_fails_at_once_is_told_as_the_users_own(tmp_path):
         UserError, match=r"data\.source must give .*first item: KeyError: 'a' .*my_pictures\.py, line"
     ):
         open_source("my_pictures:broken", None)
+
+
+def test_within_a_comparison_a_data_set_is_opened_once():
+    with sources_opened_once():
+        first = open_source("digits", None)
+        assert open_source("digits", None) is first
+    assert open_source("digits", None) is not first
