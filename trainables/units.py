@@ -15,11 +15,11 @@ from nasray.trainables.block_wise.units.refinement import RefinementSpec
 from nasray.trainables.block_wise.units.seeds import SeedTableSpec
 from nasray.trainables.block_wise.units.stitch import StitchSpec
 from nasray.trainables.core.compute import device_kind, device_name
-from nasray.trainables.core.exits import exits_as_errors
-from nasray.trainables.core.notes import NOTES, collected_notes
+from nasray.trainables.core.guards.exits import exits_as_errors
+from nasray.trainables.core.guards.notes import NOTES, collected_notes
+from nasray.trainables.core.guards.watchdog import unwatched
 from nasray.trainables.core.process_group import leading
 from nasray.trainables.core.trainable import Metrics, drop_checkpoint, mark_done
-from nasray.trainables.core.watchdog import unwatched
 from nasray.trainables.features.units import FeatureManifestSpec, FeatureShardSpec
 from nasray.trainables.inputs import UnitSpec
 from nasray.trainables.retrain.trainable import RetrainSpec

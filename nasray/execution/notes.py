@@ -12,7 +12,7 @@ from nasray.scheduling.attempt import reason_of_trial
 from nasray.scheduling.schedule import DriverCallback, name_of
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.damage import set_aside
-from nasray.trainables.core.notes import NOTES
+from nasray.trainables.core.guards.notes import NOTES
 from nasray.trainables.units import parse_spec
 
 

@@ -12,9 +12,9 @@ from ray.exceptions import RayError, RayTaskError
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.search_spaces.files.json_file import read_object
 from nasray.trainables.block_wise.left_out import LeftOut, Place
-from nasray.trainables.core.faults import joined, may_pass, place_of, reason_of
+from nasray.trainables.core.guards.faults import joined, may_pass, place_of, reason_of
+from nasray.trainables.core.guards.watchdog import watched
 from nasray.trainables.core.trainable import Metrics
-from nasray.trainables.core.watchdog import watched
 from nasray.trainables.inputs import UnitSpec
 from nasray.trainables.units import give_up, run_unit
 

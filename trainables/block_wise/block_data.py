@@ -11,9 +11,9 @@ from torch import Tensor
 
 from nasray.errors import UserError
 from nasray.trainables.core.compute import place, place_module, prepare
+from nasray.trainables.core.guards.watchdog import step_made
 from nasray.trainables.core.process_group import current_group
 from nasray.trainables.core.seeding import generator
-from nasray.trainables.core.watchdog import step_made
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.data.image_data import ImageData
 from nasray.trainables.data.loading import loaded

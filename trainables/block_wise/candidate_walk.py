@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nasray.trainables.block_wise.left_out import OperationError, computing
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
 from nasray.trainables.core.batch_norm import calibrate
-from nasray.trainables.core.faults import is_out_of_memory
+from nasray.trainables.core.guards.faults import is_out_of_memory
 
 Choices = tuple[int, ...]
 

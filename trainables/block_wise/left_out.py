@@ -7,9 +7,9 @@ from pathlib import Path
 
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.search_spaces.files.json_file import read_object
-from nasray.trainables.core.exits import as_error
-from nasray.trainables.core.faults import may_pass, reason_of
-from nasray.trainables.core.watchdog import doing
+from nasray.trainables.core.guards.exits import as_error
+from nasray.trainables.core.guards.faults import may_pass, reason_of
+from nasray.trainables.core.guards.watchdog import doing
 
 _RECORD = "left_out.json"
 _TRAINING = "in training"

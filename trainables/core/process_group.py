@@ -30,7 +30,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nasray.errors import UserError
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 
 _BACKENDS = {"cuda": "nccl", "cpu": "gloo"}
 # They wait for each other as long as an evaluation takes; that one of them died is found out otherwise.

@@ -16,7 +16,7 @@ from nasray.errors import UserError
 from nasray.search_spaces.artefacts.run_files import DONE
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.core.process_group import current_group
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.training import Method, train_epoch

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nasray.trainables.core.compute import device_name
+from nasray.trainables.core.guards.watchdog import step_made
 from nasray.trainables.core.process_group import ProcessGroup, current_group
-from nasray.trainables.core.watchdog import step_made
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from nasray.trainables.core.watchdog import step_made
+from nasray.trainables.core.guards.watchdog import step_made
 
 JobT = TypeVar("JobT")
 BatchT = TypeVar("BatchT")

@@ -29,7 +29,7 @@ from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
 from nasray.trainables.core.compute import place, place_module, prepare
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.data.loading import loaded
 from nasray.trainables.data.split import Split

@@ -15,7 +15,7 @@ from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.block_wise.units.cell import CellTarget
 from nasray.trainables.core.compute import place, place_module
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, train
 from nasray.trainables.core.weights import save_weights

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from nasray.errors import UserError
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 
 _COMPILED = "_orig_mod."
 _AVERAGED = re.compile(r"(^|[._])ema([._]|$)")

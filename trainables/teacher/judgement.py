@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nasray.errors import UserError
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.teacher import is_checkpoint
 from nasray.trainables.supervised.accuracy import answers, num_right

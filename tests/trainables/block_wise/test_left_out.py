@@ -20,7 +20,7 @@ from nasray.trainables.block_wise.left_out import (
     left_out_in,
 )
 from nasray.trainables.block_wise.supernet import Path
-from nasray.trainables.core.exits import exits_as_errors
+from nasray.trainables.core.guards.exits import exits_as_errors
 
 PLACE = Place(1, "mb3k3", in_training=True)
 

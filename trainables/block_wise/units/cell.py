@@ -22,7 +22,7 @@ from nasray.trainables.block_wise.step import BlockDistillation
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.core.compute import place_module
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from nasray.trainables.core.watchdog import step_made
+from nasray.trainables.core.guards.watchdog import step_made
 
 # Relative to the eigenvalue, of which a batch of images gives no more digits.
 _TOLERANCE = 1e-4

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nasray.errors import UserError
-from nasray.trainables.core.watchdog import step_made
+from nasray.trainables.core.guards.watchdog import step_made
 from nasray.trainables.sd_darts.sharpness.preserved import preserved
 
 

@@ -1,4 +1,4 @@
-from nasray.trainables.core.notes import LOGGER, collected_notes
+from nasray.trainables.core.guards.notes import LOGGER, collected_notes
 
 
 def test_notes_of_the_body_are_collected():

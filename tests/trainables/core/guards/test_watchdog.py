@@ -6,8 +6,8 @@ import pytest
 
 WATCHED = """
     import time
-    from nasray.trainables.core.faults import place_of
-    from nasray.trainables.core.watchdog import doing, step_made, unwatched, watched
+    from nasray.trainables.core.guards.faults import place_of
+    from nasray.trainables.core.guards.watchdog import doing, step_made, unwatched, watched
 
     def told(task, stack):
         print(task, place_of(stack), flush=True)

@@ -9,7 +9,7 @@ from torch import distributed
 
 from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import DiskFullError
-from nasray.trainables.core.faults import may_pass, place_of, reason_of
+from nasray.trainables.core.guards.faults import may_pass, place_of, reason_of
 from nasray.trainables.core.training import NonFiniteLossError
 
 FAULTY = """

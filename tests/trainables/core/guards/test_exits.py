@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from nasray.trainables.core.exits import ExitedError, exits_as_errors
-from nasray.trainables.core.faults import reason_of
+from nasray.trainables.core.guards.exits import ExitedError, exits_as_errors
+from nasray.trainables.core.guards.faults import reason_of
 
 
 @pytest.mark.parametrize(("module", "name"), [(sys, "sys.exit"), (os, "os._exit")])
