@@ -30,11 +30,6 @@ from nasray.trainables.units import parse_spec
 OWN = """
 from torch import nn
 
-@pytest.fixture
-def tiny(tiny_on_ray):
-    return tiny_on_ray
-
-
 def identity(in_channels, out_channels, stride):
     return nn.Conv2d(in_channels, out_channels, 1, stride)
 """
@@ -205,7 +200,7 @@ def cluster(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_node_that_joins_and_lacks_something_is_told(cluster, tiny, tmp_path):
-    config = tiny()
+    config = tiny(resources={})
     config["searches"][0]["epochs"] = 2000  # long enough for a node to join meanwhile
     (tmp_path / "search.yaml").write_text(yaml.safe_dump(config))
     other_numpy = tmp_path / "other" / "numpy-1.0.dist-info" / "METADATA"
