@@ -46,7 +46,7 @@ def tables_by(criterion: Criterion, tables: Sequence[pd.DataFrame]) -> list[pd.D
     if lacking:
         raise UserError(
             f"a ranking by {BY_SWAP_IN} needs candidates that were rated inside the teacher, block {lacking[0]} has "
-            "none: search with searches.0.rating.swap_in_images above 0, or rank by score"
+            "none: rank by score, or search under a name of its own (name=...) with rating.swap_in_images above 0"
         )
     return [
         table.assign(
@@ -88,7 +88,9 @@ def weighted_tables(tables: Sequence[pd.DataFrame], weights: BlockWeights) -> li
 def _weighted(block: int, table: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
     missing = [name for name in weights if name not in table]
     if missing:
-        raise UserError(f"block {block} must have the column {missing[0]}; rate it anew")
+        raise UserError(
+            f"block {block} must have the column {missing[0]}; remove its tables and run the search again"
+        )
     rating = pd.Series(table[list(weights)].to_numpy(np.float64) @ list(weights.values()), table.index)
     table = table.assign(**{RATING: rating, RATING_SEEDS: None, FAILURE: _failures(table, rating)})
     if RATING_BATCHES not in table:

@@ -1,6 +1,7 @@
 """The ratings of a run, joined to one table per block, with the candidates' latencies where these are measured."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def has_latencies(folder: Path) -> bool:
     Raises:
         UserError: The file that says so is damaged.
     """
-    again = f"measure anew by `nasray latency {folder}`"
+    again = f"measure anew by {_measurement(folder)}"
     figures = read_object(RunFiles(Path(folder)).latency_figures, "device", "clock", "scale", again=again)
     return figures is not None
 
@@ -66,8 +67,8 @@ def check_budgets_known(folder: Path, budgets: Mapping[str, float]) -> None:
     """
     if LATENCY_MS in budgets and not has_latencies(folder):
         raise UserError(
-            f"a budget of {LATENCY_MS} needs latencies, {folder} has none: measure them first, by `nasray latency "
-            f"{folder}`"
+            f"a budget of {LATENCY_MS} needs latencies, {folder} has none: measure them first, by "
+            f"{_measurement(folder)}"
         )
 
 
@@ -110,7 +111,11 @@ def _check_latencies(latencies: pd.DataFrame, place: Path, folder: Path) -> None
 
 
 def _again(folder: Path) -> str:
-    return f"measure anew by `nasray latency {folder}`, or remove {RunFiles(folder).latencies}"
+    return f"measure anew by {_measurement(folder)}, or remove {RunFiles(folder).latencies}"
+
+
+def _measurement(folder: Path) -> str:
+    return f"`nasray latency {shlex.quote(str(folder))}`"
 
 
 def _load_block(folder: Path) -> pd.DataFrame:

@@ -163,7 +163,7 @@ class SweptUnit:
             if unit.name not in plan or plan[unit.name].spec.fingerprint != unit.spec.fingerprint:
                 raise UserError(
                     f"sweep.domains must leave alone what {self.name} needs, but {changed} changes {unit.name}: take "
-                    f"{key} out, or give each of its values a run of its own (name=... {changed})"
+                    f"{key} out, or sweep with each of its values under a name of its own (name=... {changed})"
                 )
         return plan[self.name]
 

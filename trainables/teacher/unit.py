@@ -143,7 +143,7 @@ class TeacherResult:
         path = self.folder / TEACHER_WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
         if not path.is_file():
             raise UserError(
-                f"the teacher's weights must be at {path}, there are none: train the teacher again"
+                f"the teacher's weights must be at {path}, there are none: run the search again, which trains it anew"
             )
         check_unchanged(self.folder, path)
         model = build_untrained(inputs.teacher, inputs.space)

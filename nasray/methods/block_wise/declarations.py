@@ -15,11 +15,16 @@ RATINGS = "ratings"
 def mistakes(search: BlockSearchConfig, config: ExperimentConfig) -> Iterator[str]:
     """What of a config does not fit a block-wise search."""
     if config.ranking.by == BY_SWAP_IN and not search.rating.swap_in_images:
-        yield "ranking.by: swap_in must go with ratings inside the teacher: set rating.swap_in_images above 0"
+        key = f"searches.{config.searches.index(search)}.rating.swap_in_images"
+        yield f"ranking.by: swap_in must go with ratings inside the teacher: set {key} above 0, or ranking.by=score"
 
 
 def _mistakes_without_labels(search: SelfSupervisionConfig, config: ExperimentConfig) -> Iterator[str]:
-    yield from mistakes(search, config)
+    if config.ranking.by == BY_SWAP_IN:
+        yield (
+            f"ranking.by must be score for a search of the method {search.method}, whose candidates do not stand in "
+            "the teacher"
+        )
     features = config.features
     if config.data.augment is None:
         yield f"data.augment must be given for a search of the method {search.method}, which compares views"
