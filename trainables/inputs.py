@@ -18,6 +18,7 @@ from nasray.search_spaces.files.damage import file_checksum
 from nasray.search_spaces.names.source_digests import source_digests
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.core.compute import prepare
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.trainable import Metrics, read_done
 from nasray.trainables.data.identity import DataIdentity, sample_digest
 from nasray.trainables.data.image_data import ImageData, load_data
@@ -207,6 +208,11 @@ class UnitSpec(BaseModel):
     def tracked(self) -> dict[str, Any] | None:
         """What distinguishes it from others in MLflow, where it has a run; None: it has none."""
         return None
+
+    @property
+    def reported(self) -> Reported:
+        """The figures that it reports, by which the settings of a tracked unit may be chosen."""
+        return Reported()
 
     @property
     def method(self) -> str:

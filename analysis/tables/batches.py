@@ -48,7 +48,9 @@ def block_batches(tables: Sequence[pd.DataFrame]) -> list[Floats]:
     found = []
     for block, table in enumerate(tables):
         if RATING_BATCHES not in table:
-            raise UserError(f"block {block} must have the column {RATING_BATCHES}; rate it anew")
+            raise UserError(
+                f"block {block} must have the column {RATING_BATCHES}; remove its tables and run the search again"
+            )
         values = _values(table, RATING, RATING_BATCHES)
         if np.isnan(values[table[RATING].notna(), :1]).any() or not values.size:
             raise UserError(f"block {block} must have {RATING_BATCHES} in each row with a rating")

@@ -39,8 +39,8 @@ def tables_by(criterion: str, tables: Sequence[pd.DataFrame]) -> list[pd.DataFra
     ]
     if lacking:
         raise UserError(
-            f"a ranking by {criterion} needs candidates that were rated {by.place}, block {lacking[0]} has none: "
-            f"search with searches.0.{by.setting} above 0, or rank by {BY_SCORE}"
+            f"a ranking by {criterion} needs candidates that were rated {by.place}, block {lacking[0]} has none: rank "
+            f"by {BY_SCORE}, or search under a name of its own (name=...) with searches.0.{by.setting} above 0"
         )
     return [
         table.assign(
@@ -82,7 +82,9 @@ def weighted_tables(tables: Sequence[pd.DataFrame], weights: BlockWeights) -> li
 def _weighted(block: int, table: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
     missing = [name for name in weights if name not in table]
     if missing:
-        raise UserError(f"block {block} must have the column {missing[0]}; rate it anew")
+        raise UserError(
+            f"block {block} must have the column {missing[0]}; remove its tables and run the search again"
+        )
     rating = pd.Series(table[list(weights)].to_numpy(np.float64) @ list(weights.values()), table.index)
     lacking = (
         f"not rated {' or '.join(one.place for one in ratings() if one.place and one.column in weights)}"

@@ -1,5 +1,6 @@
 """Costs that were measured on a finished run, joined to its tables of ratings."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def is_measured(folder: Path, measurement: Measurement) -> bool:
     Raises:
         UserError: The file that says so is damaged.
     """
-    again = f"measure anew by `nasray {measurement.command} {folder}`"
+    again = f"measure anew by `nasray {measurement.command} {shlex.quote(str(folder))}`"
     path = RunFiles(Path(folder)).measured_figures(measurement)
     return read_object(path, *measurement.figure_keys, again=again) is not None
 
@@ -36,7 +37,7 @@ def check_budgets_known(folder: Path, budgets: Mapping[str, float]) -> None:
         if cost.name in budgets and not is_measured(folder, measurement):
             raise UserError(
                 f"a budget of {cost.name} needs {measurement.many}, {folder} has none: measure them first, by "
-                f"`nasray {measurement.command} {folder}`"
+                f"`nasray {measurement.command} {shlex.quote(str(folder))}`"
             )
 
 
@@ -58,7 +59,9 @@ class _Measured:
     def __init__(self, folder: Path, block: int, cost: CostKind, measurement: Measurement) -> None:
         place = RunFiles(folder).measured(measurement)
         self._place, self._cost, self._measurement = place / f"block_{block}", cost, measurement
-        self._again = f"measure anew by `nasray {measurement.command} {folder}`, or remove {place}"
+        self._again = (
+            f"measure anew by `nasray {measurement.command} {shlex.quote(str(folder))}`, or remove {place}"
+        )
 
     def joined_to(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with the cost of each row."""

@@ -1,9 +1,10 @@
 """The evidence from a finished search: networks are trained for real, and the ranking is held to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nasray.analysis.counting.coverage import Coverage
@@ -86,7 +87,7 @@ def gather_evidence(
         name: retrain_specs(settings, config, folder, inputs, name) for name in networks[ARCHITECTURE]
     }
     kept = [name in asked or all(spec.is_done for spec in trainings[name]) for name in networks[ARCHITECTURE]]
-    networks = networks[kept].reset_index(drop=True)
+    networks = networks[np.array(kept, bool)].reset_index(drop=True)
     specs = [spec for name in networks[ARCHITECTURE] for spec in trainings[name]]
     units = list(retrain_units(specs, inputs))
     stitching = _stitching(config, folder, inputs, ranking, networks[ARCHITECTURE])
@@ -119,11 +120,11 @@ def _stitching(
     folder: RunFolder,
     inputs: UnitInputs,
     ranking: pd.DataFrame | None,
-    architectures: Iterable[str],
+    architectures: Collection[str],
 ) -> StitchSpec | None:
     """What puts the trained blocks together, where there are any and the teacher's classes are the data's."""
     wanted = config.retrain is not None and config.retrain.stitched
-    if not wanted or ranking is None or not isinstance(inputs, SearchInputs):
+    if not wanted or not len(architectures) or ranking is None or not isinstance(inputs, SearchInputs):
         return None
     if not ranking_method(config)[1].declaration.imitates_teacher:
         return None

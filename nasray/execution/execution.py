@@ -44,7 +44,7 @@ class Execution:
     ) -> None:
         self.num_units_run = 0
         self._config, self._folder, self._tracker, self._console = config, folder, tracker, console
-        self._cluster = ExitStack()
+        self._view, self._cluster = LiveView(console), ExitStack()
         self._check = ClusterCheck(folder.path)
         self._nodes_before: list[dict[str, float]] = []
         self._is_on_cluster = False
@@ -121,8 +121,8 @@ class Execution:
         self._folder.record_environment(self._config.seed)
         self._folder.publish()
         self.num_units_run += len(to_run)
-        with LiveView(to_run, self._console) as view:
-            told = [view, TellNotes(self._console), TrackTrials(trackers)]
+        with self._view.showing(to_run):
+            told = [self._view, TellNotes(self._console), TrackTrials(trackers)]
             if self._config.resources.in_process:
                 mirror, max_failures = Mirror.of(self._folder.path), self._config.resources.max_failures
                 self._conclude(to_run, run_in_process(to_run, done, mirror, max_failures, told))

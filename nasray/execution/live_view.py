@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -30,24 +31,23 @@ class _State:
 
 
 class LiveView(DriverCallback):
-    """Tune tells it of every event; draws them."""
+    """Tune tells it of every event in the schedules of a launch; draws them, and counts the units of all."""
 
-    def __init__(self, units: Sequence[Unit], console: Console) -> None:
-        self._states = {unit.name: _State() for unit in units}
+    def __init__(self, console: Console) -> None:
+        self._states: dict[str, _State] = {}
         self._console = console
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        )
+        self._live: Live | None = None
         self._drawn = 0.0
 
-    def __enter__(self) -> "LiveView":
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._live:
-            self._live.stop()
+    @contextmanager
+    def showing(self, units: Sequence[Unit]) -> Iterator[Self]:
+        """Within, the next schedule runs, of these units."""
+        self._states |= {unit.name: _State() for unit in units}
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
+            yield self
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Redraw, now and then."""

@@ -1,5 +1,6 @@
 """Decisions left open by a config, and the refusal of what cannot fit together, before a launch."""
 
+import shlex
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -104,10 +105,11 @@ def check_measured(config: ExperimentConfig, folder: RunFolder) -> None:
     """
     for cost, measurement in measured_costs().items():
         if cost.name in config.budgets and not is_measured(folder.path, measurement):
+            path = shlex.quote(str(folder.path))
             raise UserError(
                 f"budgets.{cost.name} needs a measurement, and {folder.path} has none yet: search with --stages "
-                f"ratings, measure by `nasray {measurement.command} {folder.path}` on the device that the networks are "
-                "for, and repeat this command"
+                f"ratings, measure by `nasray {measurement.command} {path}` on the device that the networks are for, "
+                "and repeat this command"
             )
 
 
@@ -122,5 +124,6 @@ def _check_taught_classes(config: ExperimentConfig, inputs: SearchInputs) -> Non
     if taught is not None and taught.logits and num_classes not in (None, inputs.summary.num_classes):
         raise UserError(
             f"retrain.distillation.logits must be 0 where the teacher's classes, {num_classes}, are not the data's "
-            f"{inputs.summary.num_classes}; its features may teach: retrain.distillation.features"
+            f"{inputs.summary.num_classes}, but its features may teach: set retrain.distillation.logits=0 and "
+            "retrain.distillation.features=1, say"
         )

@@ -100,7 +100,7 @@ class RunFolder(RunFiles):
             differences = self.read_config().differences(config)
             if differences:
                 raise UserError(
-                    f"{self.path} belongs to another config; give this one a name of its own (name=...) or undo:\n"
+                    f"{self.path} belongs to another config; search under a name of its own (name=...) or undo:\n"
                     + "\n".join(f"  {line}" for line in differences)
                 )
 
@@ -118,7 +118,7 @@ class RunFolder(RunFiles):
         except ValidationError:
             raise UserError(
                 f"{self.origins} must tell which data the run was computed from, but it is damaged: bring it back, or "
-                "give this one a name of its own (name=...)"
+                "search under a name of its own (name=...)"
             ) from None
 
     def claim(self, config: ExperimentConfig, inputs: UnitInputs, tables: Mapping[Path, int]) -> list[str]:

@@ -54,12 +54,12 @@ class Origins(BaseModel):
         changes = self.data.changes(now.data)
         if changes:
             raise UserError(
-                f"{run} was computed from other data than data.source and data.root name now: {changes}. Give this "
-                "one a name of its own (name=...), or bring the data back"
+                f"{run} was computed from other data than data.source and data.root name now: {changes}. Search "
+                "under a name of its own (name=...), or bring the data back"
             )
         before, after = self.sources.get(CHECKPOINT), now.sources.get(CHECKPOINT)
         if None not in (before, after) and before != after:  # that there is one or none, the configs tell
             raise UserError(
                 f"{run} was computed from another checkpoint than the one that teacher.weights names now, whose "
-                "content is not the same. Give this one a name of its own (name=...), or bring the file back"
+                "content is not the same. Search under a name of its own (name=...), or bring the file back"
             )

@@ -90,14 +90,14 @@ def check_resources(
         if spec.inputs.compute.device == "cuda" and "GPU" not in wanted:
             raise UserError(
                 f"compute.device: cuda must go with GPUs for each unit, {spec.name} takes none: set "
-                "resources.gpus_per_unit, or compute.device: auto"
+                "resources.gpus_per_unit=1, say, or compute.device=auto"
             )
         if not any(Node(node).take(wanted) for node in nodes):
             raise UserError(
                 f"a node must have what a unit takes: {spec.name} takes {describe(spec, resources)}, the nodes have "
-                f"{' or '.join(sorted(set(map(_text, nodes))))}: lower compute.num_threads, num_workers, num_processes "
-                "or resources.gpus_per_unit, see resources.accelerator_type, or start such a node before (of a cluster "
-                "that scales itself at least one, by min_workers)"
+                f"{' or '.join(sorted(set(map(_text, nodes))))}: lower compute.num_threads, compute.num_workers, "
+                "compute.num_processes or resources.gpus_per_unit, see resources.accelerator_type, or start such a "
+                "node before (of a cluster that scales itself at least one, by min_workers)"
             )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ray.tune import TuneError
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from rich.console import Console
 
@@ -70,7 +69,7 @@ def sweep(
     resolved, inputs = resolve(requested, folder, console)
     folder.check(resolved)
     unit = SweptUnit(requested.sweep.unit, resolved, folder, inputs)
-    variants = unit.variants(requested.sweep.domains)
+    variants = unit.planned(requested.sweep)
     with folder.locked():
         study = open_study(requested.sweep, SweepFolder.of(folder))
         tracker = Tracker(resolved, folder)
@@ -115,30 +114,21 @@ def _run_trials(
     nodes: NodeCheck,
     callbacks: Sequence[DriverCallback],
 ) -> None:
-    """Run so many trials in one Tune run.
-
-    Raises:
-        UserError: An objective is none of the unit's metrics.
-    """
+    """Run so many trials in one Tune run."""
     resources = unit.config.resources
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # a trial that fails reports its reason alone
     trials = SweepTrials(sweep, unit, num_trials, lambda spec: num_slots(spec, resources))
     storage = SweepFolder.of(unit.folder).tune
-    try:
-        run_trials(
-            trials,
-            _scheduler(sweep),
-            num_trials,
-            "trials",
-            resources,
-            storage,
-            callbacks,
-            units_on_nodes(resources, nodes),
-        )
-    except TuneError:
-        if trials.mistake is None:
-            raise
-        raise trials.mistake from None
+    run_trials(
+        trials,
+        _scheduler(sweep),
+        num_trials,
+        "trials",
+        resources,
+        storage,
+        callbacks,
+        units_on_nodes(resources, nodes),
+    )
 
 
 class LatestFirstAsha(LatestFirst, AsyncHyperBandScheduler):

@@ -17,7 +17,7 @@ from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
-from nasray.settings.sweeps import Domain, Value
+from nasray.settings.sweeps import Domain, SweepConfig, Value
 from nasray.trainables.inputs import UnitInputs, UnitSpec
 from nasray.trainables.units import parse_spec
 
@@ -133,6 +133,26 @@ class SweptUnit:
             variants += units
         return variants
 
+    def planned(self, sweep: SweepConfig) -> list[Unit]:
+        """The variants of the unit that a sweep's domains ask for, held to its objectives.
+
+        Raises:
+            UserError: See `variants`; or the unit, or one of its variants, does not report an objective.
+        """
+        variants = self.variants(sweep.domains)
+        compares_epochs = sweep.scheduler == "asha"
+        for unit in variants:
+            reported = unit.spec.reported
+            known = sorted(reported.after_epochs if compares_epochs else reported.by_the_end)
+            unknown = [metric for metric in sweep.metrics if metric not in known]
+            if unknown:
+                raise UserError(
+                    f"sweep.objectives must be of the metrics that {self.name} reports, "
+                    f"{'with asha after every epoch, ' if compares_epochs else ''}{', '.join(known) or 'none'}, got "
+                    f"{unknown[0]}" + did_you_mean(unknown[0], known)
+                )
+        return variants
+
     def _variant(self, needed: Sequence[Unit], key: str, value: Value) -> Unit:
         changed = override(key, value)
         try:
@@ -143,7 +163,7 @@ class SweptUnit:
             if unit.name not in plan or plan[unit.name].spec.fingerprint != unit.spec.fingerprint:
                 raise UserError(
                     f"sweep.domains must leave alone what {self.name} needs, but {changed} changes {unit.name}: take "
-                    f"{key} out, or give each of its values a run of its own (name=... {changed})"
+                    f"{key} out, or sweep with each of its values under a name of its own (name=... {changed})"
                 )
         return plan[self.name]
 

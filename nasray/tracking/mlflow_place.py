@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -102,7 +103,8 @@ def check_place(uri: str) -> None:
 def _remedy(error: Exception, uri: str) -> str:
     """What to do about an error that will not pass by itself."""
     if _OLD_SCHEMA in str(error):
-        return f"keep a copy of the database and run `mlflow db upgrade {shown_uri(uri)}`, or give another address"
+        upgrade = f"mlflow db upgrade {shlex.quote(shown_uri(uri))}"
+        return f"keep a copy of the database and run `{upgrade}`, or give another address"
     if isinstance(error, ImportError):
         return "install that module, or give another address"
     if isinstance(error, MlflowException) and error.get_http_status_code() in (_UNKNOWN_USER, _USER_MAY_NOT):

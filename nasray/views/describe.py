@@ -18,7 +18,7 @@ from nasray.settings.loading import load_config
 from nasray.trainables.cutting.cut_points import cut_points, why_so_few
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.trials.operation_trial import try_operations
-from nasray.trainables.trials.teacher_trial import try_teacher
+from nasray.trainables.trials.teacher_trial import TriedTeacher, try_teacher
 
 
 def print_teacher(config: str | None, overrides: Sequence[str], console: Console) -> None:
@@ -28,7 +28,7 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         raise UserError(
             "the config must have a search of the method dna, which a teacher is for; it has none"
         )
-    tried = try_teacher(inputs, cuts=inputs.teacher.cuts != "auto")
+    tried, mistake = _tried(inputs)
     console.print(str(tried), soft_wrap=True)
     table = Table(title=f"Teacher {inputs.teacher.source}", title_justify="left", box=None)
     for heading in ("", "cut point", "features", "params so far", "MACs so far"):
@@ -39,11 +39,23 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         mark = "*" if point.proposed else ""
         table.add_row(mark, point.name, shape, quantity(point.num_params), quantity(point.num_macs))
     console.print(table)
+    if mistake:
+        console.print(mistake, soft_wrap=True)
     proposed = ", ".join(point.name for point in points if point.proposed)
     if not proposed:
         console.print(f"none is proposed: {why_so_few(tried.model) or 'no size changes'}", soft_wrap=True)
         return
     console.print(f"* proposed, the last before the size changes: teacher.cuts: [{proposed}]", soft_wrap=True)
+
+
+def _tried(inputs: SearchInputs) -> tuple[TriedTeacher, str]:
+    """The trial of the teacher, with the config's own cuts where they can be made, and else why they cannot."""
+    if inputs.teacher.cuts == "auto":
+        return try_teacher(inputs, cuts=False), ""
+    try:
+        return try_teacher(inputs), ""
+    except UserError as error:  # where it is the whole teacher's, the trial without cuts says it again
+        return try_teacher(inputs, cuts=False), str(error)
 
 
 def print_space(config: str | None, overrides: Sequence[str], console: Console) -> None:

@@ -23,6 +23,7 @@ from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
 from nasray.storage.mirror import Mirror
 from nasray.storage.urls import join_url
+from nasray.sweeps.unit import SweptUnit
 from nasray.trainables.features.choice import feature_bytes
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.features import boundaries_of
@@ -84,6 +85,8 @@ def _print_search(requested: ExperimentConfig, console: Console) -> None:
     folder.refresh()
     resolved, inputs = resolve(requested, folder, console, planned=True)
     folder.check(resolved)
+    if resolved.sweep is not None:
+        SweptUnit(resolved.sweep.unit, resolved, folder, inputs).planned(resolved.sweep)
     summary = inputs.summary
     units = [unit for stage in plan_search(resolved, folder, inputs).values() for unit in stage]
     to_run, _ = still_to_do(units, units)
@@ -108,6 +111,11 @@ def _print_search(requested: ExperimentConfig, console: Console) -> None:
         return
     for line in later_stages(resolved, folder):
         console.print(line, soft_wrap=True)
+    if resolved.sweep is not None:
+        varied, number = ", ".join(resolved.sweep.domains), resolved.sweep.num_trials
+        console.print(
+            f"`nasray sweep` tries {number:,} settings of {resolved.sweep.unit}: {varied}", soft_wrap=True
+        )
 
 
 def _print_blocks(inputs: SearchInputs, console: Console) -> None:

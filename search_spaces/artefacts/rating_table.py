@@ -131,7 +131,9 @@ def read(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"{path} must be a whole table of ratings; write it anew: {error}") from error
+        raise UserError(
+            f"{path} must be a whole table of ratings ({error}): remove it and run the search again"
+        ) from error
     return frame
 
 

@@ -20,7 +20,13 @@ from nasray.trainables.settings.block_distillation import BlockDistillationConfi
 
 
 class BlockDistillation:
-    """A `Method` of the epoch loop: the supernet of one cell, learning to give the teacher's output for its input."""
+    """A `Method` of the epoch loop: the supernet of one cell, learning to give the teacher's output for its input.
+
+    Attributes:
+        after_epochs: The figures that every epoch ends with.
+    """
+
+    after_epochs = ("train_loss", "held_out_relative_l1")
 
     def __init__(
         self,

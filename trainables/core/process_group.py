@@ -69,7 +69,7 @@ class ProcessGroup:
         if len(positions) < self.size:
             raise UserError(
                 f"a batch must hold an image for each of compute.num_processes, {self.size}, got one of "
-                f"{len(positions)}: raise batch_size, or lower num_processes"
+                f"{len(positions)}: raise batch_size, or lower compute.num_processes"
             )
         return positions[self.rank :: self.size]
 

@@ -98,7 +98,7 @@ def resolve_cuts(
         raise UserError(
             f"teacher.cuts must name one submodule for each of the {num_blocks} blocks, "
             f"{'auto found' if cuts == 'auto' else 'got'} {len(found)}: {', '.join(found) or why_so_few(model)} "
-            "(`nasray inspect teacher` lists the possible ones)"
+            "(`nasray inspect teacher CONFIG` lists the possible ones)"
         )
     return found
 
@@ -136,7 +136,7 @@ def _order(layout: FeatureLayout, name: str, node: fx.Node, shape: Shape) -> Ord
         raise UserError(
             f"cut {name!r} must give maps [B, C, H, W] or [B, H, W, C], or tokens [B, N, C], got {['B', *shape]}, of "
             "which it cannot be told what axes are channels, height and width: cut where a convolution, a norm or a "
-            "linear layer follows (`nasray inspect teacher` lists the possible cuts)"
+            "linear layer follows (`nasray inspect teacher CONFIG` lists the possible cuts)"
         )
     return order
 

@@ -209,7 +209,9 @@ class CachedFeatures:
 
     def __init__(self, store: FeatureStore, load_teacher: Callable[[], CutTeacher]) -> None:
         if not store.complete:
-            raise FileNotFoundError(f"{store.folder} must hold a manifest.json: compute the features first")
+            raise FileNotFoundError(
+                f"{store.folder} must hold a manifest.json: search with --stages features first"
+            )
         self._store, self._load_teacher = store, load_teacher
         self._arrays: dict[tuple[int, int], np.memmap] = {}
         self._files: dict[tuple[int, int], BinaryIO] = {}

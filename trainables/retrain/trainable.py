@@ -16,10 +16,12 @@ from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.block_wise.units.cell import CellTarget
 from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.core.guards.notes import LOGGER
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, train
 from nasray.trainables.core.weights import save_weights
 from nasray.trainables.inputs import SearchInputs, UnitInputs, UnitSpec
+from nasray.trainables.retrain.distillation import distances
 from nasray.trainables.retrain.inheritance import inherit
 from nasray.trainables.retrain.teaching import build_distillation
 from nasray.trainables.retrain.zero_cost import NUM_IMAGES, zero_cost_proxies
@@ -60,6 +62,14 @@ class RetrainSpec(UnitSpec):
         """The architecture, and how it is trained."""
         own = {"architecture": self.architecture, "training_seed": self.training_seed}
         return own | self.config.model_dump(mode="json")
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of the training, and how far it is from the teacher's, if one teaches."""
+        taught = self.config.distillation
+        return Reported.of_training(
+            [*SupervisedTraining.after_epochs, *(() if taught is None else distances(taught))]
+        )
 
     @property
     def outputs(self) -> tuple[Path, ...]:

@@ -10,12 +10,13 @@ from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.core.compute import place_module
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import CHECKPOINT_PARTS, Metrics, train
 from nasray.trainables.inputs import UnitInputs, UnitSpec
 from nasray.trainables.sd_darts.halves import Halves
 from nasray.trainables.sd_darts.sharpness.measurement import Measurement
-from nasray.trainables.sd_darts.step import SdDarts
+from nasray.trainables.sd_darts.step import SdDarts, reported
 from nasray.trainables.sd_darts.supernets.cell_supernet import MixedCellSupernet
 from nasray.trainables.sd_darts.supernets.chain_supernet import ChainSupernet
 from nasray.trainables.sd_darts.supernets.supernet import Supernet
@@ -46,6 +47,11 @@ class SdDartsSpec(UnitSpec):
     def tracked(self) -> dict[str, Any]:
         """The space, and how it is searched."""
         return {"space": self.inputs.search_space.source, **self.config.model_dump(mode="json")}
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of the search."""
+        return reported(self.config)
 
     @property
     def chosen_epoch(self) -> int:

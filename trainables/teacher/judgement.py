@@ -21,7 +21,7 @@ def held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:
     Raises:
         UserError: It answers NaN; or it has weights, but is right no more often than by chance, and may not be.
     """
-    if not _has_the_datas_classes(inputs):
+    if not has_the_datas_classes(inputs):
         return None
     images, right = inputs.images.held_out, 0
     for logits, labels in answers(model, images, inputs.compute):
@@ -49,7 +49,7 @@ def judge_at_hand(inputs: SearchInputs, model: nn.Module) -> None:
     teacher = inputs.teacher
     if not is_checkpoint(teacher.weights) or teacher.train is not None or not inputs.summary.found:
         return
-    if not _has_the_datas_classes(inputs):
+    if not has_the_datas_classes(inputs):
         return
     images = inputs.images.held_out
     num_images = min(len(images), _MOST_IMAGES)
@@ -65,7 +65,8 @@ def judge_at_hand(inputs: SearchInputs, model: nn.Module) -> None:
     _judge(inputs, verdict(num_right, labels.numpy()))
 
 
-def _has_the_datas_classes(inputs: SearchInputs) -> bool:
+def has_the_datas_classes(inputs: SearchInputs) -> bool:
+    """Whether the teacher tells the data's classes apart, so that its labels judge it."""
     return inputs.teacher.num_classes in (None, inputs.summary.num_classes)
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.core.compute import place_module
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights
@@ -22,7 +23,7 @@ from nasray.trainables.inputs import SearchInputs, UnitSpec
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.kept_epochs import KeptEpochs, epoch_weights, epochs_folder
 from nasray.trainables.supervised.step import SupervisedTraining
-from nasray.trainables.teacher.judgement import held_out_accuracy
+from nasray.trainables.teacher.judgement import has_the_datas_classes, held_out_accuracy
 from nasray.trainables.teacher.probe import Probe, check_probe, library_versions, take_probe
 from nasray.trainables.teacher.teacher import build_teacher, build_untrained, fingerprint, load_weights
 
@@ -54,6 +55,15 @@ class TeacherSpec(UnitSpec):
     def tracked(self) -> dict[str, Any]:
         """What the teacher is, and how it is trained."""
         return self.inputs.teacher.model_dump(mode="json")
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of its training; without one, of the judgement by its classes, where they are the data's."""
+        if self.inputs.teacher.train is not None:
+            return Reported.of_training(SupervisedTraining.after_epochs)
+        return Reported(
+            by_the_end=frozenset({"held_out_accuracy"} if has_the_datas_classes(self.inputs) else ())
+        )
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -133,7 +143,7 @@ class TeacherResult:
         path = self.folder / TEACHER_WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
         if not path.is_file():
             raise UserError(
-                f"the teacher's weights must be at {path}, there are none: train the teacher again"
+                f"the teacher's weights must be at {path}, there are none: run the search again, which trains it anew"
             )
         check_unchanged(self.folder, path)
         model = build_untrained(inputs.teacher, inputs.space)

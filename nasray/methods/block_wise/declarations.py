@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from operator import attrgetter
 
-from nasray.search_spaces.artefacts.criteria import CRITERIA
+from nasray.search_spaces.artefacts.criteria import BY_SWAP_IN, CRITERIA
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.methods import Declaration
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, BlockSearchConfig
@@ -17,11 +17,16 @@ def mistakes(search: BlockSearchConfig, config: ExperimentConfig) -> Iterator[st
     """What of a config does not fit a block-wise search."""
     by, rating = config.ranking.by, CRITERIA[config.ranking.by].rating
     if rating is not None and rating.setting and not attrgetter(rating.setting)(search):
-        yield f"ranking.by: {by} must go with ratings {rating.place}: set {rating.setting} above 0"
+        key = f"searches.{config.searches.index(search)}.{rating.setting}"
+        yield f"ranking.by: {by} must go with ratings {rating.place}: set {key} above 0, or ranking.by=score"
 
 
 def _mistakes_without_labels(search: SelfSupervisionConfig, config: ExperimentConfig) -> Iterator[str]:
-    yield from mistakes(search, config)
+    if config.ranking.by == BY_SWAP_IN:
+        yield (
+            f"ranking.by must be score for a search of the method {search.method}, whose candidates do not stand in "
+            "the teacher"
+        )
     features = config.features
     if config.data.augment is None:
         yield f"data.augment must be given for a search of the method {search.method}, which compares views"

@@ -93,7 +93,7 @@ def _check_same_order(config: ExperimentConfig, folder: RunFolder) -> None:
     ):
         if here != there:
             raise UserError(
-                f"{key} must be {there}, as in the generations that {folder.path} holds, got {here}: give this search "
+                f"{key} must be {there}, as in the generations that {folder.path} holds, got {here}: search under "
                 "a name of its own (name=...), or rank one of them anew by `nasray rank`"
             )
 

@@ -56,7 +56,7 @@ def check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
     if half < config.batch_size:
         raise UserError(
             f"sd_darts trains on halves of the training images, which must hold a batch of {config.batch_size} each, "
-            f"got {half}: lower batch_size or raise data.num_train_images"
+            f"got {half}: lower its batch_size or raise data.num_train_images"
         )
     teachers, num_steps = (
         config.teachers,
@@ -65,5 +65,5 @@ def check_halves(config: SdDartsConfig, inputs: UnitInputs) -> None:
     if teachers is not None and teachers.unit == "step" and teachers.every >= num_steps:
         raise UserError(
             f"self_distillation.every must be less than the {num_steps} steps of the search, got {teachers.every}: no "
-            "snapshot would ever speak; lower it, or set self_distillation to null, which is plain DARTS"
+            "snapshot would ever speak; lower it, or set its self_distillation to null, which is plain DARTS"
         )

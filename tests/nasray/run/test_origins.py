@@ -59,7 +59,7 @@ def test_a_folder_of_other_images_is_refused_wherever_they_are_used(config, tmp_
     Image.new("RGB", (16, 16)).save(tmp_path / "A" / "train" / "y" / "17.png")
     message = (
         r"was computed from other data than data.source and data.root name now: images of train/y changed\. "
-        r"Give this one a name of its own \(name=\.\.\.\), or bring the data back"
+        r"Search under a name of its own \(name=\.\.\.\), or bring the data back"
     )
     with pytest.raises(ValueError, match=message):
         search(config())

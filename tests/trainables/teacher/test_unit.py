@@ -118,7 +118,7 @@ def test_the_teacher_of_each_epoch_is_kept_where_that_is_asked_for(inputs, tmp_p
     answers = [result.load(inputs, epoch=epoch)(images) for epoch in (1, 2)]
     assert torch.equal(answers[1], result.load(inputs)(images))
     assert not torch.equal(answers[0], answers[1])
-    with pytest.raises(ValueError, match=r"epochs/3.safetensors, there are none: train the teacher again"):
+    with pytest.raises(ValueError, match=r"epochs/3.safetensors, there are none: run the search again"):
         result.load(inputs, epoch=3)
 
 

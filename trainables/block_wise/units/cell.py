@@ -23,6 +23,7 @@ from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.guards.notes import LOGGER
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights
@@ -120,6 +121,14 @@ class BlockSpec(CellSpec):
             "cell": self.target.cell,
             **self.target.config.model_dump(mode="json"),
         }
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of the training."""
+        is_self_supervised = isinstance(self.target.config, SelfSupervisionConfig)
+        return Reported.of_training(
+            (SelfSupervision if is_self_supervised else BlockDistillation).after_epochs
+        )
 
     @property
     def method(self) -> str:

@@ -72,7 +72,7 @@ def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
         raise UserError(
             "the teacher of stitched networks must tell the data's classes apart, since its head is theirs: the data "
             f"has {inputs.images.num_classes}, teacher.num_classes is {inputs.teacher.num_classes}; "
-            "leave stitched networks out or take another teacher"
+            "set retrain.stitched=false or take another teacher"
         )
     architectures = {text: Architecture.parse(text) for text in sorted(spec.architectures)}
     for architecture in architectures.values():
