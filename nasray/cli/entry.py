@@ -116,13 +116,7 @@ def _search(parsed: argparse.Namespace) -> int:
 
     config, overrides = _config_arguments(parsed)
     console = Console(highlight=False, markup=False)
-    # A mistake is answered before what takes seconds to import; meanwhile a new search's cluster starts.
-    loaded = load_config(config, overrides)
-    if not parsed.dry_run and loaded.storage.url is None and not loaded.resources.in_process:
-        from nasray.cluster.early_start import EarlyStart  # noqa: PLC0415
-
-        if not (loaded.storage.folder / loaded.name).exists():
-            EarlyStart(loaded.resources, console).begin()
+    load_config(config, overrides)  # a mistake is answered before what takes seconds to import
     from nasray.experiment import search  # noqa: PLC0415
     from nasray.views.summary import print_dry_run, print_result  # noqa: PLC0415
 

@@ -15,7 +15,6 @@ from ray.exceptions import RayError
 from ray.tune.execution import class_cache
 from rich.console import Console
 
-from nasray.cluster.early_start import wait_for_early_start
 from nasray.cluster.local_ray import local_ray
 from nasray.cluster.own_cluster import ForeignClusterError, find_own_cluster
 from nasray.cluster.ray_token import account_token
@@ -61,7 +60,6 @@ def ray_cluster(resources: ResourcesConfig, console: Console | None = None) -> I
     # Tune would hand the driver's keys to all nodes, and so to Ray's logs; nodes have their own.
     class_cache.ENV_VARS_TO_PROPAGATE -= _KEYS
     stdout_deduplicator.skip_re = _SAID_BY_US
-    wait_for_early_start()
     if ray.is_initialized() or resources.in_process:
         yield
         return

@@ -197,7 +197,7 @@ def test_mistakes(with_evidence, changes, message):
 
 
 def test_inheriting_needs_a_search_of_blocks(tiny):
-    with pytest.raises(ValueError, match="must go with a search of the method dna"):
+    with pytest.raises(ValueError, match="must go with a search that trains blocks, such as dna"):
         load_config(tiny(searches=[SD_DARTS], retrain={"init": "inherited"}))
 
 
@@ -238,5 +238,5 @@ def test_a_ranking_by_swap_in_has_its_evidence(with_evidence):
 
 
 def test_a_ranking_by_swap_in_needs_such_ratings(with_evidence):
-    with pytest.raises(ValueError, match=r"ranking\.by: swap_in .* rating\.swap_in_images above 0"):
+    with pytest.raises(ValueError, match=r"ranking\.by: swap_in .* searches\.0\.rating\.swap_in_images above 0"):
         load_config(with_evidence(), ["ranking.by=swap_in", "searches.0.rating.swap_in_images=0"])

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import numpy as np
@@ -32,7 +31,7 @@ def run(tiny, leave_ratings):
         leave_ratings(folder.path, space, rate)
         unit = folder.unit("sd_darts")
         unit.mkdir(parents=True, exist_ok=True)
-        cost = dataclasses.asdict(space.cost(architecture))
+        cost = space.cost(architecture).counts
         found = {
             "architecture": architecture,
             "epoch": 2,
