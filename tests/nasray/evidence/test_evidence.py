@@ -238,5 +238,7 @@ def test_a_ranking_by_swap_in_has_its_evidence(with_evidence):
 
 
 def test_a_ranking_by_swap_in_needs_such_ratings(with_evidence):
-    with pytest.raises(ValueError, match=r"ranking\.by: swap_in .* searches\.0\.rating\.swap_in_images above 0"):
+    with pytest.raises(
+        ValueError, match=r"ranking\.by: swap_in .* searches\.0\.rating\.swap_in_images above 0"
+    ):
         load_config(with_evidence(), ["ranking.by=swap_in", "searches.0.rating.swap_in_images=0"])

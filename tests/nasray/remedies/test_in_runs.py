@@ -108,10 +108,8 @@ def test_a_teachers_epochs_are_kept_by_a_search(nasray):
 
 def test_what_a_run_was_not_rated_by_is_searched_under_another_name(nasray, run):
     told = nasray("rank", "--by", "swap_in")
-    assert (
-        "rank by score, or search under a name of its own (name=...) with rating.swap_in_images above 0"
-        in told
-    )
+    advised = "search under a name of its own (name=...) with searches.0.rating.swap_in_images above 0"
+    assert f"rank by score, or {advised}" in told
     assert not nasray("rank", "--by", "score")
     change = "searches.0.rating.swap_in_images=8"
     assert "belongs to another config; search under a name of its own (name=...) or undo" in nasray(
