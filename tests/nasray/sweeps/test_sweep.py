@@ -65,7 +65,7 @@ def test_a_sweep_goes_from_its_config_to_the_best_settings(with_sweep, root, mon
     assert [trial.number for trial in result.best] == [best["trial"]]
     pd.testing.assert_frame_equal(pd.read_parquet(root / "tiny" / "sweep" / "trials.parquet"), trials)
     settings = yaml.safe_load((root / "tiny" / "sweep" / "best.yaml").read_text())["best"][0]
-    assert load_config(plain, settings["overrides"]).dna.lr == best["searches.0.lr"]
+    assert load_config(plain, settings["overrides"]).searches[0].lr == best["searches.0.lr"]
     told = console.export_text()
     assert "features/train" in told
     assert f"Overrides: searches.0.lr={float(best['searches.0.lr'])!r}" in told
@@ -204,7 +204,7 @@ def test_a_sweep_of_which_all_fails_says_why(with_sweep):
 )
 def test_a_mistake_is_one_message_and_leaves_nothing(change, message, tiny, tmp_path, capsys):
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(tiny(**change)))
+    path.write_text(yaml.safe_dump(tiny(resources={}, **change)))
     for command in ["sweep"], ["search", "--dry-run"]:
         if command == ["sweep"] or change["sweep"] is not None:
             assert main([*command, str(path)]) == 2
