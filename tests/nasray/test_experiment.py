@@ -151,9 +151,9 @@ def test_another_config_does_not_touch_the_run(tiny):
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_more_than_a_node_has_is_an_error_at_the_start(tiny):
+def test_more_than_a_node_has_is_an_error_at_the_start(tiny_on_ray):
     with pytest.raises(ValueError, match=r"teacher takes 64 CPU, the nodes have 2 CPU: lower"):
-        search(tiny(compute={"num_threads": 64}))
+        search(tiny_on_ray(compute={"num_threads": 64}))
 
 
 def test_budgets_that_cannot_be_met_are_named(tiny):

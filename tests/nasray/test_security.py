@@ -79,7 +79,7 @@ SECRETS = {
     "MY_SERVICE_TOKEN": "token-Wq7xB2",
 }
 SECRET = b"Wq7xB2"
-SHORT = {"retrain": {"top": 1, "sample": 0, "train": {"epochs": 1, "batch_size": 64}}}
+SHORT = {"retrain": {"top": 1, "sample": 0, "train": {"epochs": 1, "batch_size": 64}}, "resources": {}}
 
 pytestmark = pytest.mark.timeout(
     600
