@@ -36,13 +36,24 @@ def decimal(value: float | None, digits: int = 3) -> str:
     """A number with so many digits behind the point; a dash for none."""
     if value is None or math.isnan(value):
         return _MISSING
-    return f"{value:.{digits}f}".replace("-", "−")  # noqa: RUF001
+    return f"{value:,.{digits}f}".replace("-", "−")  # noqa: RUF001
 
 
 def with_error(value: float | None, error: float | None, digits: int = 3) -> str:
     """A number with its standard error, where that is known."""
     text = decimal(value, digits)
-    return text if error is None or math.isnan(error) else f"{text} ± {error:.{digits}f}"
+    return text if error is None or math.isnan(error) else f"{text} ± {error:,.{digits}f}"
+
+
+def with_interval(value: float | None, low: float, high: float, digits: int = 3) -> str:
+    """A number with the ends of its interval; a dash for none."""
+    text = decimal(value, digits)
+    return text if text == _MISSING else f"{text} ({between(low, high, digits)})"
+
+
+def between(low: float, high: float, digits: int = 3) -> str:
+    """The ends of an interval; a dash where they are not known."""
+    return decimal(low, digits) if math.isnan(low) else f"{decimal(low, digits)} to {decimal(high, digits)}"
 
 
 def duration(seconds: float) -> str:

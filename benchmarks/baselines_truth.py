@@ -7,7 +7,7 @@ round. Beside them stand a DNA search's first place and the best of its first on
 ranking by MACs, and the best of all 343. Successive halving is left out: the table has no shorter trainings.
 
 Printed are means over many searches with their standard errors, and the cost: trainings, and for DNA searches what they
-took besides, in trainings by multiply-accumulates (see `nasray.strategies.dna_cost`). The DNA searches are those of
+took besides, in trainings by multiply-accumulates (see `nasray.methods.block_wise.cost`). The DNA searches are those of
 `ranking_truth.py`, which must have run with its arm "default".
 
     python benchmarks/baselines_truth.py [--seeds 100] [--root runs/ranking_truth]
@@ -21,15 +21,16 @@ import numpy as np
 import pandas as pd
 from truth_space import SEEDS, TABLE, TRAINING, truth_space
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.tables.ratings import load_ratings
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.loading import load_config
 from nasray.strategies.build import RANKING, build_strategy
 from nasray.strategies.contest import Outcome, choice, compete
-from nasray.strategies.dna_cost import dna_epochs
 from nasray.strategies.problem import Problem
+from nasray.strategies.ranking_cost import ranking_epochs
 from nasray.strategies.strategy import StrategySettings
 from nasray.trainables.inputs import SearchInputs
 
@@ -95,7 +96,9 @@ def _dna(run: Path) -> tuple[list[str], float]:
     assert isinstance(inputs, SearchInputs)
     tables = load_ratings(folder.path)
     ranking = top_architectures(tables, {}, inputs.space.num_architectures)
-    return list(ranking[ARCHITECTURE]), dna_epochs(config, folder, inputs, Problem(inputs.space, {}, tables))
+    return list(ranking[ARCHITECTURE]), ranking_epochs(
+        config, folder, inputs, Problem(inputs.space, {}, tables)
+    )
 
 
 def _print_ranked(

@@ -65,7 +65,7 @@ def _print_gains(table: pd.DataFrame) -> None:
 def _generations(seed: int, arguments: argparse.Namespace) -> list[Path]:
     """The folders of a search's generations."""
     folder = arguments.study / f"dna_plus_seed_{seed}" if arguments.study else _search(seed, arguments)
-    return [run.path for run in analysis.load_run(folder).generation_runs]
+    return [run.path for run in analysis.load_run(folder).parts]
 
 
 def _search(seed: int, arguments: argparse.Namespace) -> Path:

@@ -1,8 +1,8 @@
-"""How far do the methods of a family study agree with the accuracies of all 343 networks of their space?
+"""How far do the arms of a comparison agree with the accuracies of all 343 networks of their space?
 
-The study (`configs/family_study.yaml`) judges its methods by networks that it trains itself. Its space, images and
+The comparison (`configs/family_study.yaml`) judges its arms by networks that it trains itself. Its space, images and
 training are those of `truth_space.py`, so that `truth.csv` tells the same of all networks, within the budgets and
-without them. Printed is the study's own table with these accuracies; searches that are not done yet are left out.
+without them. Printed is the comparison's own table with these accuracies; searches that are not done yet are left out.
 
     nasray search family_study
     python benchmarks/family_truth.py [RUN]
@@ -11,55 +11,52 @@ without them. Printed is the study's own table with these accuracies; searches t
 import argparse
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from truth_scores import small_truth
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.analysis.studies.comparison import ARM, GAIN, SPACE
+from nasray.comparison.arms import arm_runs
+from nasray.comparison.scores import trivial_raters
+from nasray.comparison.table import run_find, run_rater, trivial_find, with_scores
 from nasray.evidence.networks import GROUP, SAMPLE
-from nasray.family.member import Rater, member_rater, trivial_raters
-from nasray.family.table import find_all, with_scores
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.search_spaces.chain.space import SearchSpace
-from nasray.settings.experiment import ExperimentConfig
-from nasray.views.family import print_family
+from nasray.views.comparison import print_comparison
 
 
 def main() -> None:
-    """Print what the truth says of a study's methods."""
+    """Print what the truth says of a comparison's arms."""
     folder = RunFolder(_arguments().run.absolute())
     config = folder.read_config()
-    space = unit_inputs(config, folder).space
-    assert isinstance(space, SearchSpace)
-    raters = [*_searches(config, folder, space), *trivial_raters(space)]
-    truth = small_truth().reset_index().assign(**{GROUP: SAMPLE})
-    networks = with_scores(truth, raters, ())
+    inputs = unit_inputs(config, folder)
+    assert isinstance(inputs.space, SearchSpace)
+    runs = [run for run in arm_runs(config) if _is_done(folder.path / run.name)]
+    folders = [RunFolder(folder.path / run.name) for run in runs]
+    raters = [run_rater(run, place, inputs) for run, place in zip(runs, folders, strict=True)]
+    trivial = trivial_raters(inputs.space)
+    truth = small_truth().reset_index().assign(**{GROUP: SAMPLE, SPACE: config.search_space.source})
+    networks = with_scores(truth, [*(rater for rater in raters if rater is not None), *trivial], ())
     console = Console(highlight=False, markup=False, width=110)
     for budgets in (config.budgets, {}):
-        finds = find_all(raters, budgets).merge(
+        found = [run_find(*of_run, budgets) for of_run in zip(runs, folders, raters, strict=True)]
+        found += [trivial_find(rater, config.search_space.source, budgets) for rater in trivial]
+        table = pd.DataFrame(found).merge(
             truth[[ARCHITECTURE, "accuracy", "num_params", "num_macs"]], "left", ARCHITECTURE
         )
+        first = table[table[ARM] == table[ARM][0]].set_index("seed")["accuracy"]
+        table[GAIN] = table["accuracy"] - first.reindex(table["seed"]).to_numpy()
         kept = networks
         for name, limit in budgets.items():
             kept = kept[kept[name] <= limit]
-        print_family(finds, kept, console)
+        print_comparison(table, kept, console)
 
 
-def _searches(config: ExperimentConfig, folder: RunFolder, space: SearchSpace) -> list[Rater]:
-    """What the searches say that are done, in the order of the config."""
-    assert config.family is not None
-    found = []
-    for name in config.family.members:
-        for seed in config.family.seeds:
-            place = folder.path / f"{name}_seed_{seed}"
-            done = [
-                *place.glob("ranking.json"),
-                *place.glob("found.parquet"),
-                *place.glob("generations.json"),
-            ]
-            if done:
-                found.append(member_rater(name, seed, place, space))
-    return found
+def _is_done(folder: Path) -> bool:
+    """Whether a search has ended."""
+    return any((folder / name).is_file() for name in ("ranking.json", "found.parquet", "generations.json"))
 
 
 def _arguments() -> argparse.Namespace:
@@ -67,7 +64,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "run", type=Path, nargs="?", default=Path("runs/family_study"), help="the study's folder"
+        "run", type=Path, nargs="?", default=Path("runs/family_study"), help="the comparison's folder"
     )
     return parser.parse_args()
 

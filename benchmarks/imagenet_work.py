@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from nasray.evidence.plan import retrain_specs, retrain_units
-from nasray.planning.plan import plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.planning.plan import plan_search
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.architecture import Architecture
@@ -19,6 +20,7 @@ from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec
 from nasray.trainables.features.choice import prefix_macs
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.retrain.trainable import RetrainSpec
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 from nasray.trainables.teacher.unit import TeacherSpec
 from nasray.trainables.teacher.untrained import untrained_teacher
 
@@ -138,8 +140,9 @@ class ImageNetSearch:
         calibration images; the tree has, per candidate, little more than one layer. Inside the teacher, its later
         blocks run for every candidate.
         """
-        assert self.config.dna is not None
-        rating, macs = self.config.dna.rating, self._macs(block, cell)
+        (search,) = self.config.searches
+        assert isinstance(search, BlockDistillationConfig)
+        rating, macs = search.rating, self._macs(block, cell)
         held_out = self.inputs.summary.num_held_out
         num_passes = -(-held_out // rating.images_per_pass)
         depth = int(cell.partition("x")[0])

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nasray
-from nasray.planning.plan import RATINGS, plan_search
+from nasray.methods.block_wise.declarations import RATINGS
+from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit

@@ -19,7 +19,7 @@ from truth_space import DATA, TRAINING
 
 import nasray
 from nasray.evidence.plan import stitch_spec
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.trainables.block_wise.units.stitch import read_stitched
 from nasray.trainables.units import run_unit

@@ -19,12 +19,19 @@ import numpy as np
 import pandas as pd
 
 import nasray
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.tables.batches import comparable
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.commands.refine import NUM_BATCHES, rated_candidates, undecided
 from nasray.search_spaces.architecture import Candidate
-from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, RATING, RATING_BATCHES, SWAP_IN
+from nasray.search_spaces.artefacts.columns import (
+    ARCHITECTURE,
+    CANDIDATE,
+    IN_CHANNELS,
+    RATING,
+    RATING_BATCHES,
+    SWAP_IN,
+)
 from nasray.settings.loading import load_config
 
 NUM_ALL, IMAGES, CALIBRATION = 16, 480, 128

@@ -26,8 +26,8 @@ from nasray.search_spaces.files.plain_yaml import parse_yaml
 
 STUDY = Path(__file__).parents[1] / "configs" / "sd_darts_study.yaml"
 _MORE_ARMS: dict[str, Any] = {
-    "k3_light": {"self_distillation": {"num_snapshots": 3, "weight": 1}},
-    "k3_cache": {"self_distillation": {"num_snapshots": 3, "mode": "cache"}},
+    "k3_light": {"searches.0.self_distillation": {"num_snapshots": 3, "weight": 1}},
+    "k3_cache": {"searches.0.self_distillation": {"num_snapshots": 3, "mode": "cache"}},
 }
 SHOWN = (
     "accuracy",
@@ -45,9 +45,9 @@ def main() -> None:
     arguments = _arguments()
     table = pd.read_csv(arguments.table).set_index("architecture")["accuracy"]
     if arguments.study:
-        runs = pd.read_parquet(arguments.study / "study.parquet").query("space == 'nasbench201'")
+        runs = pd.read_parquet(arguments.study / "comparison.parquet").query("space == 'nasbench201'")
     else:
-        runs = nasray.search(_study(arguments)).study
+        runs = nasray.search(_study(arguments)).comparison
     runs = runs.assign(accuracy=table.loc[runs["architecture"]].to_numpy())
     plain = runs[runs["arm"] == "plain"].set_index("seed")["accuracy"]
     runs["gain"] = runs["accuracy"] - plain.reindex(runs["seed"]).to_numpy()
@@ -69,17 +69,15 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
         "num_held_out_images": 2000,
     }
     config["searches"][0] |= {"epochs": 20, "alpha_lr": arguments.alpha_lr}
-    study = config["study"]
-    study["arms"] |= _MORE_ARMS
-    study["arms"]["ema"]["self_distillation"]["ema_decay"] = 0.99  # six times as many steps an epoch
-    study["spaces"] = {}
-    study["seeds"] = list(range(arguments.seeds))
-    study["retrain"] = {
-        "epochs": 1,
-        "batch_size": 256,
-    }  # a study trains what it finds; the table knows better
+    comparison = config["comparison"]
+    comparison["arms"] |= _MORE_ARMS
+    # Six times as many steps an epoch.
+    comparison["arms"]["ema"]["searches.0.self_distillation"]["ema_decay"] = 0.99
+    comparison["spaces"] = {}
+    comparison["seeds"] = list(range(arguments.seeds))
+    comparison["judge"] = None  # the table knows better
     if arguments.arms:
-        study["arms"] = {arm: study["arms"][arm] for arm in arguments.arms.split(",")}
+        comparison["arms"] = {arm: comparison["arms"][arm] for arm in arguments.arms.split(",")}
     config["storage"] = {"root": arguments.root}
     config["resources"] = {"address": "local"}
     return config

@@ -98,7 +98,7 @@ def run_sleeping(
         callbacks: list[DriverCallback] = [clock]
         if told:
             nowhere = Console(file=stack.enter_context(Path(os.devnull).open("w")), force_terminal=True)
-            callbacks.append(stack.enter_context(LiveView(units, nowhere)))
+            callbacks.append(stack.enter_context(LiveView(nowhere).showing(units)))
             callbacks.append(TrackTrials(Tracker(search.config, search.folder)))
         run_trials(
             ReadyUnits(units, done, chooser(resources)),

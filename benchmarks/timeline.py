@@ -78,7 +78,7 @@ def run_units(config: ExperimentConfig, units: Sequence[Unit], num_slots: int) -
         stack.callback(shutil.rmtree, folder.tune, ignore_errors=True)
         nowhere = Console(file=stack.enter_context(Path(os.devnull).open("w")), force_terminal=True)
         stack.enter_context(ray_cluster(resources))
-        view = stack.enter_context(LiveView(units, nowhere))
+        view = stack.enter_context(LiveView(nowhere).showing(units))
         tracks = TrackTrials(Tracker(config, folder))
         nodes = stack.enter_context(ClusterCheck(folder.path).checked([unit.spec for unit in units]))
         failures = run_schedule(units, done, resources, folder.tune, nodes, [view, tracks, timeline])

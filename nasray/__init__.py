@@ -13,7 +13,7 @@ _PUBLIC = {
     "export": "nasray.exporting.export:export_network",
     "rank": "nasray.analysis.runs.rank:rank_run",
     "refine": "nasray.commands.refine",
-    "report": "nasray.analysis.report.page:write_report",
+    "report": "nasray.run.report_page",
     "retrain": "nasray.commands.retrain",
     "search": "nasray.experiment",
 }

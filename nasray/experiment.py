@@ -1,4 +1,4 @@
-"""An experiment from its config on: one search, or several that are one."""
+"""An experiment from its config on: one search, several that are one, or a comparison."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Any
 
 from rich.console import Console
 
-from nasray.family.search import search_family
-from nasray.generations.search import search_generations
+from nasray.comparison.search import search_comparison
+from nasray.errors import UserError
+from nasray.methods.method import methods_of
+from nasray.pipeline.search import search_in_stages
 from nasray.pipeline.search_result import SearchResult
-from nasray.pipeline.stages import search_in_stages
 from nasray.settings.loading import load_config
 
 
@@ -28,8 +29,8 @@ def search(
     Args:
         config: A file, a shipped config's name, or plain data; None: the digits.
         overrides: Changes to it, as "a.b=value".
-        stages: Which to run, of "teacher", "features", "ratings", "sd_darts", "ranking", "evidence"; what a stage needs
-            is run with it. None: all that the config's searches have.
+        stages: Which to run: "teacher", "features", those of the config's methods ("ratings", "sd_darts"), "ranking",
+            "evidence"; what a stage needs is run with it. None: all that the config's searches have.
         console: Where to show what runs; None: nowhere.
 
     Raises:
@@ -37,9 +38,25 @@ def search(
         SearchFailedError: Units failed.
     """
     requested = load_config(config, overrides)
-    run = search_in_stages
-    if requested.family is not None:
-        run = search_family
-    elif requested.dna_plus is not None:
-        run = search_generations
-    return run(requested, stages, console or Console(quiet=True))
+    shown = console or Console(quiet=True)
+    if requested.comparison is not None:
+        _check_no_stages(stages, "a comparison")
+        return search_comparison(requested, shown)
+    for settings, method in methods_of(requested):
+        if method.declaration.runs_searches:
+            _check_no_stages(stages, f"a search of the method {settings.method}")
+            return method.run_searches(settings, requested, shown, search_in_stages)
+    return search_in_stages(requested, stages, shown)
+
+
+def _check_no_stages(stages: Sequence[str] | None, what: str) -> None:
+    """Refuse stages of what is made of several searches.
+
+    Raises:
+        UserError: Some are asked for.
+    """
+    if stages is not None:
+        raise UserError(
+            f"stages must be left out for {what}, which runs as a whole, got {', '.join(stages)}: each search's folder "
+            "has a config of its own, which may be searched in stages"
+        )

@@ -6,6 +6,9 @@ from typing import Self
 
 from nasray.errors import UserError
 
+SEPARATOR = "/"
+"""Between the candidates in an architecture's text."""
+
 _OPERATION = re.compile(r"[A-Za-z0-9_.]+")
 _CANDIDATE = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*):(.+)")
 
@@ -70,7 +73,7 @@ class Architecture:
             raise UserError("an architecture must have at least one candidate, got none")
 
     def __str__(self) -> str:
-        return "/".join(map(str, self.candidates))
+        return SEPARATOR.join(map(str, self.candidates))
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -79,7 +82,7 @@ class Architecture:
         Raises:
             UserError: If one of the parts between the slashes is not a candidate.
         """
-        return cls(tuple(Candidate.parse(part) for part in text.split("/")))
+        return cls(tuple(Candidate.parse(part) for part in text.split(SEPARATOR)))
 
 
 def cell_name(depth: int, width: int) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,8 @@ from nasray.search_spaces.files.damage import file_checksum
 from nasray.search_spaces.names.source_digests import source_digests
 from nasray.search_spaces.settings import SpaceConfig
 from nasray.trainables.core.compute import prepare
-from nasray.trainables.core.trainable import read_done
+from nasray.trainables.core.reported import Reported
+from nasray.trainables.core.trainable import Metrics, read_done
 from nasray.trainables.data.identity import DataIdentity, sample_digest
 from nasray.trainables.data.image_data import ImageData, load_data
 from nasray.trainables.data.summary import DataSummary, published_summary, summarize
@@ -109,8 +111,7 @@ class UnitInputs(BaseModel):
     @cached_property
     def sources(self) -> dict[str, str]:
         """Digests of the files behind the config's names: of the user's modules, by "module <name>"."""
-        found = source_digests(name for name in self._named_sources() if ":" in name)
-        return {f"module {name}": digest for name, digest in found.items()}
+        return _module_digests(self._named_sources())
 
     @cached_property
     def device(self) -> torch.device:
@@ -169,15 +170,24 @@ class UnitSpec(BaseModel):
     """One unit of work: plain data that says what to do and where its results go.
 
     Attributes:
+        kind: What sort of unit it is: a name that nasray knows, or "module:class" of a user's own.
         name: Unique in the search, such as "block_2/3x40".
         folder: The unit's own folder.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kind: str
     name: str
     folder: Path
     inputs: UnitInputs
+
+    def run(self) -> Iterator[Metrics]:
+        """Do the work, from wherever an earlier attempt left off, and give the metrics of each epoch or of the whole.
+
+        When it ends, all of `outputs` is there.
+        """
+        raise NotImplementedError
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -189,14 +199,49 @@ class UnitSpec(BaseModel):
         """In how many processes it runs: trainings in as many as the config says, all else in one."""
         return 1
 
+    @property
+    def named_code(self) -> tuple[str, ...]:
+        """What it runs beside what its inputs name: of it, "module:attribute" is the user's own."""
+        return (self.kind,)
+
+    @property
+    def tracked(self) -> dict[str, Any] | None:
+        """What distinguishes it from others in MLflow, where it has a run; None: it has none."""
+        return None
+
+    @property
+    def reported(self) -> Reported:
+        """The figures that it reports, by which the settings of a tracked unit may be chosen."""
+        return Reported()
+
+    @property
+    def method(self) -> str:
+        """The method that it is a part of; of what no method owns, its kind."""
+        return self.kind
+
+    @property
+    def reads_features_of(self) -> int | None:
+        """The block whose teacher features it reads, from 0; None: it reads none."""
+        return None
+
+    @property
+    def chosen_epoch(self) -> int | None:
+        """Of a finished unit that stands for an earlier epoch than its last, that one, from 1; None: the last."""
+        return None
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of the files behind all names of what it runs, see `UnitInputs.sources`."""
+        return self.inputs.sources | _module_digests(self.named_code)
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that the results depend on; where files lie does not count, so that a run can be moved."""
         plain = _without_paths(self.model_dump())
         plain["inputs"]["compute"] = self.inputs.compute.arithmetic
-        if CHECKPOINT in self.inputs.sources:
+        if CHECKPOINT in self.sources:
             del plain["inputs"]["teacher"]["weights"]  # the path of a file, whose content counts
-        text = json.dumps([plain, self.inputs.sources], sort_keys=True)
+        text = json.dumps([plain, self.sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
@@ -224,6 +269,12 @@ class UnitSpec(BaseModel):
         """The marker that the unit is done, where it is one for these inputs."""
         done = read_done(self.folder)
         return done if done is not None and done.get("inputs") == self.fingerprint else None
+
+
+def _module_digests(names: Iterable[str]) -> dict[str, str]:
+    """Digests of the user's modules among names, by "module <name>"."""
+    found = source_digests(name for name in names if ":" in name)
+    return {f"module {name}": digest for name, digest in found.items()}
 
 
 def _checksum(path: Path) -> str:

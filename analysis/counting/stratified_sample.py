@@ -16,12 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasray.analysis.counting.distribution import Numbers, ScoreGrid
-from nasray.analysis.exact.architecture_frame import ARCHITECTURE, SCORE, architecture_frame
+from nasray.analysis.exact.architecture_frame import architecture_frame
 from nasray.analysis.exact.bounds.relaxation import relax
 from nasray.analysis.exact.chain import Chain, link
 from nasray.analysis.exact.ranking import RANK, top_architectures
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import RATING
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, RATING, SCORE
 
 _CELLS = 10  # of the grid, per stratum and block
 _DRAWS = (32, 256, 1024, 1024, 1024)  # in each of three ways, one after the other until one is kept

@@ -6,15 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nasray.analysis.exact.chain import SEPARATOR, Chain, take
+from nasray.analysis.exact.chain import Chain, take
 from nasray.analysis.exact.exact_sums import ExactSums
 from nasray.analysis.exact.table_checks import check_numeric
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS
-
-ARCHITECTURE = "architecture"
-SCORE = "score"
-_TIME_SUFFIX = "_ms"
+from nasray.search_spaces.architecture import SEPARATOR
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, CANDIDATE, SCORE
+from nasray.search_spaces.artefacts.costs import COSTS
 
 
 def architecture_frame(
@@ -29,7 +27,7 @@ def architecture_frame(
         tables: The ratings of each block, of which `chain` was made.
         chain: The blocks.
         rows: Per architecture the row of each of them, [N, K].
-        budgets: Names of costs besides `num_params`, `num_macs` and what ends in `_ms`.
+        budgets: Names of columns that add up besides the known costs, see `nasray.search_spaces.artefacts.costs`.
 
     Raises:
         UserError: If the sums of a cost are beyond all numbers that a table holds.
@@ -64,9 +62,13 @@ def _summed_costs(tables: Sequence[pd.DataFrame], budgets: Collection[str]) -> l
     return [
         column
         for column in tables[0].columns
-        if (column in (NUM_PARAMS, NUM_MACS) or column in budgets or column.endswith(_TIME_SUFFIX))
-        and all(column in table.columns for table in tables)
+        if (column in COSTS or column in budgets) and all(_has(table, column) for table in tables)
     ]
+
+
+def _has(table: pd.DataFrame, column: str) -> bool:
+    """Whether a table has a column, and not merely nulls for one that came with a later version."""
+    return column in table.columns and (not len(table) or bool(table[column].notna().any()))
 
 
 def _sums(cost: str, values: Sequence[pd.Series]) -> NDArray[np.generic]:

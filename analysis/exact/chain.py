@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from nasray.analysis.exact.column import Column
 from nasray.analysis.exact.exact_sums import compare
-from nasray.analysis.exact.table_checks import SEPARATOR, check_budgets, usable_rows
+from nasray.analysis.exact.table_checks import check_budgets, usable_rows
 from nasray.errors import UserError
+from nasray.search_spaces.architecture import SEPARATOR
 from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, NUM_MACS, OUT_CHANNELS, RATING
 from nasray.search_spaces.costs.uncounted import check_counted
 

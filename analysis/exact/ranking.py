@@ -13,12 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.exact.architecture_frame import (
-    ARCHITECTURE,
-    SCORE,
-    architecture_frame,
-    check_summed_costs,
-)
+from nasray.analysis.exact.architecture_frame import architecture_frame, check_summed_costs
 from nasray.analysis.exact.bounds.relaxation import Relaxation, relax
 from nasray.analysis.exact.bounds.widening import slack_holding
 from nasray.analysis.exact.chain import Chain, link
@@ -28,6 +23,7 @@ from nasray.analysis.exact.search import Found, Search
 from nasray.analysis.exact.table_checks import LARGEST_WHOLE
 from nasray.analysis.exact.unrated import UNRATED, unrated_candidates
 from nasray.errors import UserError
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, SCORE
 from nasray.search_spaces.costs.uncounted import uncounted_operators
 
 __all__ = ["ARCHITECTURE", "RANK", "SCORE", "top_architectures"]
@@ -61,7 +57,7 @@ def top_architectures(
 
     Returns:
         A frame with the columns `rank` from 1 on, `architecture` (its ID), `score`, and the sum of each cost that
-        all tables have: `num_params`, `num_macs`, what ends in `_ms`, and what has a budget. Its
+        all tables have: those of `nasray.search_spaces.artefacts.costs`, and what has a budget. Its
         `attrs["certificate"]` holds `proved`, a certain `lower_bound` of the best score, by how much the last score
         may exceed what is not listed (`gap`: 0 if proved, infinite if fewer than `k` are found so far), the number
         of architectures looked at (`num_enumerated`), the Lagrange multiplier of each budget (`multipliers`), and the

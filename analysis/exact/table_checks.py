@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from nasray.analysis.exact.unrated import unrated_in_block
 from nasray.errors import UserError
+from nasray.search_spaces.architecture import SEPARATOR
 from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, OUT_CHANNELS, RATING
 
-SEPARATOR = "/"
 LARGEST_WHOLE = 2**53  # up to here float64 holds every whole number
 
 

@@ -98,12 +98,14 @@ class Section:
         title: Its heading.
         lead: What it is about, in a sentence or two.
         parts: Tables and figures in their order.
+        conclusion: What it adds to the page's head, in a sentence or two; empty: nothing.
     """
 
     id: str
     title: str
     lead: str
     parts: Sequence[Table | Figure] = field(default_factory=tuple)
+    conclusion: str = ""
 
 
 def breakable(architecture: str) -> Markup:

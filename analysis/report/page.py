@@ -1,6 +1,6 @@
 """The report: one page that holds a run's results and needs nothing else, neither files nor a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -12,13 +12,11 @@ from nasray.analysis.report.drawing.chart import swatch
 from nasray.analysis.report.sections import (
     baselines,
     block_ratings,
+    comparison,
     cost_fronts,
     evidence,
-    family,
-    generations,
     ranking_table,
     score_histogram,
-    sd_darts,
     time_spent,
     training_curves,
 )
@@ -28,22 +26,24 @@ from nasray.search_spaces.files.atomic_file import write_text
 
 REPORT = "report.html"
 _HERE = Path(__file__).parent
-_SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
-    generations.section,
-    family.section,
+Build = Callable[[Run], Section | None]
+"""Makes a section of a run; None where the run has nothing to show in it."""
+
+_RESULTS: tuple[Build, ...] = (
+    comparison.section,
     ranking_table.section,
     evidence.section,
     baselines.section,
     cost_fronts.section,
     score_histogram.section,
     block_ratings.section,
-    sd_darts.section,
-    training_curves.section,
-    time_spent.section,
 )
+_COURSE: tuple[Build, ...] = (training_curves.section, time_spent.section)
 
 
-def write_report(run_path: Path, output: Path | None = None) -> Path:
+def write_report(
+    run_path: Path, output: Path | None = None, *, first: Sequence[Build] = (), more: Sequence[Build] = ()
+) -> Path:
     """Write the report of a run as one HTML file, and give its path.
 
     It has a section for each part that the run has: a run that is not finished has fewer. The same run gives the same
@@ -52,12 +52,15 @@ def write_report(run_path: Path, output: Path | None = None) -> Path:
     Args:
         run_path: The run's folder.
         output: Where to write it; None: `report.html` in the run's folder.
+        first: Sections to stand before all others.
+        more: Further sections of results, such as a method's own.
 
     Raises:
         UserError: If the folder is not a run's, or one of its files is damaged.
     """
     run = load_run(run_path)
-    sections = [found for build in _SECTIONS if (found := build(run)) is not None]
+    builds = (*first, *_RESULTS, *more, *_COURSE)
+    sections = [found for build in builds if (found := build(run)) is not None]
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -68,7 +71,7 @@ def write_report(run_path: Path, output: Path | None = None) -> Path:
     page = environment.get_template("template.html.j2").render(
         title=run.name,
         facts=facts(run),
-        conclusions=conclusions(run),
+        conclusions=[*(one.conclusion for one in sections if one.conclusion), *conclusions(run)],
         sections=sections,
         swatch=swatch,
         new_id=map(str, count()).__next__,

@@ -8,6 +8,7 @@ import pandas as pd
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.errors import UserError
 from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS
+from nasray.search_spaces.artefacts.run_files import RunFiles
 
 _WRITE_ANEW = "run the search again with the command that started it, which writes it anew"
 
@@ -27,7 +28,7 @@ def complete_tables(run: Path) -> list[pd.DataFrame]:
         )
     tables = load_ratings(run)
     rows = {
-        f"ratings/block_{block}/{cell}.parquet": int(number)
+        str(RunFiles(run).table(block, str(cell)).relative_to(run)): int(number)
         for block, table in enumerate(tables)
         for cell, number in table[CELL].value_counts().items()
     }
@@ -54,7 +55,7 @@ def _expected_rows(run: Path) -> dict[str, int]:
     Raises:
         UserError: The folder is not a run's, or its search leaves none.
     """
-    path = run / "ratings" / "tables.json"
+    path = RunFiles(run).tables
     try:
         expected = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -5,20 +5,22 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from nasray.analysis.counting.coverage import NUM_FEASIBLE, NUM_LEFT_OUT, Coverage, cover
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.runs.complete_tables import complete_tables
 from nasray.analysis.tables.criterion import tables_by, weighted_tables
-from nasray.analysis.tables.ratings import LATENCY, check_budgets_known
-from nasray.analysis.trust.calibration import CALIBRATION, FEWEST_NETWORKS, block_weights, read_calibration
+from nasray.analysis.tables.measured_costs import check_budgets_known
+from nasray.analysis.trust.calibration import FEWEST_NETWORKS, block_weights, read_calibration
 from nasray.analysis.trust.uncertainty import score_errors, tie_groups, top_probabilities
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import LATENCY_MS
-from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SCORE, BY_SWAP_IN, Criterion
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
+from nasray.search_spaces.artefacts.costs import measured_costs
+from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SCORE, CRITERIA, measured_criteria
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.plain_yaml import parse_yaml
 
@@ -33,7 +35,7 @@ def rank_run(
     top: int,
     time_limit_seconds: float | None = None,
     num_resamples: int = 100,
-    by: Criterion | Literal["calibrated"] = BY_SCORE,
+    by: str = BY_SCORE,
 ) -> pd.DataFrame:
     """The best architectures of a run under budgets, best first; proved, unless the time ran out.
 
@@ -50,14 +52,17 @@ def rank_run(
     which this one is among the NUM_LIKELY best (missing without resamples, where the ranking is not proved, or where no
     time is left). See `nasray.analysis.trust.uncertainty`.
 
-    All of this is of the score that is ranked by: the sum of the ratings ("score"), of the ratings inside the teacher
-    ("swap_in"), or of the ratings with the weights that trained networks give ("calibrated"). The attribute `by` holds
-    which.
+    All of this is of the score that is ranked by, see `nasray.search_spaces.artefacts.criteria`: the sum of the ratings
+    ("score"), of the ratings inside the teacher ("swap_in"), or of the ratings with the weights that trained networks
+    give ("calibrated"). The attribute `by` holds which.
 
     Raises:
-        UserError: The run has no ratings, or none of that kind, or weights of no use; the budgets cannot be met.
+        UserError: There is no such criterion; the run has no ratings, or none of that kind, or weights of no use; the
+            budgets cannot be met.
     """
     started = time.monotonic()
+    if by not in CRITERIA:
+        raise UserError(f"by must be one of {', '.join(CRITERIA)}, got {by!r}")
     check_budgets_known(run, budgets)
     tables = ranked_tables(run, by)
     ranking = top_architectures(tables, dict(budgets), top, time_limit_seconds=time_limit_seconds)
@@ -85,7 +90,7 @@ def rank_run(
     return ranking
 
 
-def ranked_tables(run: Path, by: Criterion | Literal["calibrated"]) -> list[pd.DataFrame]:
+def ranked_tables(run: Path, by: str) -> list[pd.DataFrame]:
     """The ratings of a run, one table per block, with the values that are ranked by as `rating`.
 
     Raises:
@@ -103,8 +108,8 @@ def _calibration(run: Path) -> dict[str, Any]:
     if figures is None:
         raise UserError(
             f"a ranking by {BY_CALIBRATED} needs weights that are fitted to at least {FEWEST_NETWORKS} trained "
-            f"networks of the ranking and the sample, {run} has no {CALIBRATION}: raise retrain.sample and search "
-            "again, or rank by score"
+            f"networks of the ranking and the sample, {run} has no {RunFiles(run).calibration.name}: raise "
+            "retrain.sample and search again, or rank by score"
         )
     return figures
 
@@ -156,31 +161,28 @@ def ranking_inputs(
     budgets: Mapping[str, float],
     top: int,
     num_resamples: int,
-    by: Criterion | Literal["calibrated"] = BY_SCORE,
+    by: str = BY_SCORE,
 ) -> dict[str, Any]:
-    """What a ranking is made from: budgets, length, resamples, criterion, and each table of ratings or latencies."""
+    """What a ranking is made from: budgets, length, resamples, criterion, and each table of ratings or costs."""
     return {
         "budgets": dict(budgets),
         "top": top,
         "num_resamples": num_resamples,
         "by": by,
-        "tables": _digests(run, "ratings"),
-        "latencies": _digests(run, LATENCY),
+        "tables": _digests(run, RunFiles(run).ratings),
+        **{one.many: _digests(run, RunFiles(run).measured(one)) for one in measured_costs().values()},
     }
 
 
 def is_same_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether what two rankings are made from gives the same architectures the same places."""
     names = ["budgets", "by", "tables"]
-    if LATENCY_MS in second["budgets"]:
-        names.append("latencies")
+    names += [one.many for cost, one in measured_costs().items() if cost.name in second["budgets"]]
     return all(first.get(name) == second[name] for name in names)
 
 
-def _digests(run: Path, folder: str) -> dict[str, str]:
-    return {
-        str(path.relative_to(run)): file_digest(path) for path in sorted((run / folder).rglob("*.parquet"))
-    }
+def _digests(run: Path, folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(run)): file_digest(path) for path in sorted(folder.rglob("*.parquet"))}
 
 
 def file_digest(path: Path) -> str:
@@ -203,7 +205,7 @@ def read_budgets(run: Path) -> dict[str, float]:
     return dict(budgets)
 
 
-def read_criterion(run: Path) -> Criterion:
+def read_criterion(run: Path) -> str:
     """What the run's config ranks by.
 
     Raises:
@@ -211,16 +213,17 @@ def read_criterion(run: Path) -> Criterion:
     """
     ranking = _read_config(run).get("ranking", {})
     criterion = ranking.get("by", BY_SCORE) if isinstance(ranking, dict) else None
-    if criterion not in (BY_SCORE, BY_SWAP_IN):
+    known = [one.name for one in measured_criteria()]
+    if criterion not in known:
         raise UserError(
-            f"{run}/config.yaml must have a group ranking with by: {BY_SCORE} or {BY_SWAP_IN}, got {ranking!r}"
+            f"{run}/config.yaml must have a group ranking with by: {' or '.join(known)}, got {ranking!r}"
         )
-    return criterion
+    return str(criterion)
 
 
 def _read_config(run: Path) -> dict[str, Any]:
     try:
-        config = parse_yaml((run / "config.yaml").read_text(encoding="utf-8"))
+        config = parse_yaml(RunFiles(run).config.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"RUN must be the folder of a run, with a config.yaml; {run} has none") from None
     except ValueError as error:

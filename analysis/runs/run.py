@@ -15,11 +15,11 @@ from nasray.analysis.trust.calibration import read_calibration
 from nasray.errors import UserError
 from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.artefacts.criteria import BY_SCORE
+from nasray.search_spaces.artefacts.run_files import DONE, RunFiles
 from nasray.search_spaces.files.json_file import damaged, read_object
 from nasray.search_spaces.files.plain_yaml import parse_yaml
 
 CURVE_COLUMNS = ("unit", "kind", "epoch", "metric", "value")
-_RETRAINED = "retrain"
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,15 @@ class Run:
 
     path: Path
 
+    @property
+    def files(self) -> RunFiles:
+        """Where its files lie."""
+        return RunFiles(self.path)
+
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved config."""
-        path = self.path / "config.yaml"
+        path = self.files.config
         try:
             return parse_yaml(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -48,9 +53,9 @@ class Run:
 
     @property
     def space(self) -> str:
-        """Name of the search space; of a study all of them, joined by commas."""
-        study = self.config.get("study") or {}
-        return ", ".join(study.get("spaces") or {}) or str(self.config["search_space"]["source"])
+        """Name of the search space; of a comparison all of them, joined by commas."""
+        comparison = self.config.get("comparison") or {}
+        return ", ".join(comparison.get("spaces") or {}) or str(self.config["search_space"]["source"])
 
     @property
     def data(self) -> str:
@@ -60,27 +65,27 @@ class Run:
     @cached_property
     def environment(self) -> dict[str, Any] | None:
         """Commit, seed, versions and machine of the last launch that made results."""
-        return read_object(self.path / "environment.json")
+        return read_object(self.files.environment)
 
     @cached_property
     def teacher(self) -> dict[str, Any] | None:
         """The teacher's cuts, feature shapes, held-out accuracy (0 to 1) and number of parameters."""
-        return read_object(self.path / "teacher" / "teacher.json")
+        return read_object(self.files.teacher_description)
 
     @cached_property
     def ranking(self) -> pd.DataFrame | None:
         """The best architectures, best first: rank, architecture, score (lower is better), costs, and so on."""
-        return _read_parquet(self.path / "ranking.parquet")
+        return _read_parquet(self.files.ranking)
 
     @cached_property
     def certificate(self) -> dict[str, Any] | None:
         """What is proved of the ranking, with numbers of architectures as texts, since they may be of any size."""
-        return read_object(self.path / "ranking.json", "proved", "gap", "num_feasible")
+        return read_object(self.files.certificate, "proved", "gap", "num_feasible")
 
     @cached_property
     def tables(self) -> list[pd.DataFrame] | None:
         """A table per block, its ratings those that the run is ranked by; None until all cells are rated."""
-        expected = read_object(self.path / "ratings" / "tables.json")
+        expected = read_object(self.files.tables)
         if not expected or not all((self.path / name).is_file() for name in expected):
             return None
         return tables_by(self.config.get("ranking", {}).get("by", BY_SCORE), complete_tables(self.path))
@@ -104,7 +109,7 @@ class Run:
         """All ratings that are there, one frame with the column `block` before those of a table of ratings."""
         found = [
             rating_table.read(path).assign(block=int(path.parent.name.removeprefix("block_")))
-            for path in sorted((self.path / "ratings").glob("block_*/*.parquet"))
+            for path in sorted(self.files.ratings.glob("block_*/*.parquet"))
         ]
         if not found:
             return None
@@ -114,7 +119,7 @@ class Run:
     @cached_property
     def num_architectures(self) -> int | None:
         """How many architectures the space has, whatever the budgets; None without all ratings."""
-        for part in (*self.generation_runs, *self.family_runs):
+        for part in self.parts:
             if part.num_architectures is not None:
                 return part.num_architectures
         covered = self.space_coverage
@@ -124,13 +129,8 @@ class Run:
 
     @cached_property
     def found(self) -> pd.DataFrame | None:
-        """What the differentiable search found; with its score and place, where all are ranked."""
-        return _read_parquet(self.path / "found.parquet")
-
-    @cached_property
-    def study(self) -> pd.DataFrame | None:
-        """A row per run of a study: space, arm, seed, what was found, what was measured."""
-        return _read_parquet(self.path / "study.parquet")
+        """What a search found that names one architecture; with its score and place, where all are ranked."""
+        return _read_parquet(self.files.found)
 
     @cached_property
     def retrained(self) -> pd.DataFrame | None:
@@ -138,7 +138,7 @@ class Run:
 
         `way` is the same where networks were trained in the same way, but for the training seed.
         """
-        paths = sorted((self.path / "units" / _RETRAINED).rglob("retrained.json"))
+        paths = sorted(self.files.retrainings.rglob("retrained.json"))
         rows = [
             {
                 "unit": _unit_name(self.path, path),
@@ -162,13 +162,13 @@ class Run:
     @cached_property
     def agreement(self) -> pd.DataFrame | None:
         """A row per network that was trained for real: its scores, costs and accuracies (0 to 1)."""
-        return _read_parquet(self.path / "agreement.parquet")
+        return _read_parquet(self.files.agreement)
 
     @cached_property
     def agreement_figures(self) -> dict[str, Any] | None:
         """How far each predictor agrees with the accuracies: what `nasray.analysis.trust.agreement.agreement` gives."""
         return read_object(
-            self.path / "agreement.json",
+            self.files.agreement_figures,
             "num_networks",
             "predictors",
             "noise_ceiling",
@@ -184,55 +184,48 @@ class Run:
     @cached_property
     def baselines(self) -> pd.DataFrame | None:
         """What other strategies chose at equal cost, a row per strategy."""
-        return _read_parquet(self.path / "baselines.parquet")
+        return _read_parquet(self.files.baselines)
 
     @cached_property
     def baseline_trainings(self) -> pd.DataFrame | None:
         """The trainings of these strategies in the order in which they asked for them, with the best so far."""
-        return _read_parquet(self.path / "baselines_trainings.parquet")
+        return _read_parquet(self.files.baseline_trainings)
 
     @cached_property
     def additivity(self) -> pd.DataFrame | None:
         """A row per set of blocks swapped into the teacher: what they do `together`, `alone`, and the `alone_sum`."""
-        return _read_parquet(self.path / "additivity.parquet")
+        return _read_parquet(self.files.additivity)
 
     @cached_property
     def additivity_figures(self) -> dict[str, Any] | None:
         """How far sum and together agree, by blocks such as "0+2": what `additivity` gives."""
-        return read_object(self.path / "additivity.json", again="run `nasray additivity` again") or None
+        return read_object(self.files.additivity_figures, again="run `nasray additivity` again") or None
+
+    @cached_property
+    def parts(self) -> "list[Run]":
+        """The searches that the run is made of, as far as they lie below its folder; of one search there are none."""
+        names = (read_object(self.files.parts, "parts") or {}).get("parts", [])
+        return [Run(self.path / name) for name in names if RunFiles(self.path / name).config.is_file()]
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame | None:
+        """A row per space, arm and seed of a comparison: what was found, what that is worth, what was measured."""
+        return _read_parquet(self.files.comparison)
+
+    @cached_property
+    def comparison_networks(self) -> pd.DataFrame | None:
+        """The networks that judge a comparison: accuracies (0 to 1), and the scores that each search gives them."""
+        return _read_parquet(self.files.comparison_networks)
 
     @cached_property
     def generations(self) -> pd.DataFrame | None:
-        """A row per generation of a search by DNA+: its teacher, agreement, best architecture, and what changed."""
-        return _read_parquet(self.path / "generations.parquet")
+        """A row per generation of a search in generations: its teacher, agreement, best architecture, what changed."""
+        return _read_parquet(self.files.generations)
 
     @cached_property
     def generations_figures(self) -> dict[str, Any] | None:
         """Which generation is the best, and why there was none after the last."""
-        return read_object(self.path / "generations.json", "best_generation", "ended_by")
-
-    @cached_property
-    def generation_runs(self) -> "list[Run]":
-        """The runs of these generations, as far as they lie below this one's folder."""
-        numbers = () if self.generations is None else self.generations["generation"]
-        folders = (self.path / f"generation_{number}" for number in numbers)
-        return [Run(folder) for folder in folders if (folder / "config.yaml").is_file()]
-
-    @cached_property
-    def family(self) -> pd.DataFrame | None:
-        """A row per method and seed of a family study: what it found, what that is worth, what the search took."""
-        return _read_parquet(self.path / "family.parquet")
-
-    @cached_property
-    def family_networks(self) -> pd.DataFrame | None:
-        """The networks that judge a family study: accuracies (0 to 1), and each method's scores with each seed."""
-        return _read_parquet(self.path / "family_networks.parquet")
-
-    @cached_property
-    def family_runs(self) -> "list[Run]":
-        """The runs of a family study's searches, as far as they lie below this one's folder."""
-        names = () if self.family is None else self.family["column"]
-        return [Run(self.path / name) for name in names if (self.path / name / "config.yaml").is_file()]
+        return read_object(self.files.generations_figures, "best_generation", "ended_by")
 
     @cached_property
     def curves(self) -> pd.DataFrame | None:
@@ -260,7 +253,7 @@ class Run:
     @cached_property
     def _histories(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """Each finished unit's name with its reports."""
-        paths = [self.path / "teacher" / "done.json", *sorted((self.path / "units").rglob("done.json"))]
+        paths = [self.files.teacher / DONE, *sorted(self.files.units.rglob(DONE))]
         markers = [(path, read_object(path, "history")) for path in paths]
         return [(_unit_name(self.path, path), marker["history"]) for path, marker in markers if marker]
 
@@ -272,7 +265,7 @@ def load_run(path: str | Path) -> Run:
         UserError: If the folder is not a run's.
     """
     folder = Path(path)
-    if not (folder / "config.yaml").is_file():
+    if not RunFiles(folder).config.is_file():
         raise UserError(
             f"path must be the folder of a run, with a config.yaml; {folder} has none: give a folder like runs/digits"
         )

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import RATING, RATING_BATCHES, SWAP_IN, SWAP_IN_BATCHES
+from nasray.search_spaces.artefacts.columns import RATING, RATING_BATCHES
+from nasray.search_spaces.artefacts.criteria import ratings
 
 Floats = NDArray[np.float64]
 
@@ -27,10 +28,11 @@ def comparable(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: The ratings of a block, all its cells.
     """
-    for name, batches in ((RATING, RATING_BATCHES), (SWAP_IN, SWAP_IN_BATCHES)):
+    for rating in ratings():
+        name = rating.column
         if name not in table:
             continue
-        values = _values(table, name, batches)
+        values = _values(table, name, rating.batches)
         if _are_unequal(values):
             weights = np.full(values.shape[1], 1 / values.shape[1])
             table = table.assign(**{name: weighted_ratings(values, weights)})
@@ -46,7 +48,9 @@ def block_batches(tables: Sequence[pd.DataFrame]) -> list[Floats]:
     found = []
     for block, table in enumerate(tables):
         if RATING_BATCHES not in table:
-            raise UserError(f"block {block} must have the column {RATING_BATCHES}; rate it anew")
+            raise UserError(
+                f"block {block} must have the column {RATING_BATCHES}; remove its tables and run the search again"
+            )
         values = _values(table, RATING, RATING_BATCHES)
         if np.isnan(values[table[RATING].notna(), :1]).any() or not values.size:
             raise UserError(f"block {block} must have {RATING_BATCHES} in each row with a rating")

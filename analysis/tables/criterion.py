@@ -10,51 +10,45 @@ import numpy as np
 import pandas as pd
 
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import (
-    FAILURE,
-    RATING,
-    RATING_BATCHES,
-    RATING_SEEDS,
-    SWAP_IN,
-    SWAP_IN_BATCHES,
-)
-from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN, Criterion
+from nasray.search_spaces.artefacts.columns import FAILURE, RATING, RATING_BATCHES, RATING_SEEDS
+from nasray.search_spaces.artefacts.criteria import BY_SCORE, CRITERIA, ratings
 
-_NOT_SWAPPED_IN = "not rated inside the teacher"
-_BATCHES = {RATING: RATING_BATCHES, SWAP_IN: SWAP_IN_BATCHES}
 # Per column of ratings the weight of each block.
 BlockWeights = Mapping[str, Sequence[float]]
 
 
-def tables_by(criterion: Criterion, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+def tables_by(criterion: str, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """The tables with the criterion's values as `rating` and `rating_batches`.
 
-    By "swap_in", candidates that were not swapped in have no rating and so take no part.
+    By another one than "score", candidates that lack its rating have none and so take no part.
 
     Args:
-        criterion: "score" for the ratings as they are, "swap_in" for the second rating.
+        criterion: The name of one that a search measures: "score" for the ratings as they are.
         tables: The ratings of each block.
 
     Raises:
-        UserError: If a block has no candidate with a second rating.
+        UserError: If a block has no candidate with such a rating.
     """
-    if criterion == BY_SCORE:
+    by = CRITERIA[criterion].rating
+    if by is None:
+        raise UserError(f"tables must be ranked by what a search measures, got {criterion}")
+    if by.column == RATING:
         return list(tables)
     lacking = [
-        block for block, table in enumerate(tables) if SWAP_IN not in table or table[SWAP_IN].isna().all()
+        block for block, table in enumerate(tables) if by.column not in table or table[by.column].isna().all()
     ]
     if lacking:
         raise UserError(
-            f"a ranking by {BY_SWAP_IN} needs candidates that were rated inside the teacher, block {lacking[0]} has "
-            "none: search with searches.0.rating.swap_in_images above 0, or rank by score"
+            f"a ranking by {criterion} needs candidates that were rated {by.place}, block {lacking[0]} has none: rank "
+            f"by {BY_SCORE}, or search under a name of its own (name=...) with searches.0.{by.setting} above 0"
         )
     return [
         table.assign(
             **{
-                RATING: table[SWAP_IN],
-                RATING_BATCHES: table[SWAP_IN_BATCHES],
+                RATING: table[by.column],
+                RATING_BATCHES: table[by.batches],
                 RATING_SEEDS: None,
-                FAILURE: _failures(table, table[SWAP_IN]),
+                FAILURE: _failures(table, table[by.column], f"not rated {by.place}"),
             }
         )
         for table in tables
@@ -68,7 +62,7 @@ def weighted_tables(tables: Sequence[pd.DataFrame], weights: BlockWeights) -> li
 
     Args:
         tables: The ratings of each block.
-        weights: For "rating", "swap_in" or both the weight of each block, first block first.
+        weights: For one or several columns of ratings the weight of each block, first block first.
 
     Raises:
         UserError: If there is not a weight per block, a block lacks a column, or a row's columns were measured on
@@ -88,12 +82,18 @@ def weighted_tables(tables: Sequence[pd.DataFrame], weights: BlockWeights) -> li
 def _weighted(block: int, table: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
     missing = [name for name in weights if name not in table]
     if missing:
-        raise UserError(f"block {block} must have the column {missing[0]}; rate it anew")
+        raise UserError(
+            f"block {block} must have the column {missing[0]}; remove its tables and run the search again"
+        )
     rating = pd.Series(table[list(weights)].to_numpy(np.float64) @ list(weights.values()), table.index)
-    table = table.assign(**{RATING: rating, RATING_SEEDS: None, FAILURE: _failures(table, rating)})
+    lacking = (
+        f"not rated {' or '.join(one.place for one in ratings() if one.place and one.column in weights)}"
+    )
+    table = table.assign(**{RATING: rating, RATING_SEEDS: None, FAILURE: _failures(table, rating, lacking)})
     if RATING_BATCHES not in table:
         return table
-    columns = [table[_BATCHES[name]] for name in weights]
+    batches_of = {one.column: one.batches for one in ratings()}
+    columns = [table[batches_of[name]] for name in weights]
     batches = [
         _add(block, of_row, list(weights.values())) if known else None
         for known, of_row in zip(rating.notna(), zip(*columns, strict=True), strict=True)
@@ -101,10 +101,10 @@ def _weighted(block: int, table: pd.DataFrame, weights: Mapping[str, float]) -> 
     return table.assign(**{RATING_BATCHES: pd.Series(batches, table.index, dtype=object)})
 
 
-def _failures(table: pd.DataFrame, rating: pd.Series) -> pd.Series:
-    """Why rows have no rating by the criterion: as the table says, and where they lack only the second one."""
+def _failures(table: pd.DataFrame, rating: pd.Series, lacking: str) -> pd.Series:
+    """Why rows have no rating by the criterion: as the table says, and `lacking` where they lack only a further one."""
     told = table[FAILURE] if FAILURE in table else pd.Series(None, table.index, dtype=object)
-    return told.mask(table[RATING].notna() & rating.isna(), _NOT_SWAPPED_IN)
+    return told.mask(table[RATING].notna() & rating.isna(), lacking)
 
 
 def _add(block: int, batches: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:

@@ -1,20 +1,16 @@
-"""The ratings of a run, joined to one table per block, with the candidates' latencies where these are measured."""
+"""The ratings of a run, joined to one table per block, with the costs of candidates that were measured."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from nasray.analysis.tables.batches import comparable
+from nasray.analysis.tables.measured_costs import with_measured_costs
 from nasray.errors import UserError
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, LATENCY_MS
-from nasray.search_spaces.files.json_file import read_object
+from nasray.search_spaces.artefacts.run_files import RunFiles
 
-LATENCY = "latency"  # folder of the tables of latencies in the run's
-LATENCY_FIGURES = "latency.json"  # written last: without it, the tables may be of two measurements
 _BLOCK = re.compile(r"block_(0|[1-9][0-9]*)")
 
 
@@ -25,15 +21,15 @@ class NoRatingsError(UserError, FileNotFoundError):
 def load_ratings(folder: Path) -> list[pd.DataFrame]:
     """The checked ratings below a run's folder, one table per block: the block's cells in the order of their names.
 
-    They stand in `ratings/block_<k>/<cell>.parquet`, for the blocks from 0 on. Where latencies are measured, see
-    `has_latencies`, they have the column `latency_ms`.
+    They stand in `ratings/block_<k>/<cell>.parquet`, for the blocks from 0 on. A cost that is measured, such as
+    `latency_ms`, is a column, too.
 
     Raises:
         NoRatingsError: If the folder has no ratings.
         UserError: If a block or its ratings are missing, a file is damaged or not a table of ratings, or a
-            candidate stands in several; or a candidate has no latency where others have.
+            candidate stands in several; or a candidate lacks a measured cost that others have.
     """
-    ratings = Path(folder) / "ratings"
+    ratings = RunFiles(Path(folder)).ratings
     if not ratings.is_dir():
         raise NoRatingsError(f"{folder} must have a folder ratings, which a search leaves there; it has none")
     blocks = sorted(int(match[1]) for path in ratings.iterdir() if (match := _BLOCK.fullmatch(path.name)))
@@ -42,76 +38,9 @@ def load_ratings(folder: Path) -> list[pd.DataFrame]:
     missing = sorted(set(range(blocks[-1])) - set(blocks))
     if missing:
         raise UserError(f"{ratings} must have every block up to {blocks[-1]}, it lacks {missing}")
-    tables = [_load_block(ratings / f"block_{block}") for block in blocks]
-    if not has_latencies(folder):
-        return tables
-    return [_with_latencies(table, Path(folder), block) for block, table in enumerate(tables)]
-
-
-def has_latencies(folder: Path) -> bool:
-    """Whether a whole measurement of latencies is in a run's folder; a part of one counts as none.
-
-    Raises:
-        UserError: The file that says so is damaged.
-    """
-    again = f"measure anew by `nasray latency {folder}`"
-    figures = read_object(Path(folder) / LATENCY / LATENCY_FIGURES, "device", "clock", "scale", again=again)
-    return figures is not None
-
-
-def check_budgets_known(folder: Path, budgets: Mapping[str, float]) -> None:
-    """Refuse a budget of latency where none is measured.
-
-    Raises:
-        UserError: There is such a budget and no measurement.
-    """
-    if LATENCY_MS in budgets and not has_latencies(folder):
-        raise UserError(
-            f"a budget of {LATENCY_MS} needs latencies, {folder} has none: measure them first, by `nasray latency "
-            f"{folder}`"
-        )
-
-
-def _with_latencies(table: pd.DataFrame, folder: Path, block: int) -> pd.DataFrame:
-    """The table with the measured latency of each row."""
-    place = folder / LATENCY / f"block_{block}"
-    try:
-        parts = [pd.read_parquet(path) for path in sorted(place.glob("*.parquet"))]
-        latencies = pd.concat(parts)[[CANDIDATE, IN_CHANNELS, LATENCY_MS]]
-    except (OSError, ValueError, KeyError) as error:  # Arrow's errors are ValueErrors
-        raise UserError(f"{place} must hold the latencies of a block: {error}; {_again(folder)}") from error
-    if latencies.duplicated([CANDIDATE, IN_CHANNELS]).any():
-        raise UserError(f"{place} must hold one latency of a candidate, it holds several; {_again(folder)}")
-    _check_latencies(latencies, place, folder)
-    joined = table.merge(latencies, "left", [CANDIDATE, IN_CHANNELS])
-    missing = joined.loc[joined[LATENCY_MS].isna(), CANDIDATE]
-    if len(missing):
-        raise UserError(
-            f"{place} must hold the latency of every candidate, it lacks {len(missing)} of {len(joined)}, the first "
-            f"{missing.iloc[0]}; {_again(folder)}"
-        )
-    return joined
-
-
-def _check_latencies(latencies: pd.DataFrame, place: Path, folder: Path) -> None:
-    """Refuse latencies that are no finite numbers from 0 on.
-
-    Raises:
-        UserError: There is one.
-    """
-    values = latencies[LATENCY_MS]
-    numbers = pd.api.types.is_float_dtype(values.dtype) or pd.api.types.is_integer_dtype(values.dtype)
-    faulty = latencies[~(values.ge(0) & values.lt(np.inf))] if numbers else latencies
-    if len(faulty):
-        first = faulty.iloc[0]
-        raise UserError(
-            f"{place} must hold a finite number of milliseconds from 0 on for each candidate, for {first[CANDIDATE]} "
-            f"it holds {first[LATENCY_MS]!r}; {_again(folder)}"
-        )
-
-
-def _again(folder: Path) -> str:
-    return f"measure anew by `nasray latency {folder}`, or remove {folder / LATENCY}"
+    return [
+        with_measured_costs(_load_block(ratings / f"block_{block}"), Path(folder), block) for block in blocks
+    ]
 
 
 def _load_block(folder: Path) -> pd.DataFrame:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from nasray.analysis.exact.chain import SEPARATOR
 from nasray.errors import UserError
+from nasray.search_spaces.architecture import SEPARATOR
 from nasray.search_spaces.artefacts.columns import CANDIDATE, IN_CHANNELS, OUT_CHANNELS
 
 

@@ -26,21 +26,12 @@ from nasray.analysis.trust.kendall import (
 )
 from nasray.analysis.trust.noise_ceiling import attainable_taus, seed_taus
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import DEPTH, SCORE
+from nasray.search_spaces.artefacts.costs import counted_costs
+from nasray.search_spaces.artefacts.criteria import CRITERIA
 
 RANDOM, COMBINED = "random", "combined"
-SCORE, SWAP_IN_SCORE, CALIBRATED = "score", "swap_in_score", "calibrated"
-_TRIVIAL = (NUM_PARAMS, NUM_MACS, DEPTH)
 ZERO_COST = ("naswot", "synflow")
-# What predicts accuracies, and whether a higher value promises a higher one.
-_RISES = {
-    SCORE: False,
-    SWAP_IN_SCORE: False,
-    CALIBRATED: False,
-    "stitched_accuracy": True,
-    COMBINED: True,
-    **dict.fromkeys((*_TRIVIAL, *ZERO_COST), True),
-}
 FEWEST_NETWORKS = 4
 _FEWEST_IN_DECILE = 5
 _FEWEST_PAIRS = 10
@@ -49,6 +40,16 @@ _REGRETS = (1, 5, 10)
 
 Values = NDArray[np.float64]
 Interval = dict[str, float]
+
+
+def _scores() -> list[str]:
+    """The predictors of which a lower value promises a higher accuracy."""
+    return [criterion.score for criterion in CRITERIA.values()]
+
+
+def _trivial() -> tuple[str, ...]:
+    """The predictors that know nothing but how large a network is."""
+    return (*(cost.name for cost in counted_costs()), DEPTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ def agreement(
 
     Args:
         networks: A row per network with the columns `score` and `accuracy`, `accuracies` (one per training seed), and
-            of the other predictors those that are known: `swap_in_score`, `calibrated`, `stitched_accuracy`,
-            `num_params`, `num_macs`, `depth`, and the zero-cost proxies `naswot` and `synflow`.
+            of the other predictors those that are known: `swap_in_score`, `calibrated`, `stitched_accuracy`, counted
+            costs such as `num_params`, `depth`, and the zero-cost proxies `naswot` and `synflow`.
         by: Which score is held to the trivial predictors, that by which architectures are ranked: "score" or
             "swap_in_score".
         seed: Decides resamples and random orders.
@@ -127,7 +128,8 @@ def agreement(
     draws = _Draws(num_resamples, seed)
     num_seeds = int(networks["accuracies"].map(len).min())
     predictors = {}
-    for name in _RISES:
+    own = [*_scores(), "stitched_accuracy", COMBINED]
+    for name in (*own, *_trivial(), *ZERO_COST):
         known = networks[_is_known(networks, name)]
         if len(known) >= FEWEST_NETWORKS:
             predictors[name] = _figures(known, _oriented(known, name), draws)
@@ -172,7 +174,7 @@ def _is_known(networks: pd.DataFrame, name: str) -> NDArray[np.bool_]:
 def _oriented(networks: pd.DataFrame, name: str) -> Values:
     """The predictor's values, higher is better."""
     values = networks[name].to_numpy(np.float64)
-    return values if _RISES[name] else -values
+    return -values if name in _scores() else values
 
 
 def _figures(networks: pd.DataFrame, values: Values | None, draws: _Draws) -> dict[str, Any]:
@@ -274,7 +276,7 @@ def _verdict(rated: pd.DataFrame, by: str, draws: _Draws) -> dict[str, Any]:
     def known(names: tuple[str, ...]) -> dict[str, Values]:
         return {name: taus(name) for name in names if _is_known(rated, name).all()}
 
-    baselines, proxies = known(_TRIVIAL) | {RANDOM: np.zeros(len(weights))}, known(ZERO_COST)
+    baselines, proxies = known(_trivial()) | {RANDOM: np.zeros(len(weights))}, known(ZERO_COST)
     best = max(baselines, key=lambda name: baselines[name][0])
     differences = taus(by) - baselines[best]
     difference = interval(differences[0], differences[1:])

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.criterion import BlockWeights
 from nasray.analysis.tables.rows import architecture_rows
 from nasray.analysis.trust.agreement import Interval, interval
@@ -28,10 +27,10 @@ from nasray.analysis.trust.block_weights import (
 )
 from nasray.analysis.trust.kendall import draw_resamples, kendall_taus, order_signs
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import RATING
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, RATING
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.json_file import read_object
 
-CALIBRATION = "calibration.json"
 FEWEST_NETWORKS = 12
 
 
@@ -137,7 +136,7 @@ def read_calibration(run: Path) -> dict[str, Any] | None:
     Raises:
         UserError: They are not whole.
     """
-    return read_object(run / CALIBRATION, "num_networks", "helps", "weights", "kendall_tau")
+    return read_object(RunFiles(run).calibration, "num_networks", "helps", "weights", "kendall_tau")
 
 
 def block_weights(figures: dict[str, Any]) -> BlockWeights:

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.tables.batches import block_batches, weighted_ratings
 from nasray.analysis.trust.score_sample import sample_scores
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import RATING
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, RATING
 
 
 def score_errors(ranking: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> NDArray[np.float64]:

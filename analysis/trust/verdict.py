@@ -3,16 +3,12 @@
 import math
 from typing import Any
 
-from nasray.analysis.trust.agreement import RANDOM, SCORE, SWAP_IN_SCORE
-from nasray.search_spaces.artefacts.columns import DEPTH, NUM_MACS, NUM_PARAMS
+from nasray.analysis.trust.agreement import RANDOM
+from nasray.search_spaces.artefacts.columns import DEPTH, SCORE
+from nasray.search_spaces.artefacts.costs import cost_kind
+from nasray.search_spaces.artefacts.criteria import CRITERIA
 
-_SCORES = {SCORE: "score", SWAP_IN_SCORE: "swap-in score"}
-_BASELINES = {
-    NUM_PARAMS: "the number of parameters",
-    NUM_MACS: "the number of MACs",
-    DEPTH: "depth",
-    RANDOM: "a random order",
-}
+_BASELINES = {DEPTH: "depth", RANDOM: "a random order"}
 _MOST_NETWORKS = 10_000  # of which a number is told: no one trains more to decide this
 
 
@@ -24,8 +20,10 @@ def sentence(figures: dict[str, Any]) -> str:
     """
     verdict, difference = figures["verdict"], figures["verdict"]["difference"]
     predictor = verdict.get("predictor", SCORE)  # runs from before there was a choice do not say
-    name, tau = _SCORES[predictor], figures["predictors"][predictor]["kendall_tau"]["value"]
-    number, baseline = figures["num_networks"], _BASELINES[verdict["best_baseline"]]
+    name = next(one.noun for one in CRITERIA.values() if one.score == predictor)
+    tau, number = figures["predictors"][predictor]["kendall_tau"]["value"], figures["num_networks"]
+    best = verdict["best_baseline"]
+    baseline = _BASELINES.get(best, f"the number of {cost_kind(best).noun}")
     finding = {
         "better": f"The {name} orders {number} networks better than {baseline} does, the best trivial baseline",
         "worse": f"The {name} orders {number} networks worse than {baseline} does, the best trivial baseline",

@@ -50,10 +50,13 @@ def _places(longest_socket: str) -> list[Path]:
     wanted = (os.environ.get("RAY_TMPDIR"), tempfile.gettempdir(), "/tmp", "/var/tmp")
     places = dict.fromkeys(Path(place).absolute() for place in wanted if place)
     return [
-        place
-        for place in places
-        if len(os.fsencode(place / _EXAMPLE / longest_socket)) <= _LONGEST_SOCKET and _keeps_names(place)
+        place for place in places if holds_socket(place / _EXAMPLE, longest_socket) and _keeps_names(place)
     ]
+
+
+def holds_socket(folder: Path, socket: str) -> bool:
+    """Whether the path of a Unix socket below a folder is not too long for the system."""
+    return len(os.fsencode(folder / socket)) <= _LONGEST_SOCKET
 
 
 def _keeps_names(place: Path) -> bool:

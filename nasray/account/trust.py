@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -77,6 +78,22 @@ def check_trusted(config: Path) -> None:
         )
 
 
+def check_methods_trusted(config: Path) -> None:
+    """Hold a run's config, whose reading imports a method of a user's own, to what is trusted.
+
+    What this process has imported already, the user has named for this launch.
+
+    Raises:
+        UserError: It names a method that is neither; see `check_trusted`.
+    """
+    plain = _plain(config) or {}
+    searches = plain.get("searches")
+    names = [search.get("method") for search in searches or () if isinstance(search, dict)]
+    own = [name.partition(":")[0] for name in names if isinstance(name, str) and ":" in name]
+    if any(module not in sys.modules for module in own):
+        check_trusted(config)
+
+
 def trust(config: Path, digest: str) -> None:
     """Trust what a run's config names, if that is what the digest was told of.
 
@@ -97,14 +114,20 @@ def trust(config: Path, digest: str) -> None:
 
 def _acted_on(config: Path) -> _Acted | None:
     """What a config would be acted on by; None: nothing of the kind, or it is no config, which its reader tells."""
+    plain = _plain(config)
+    if plain is None:
+        return None
+    acted = _Acted(named_code(plain), dict(_places(plain)))
+    return acted if acted.code.names or acted.places else None
+
+
+def _plain(config: Path) -> dict[str, Any] | None:
+    """What a config holds, if it can be read."""
     try:
         plain = parse_yaml(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(plain, dict):
-        return None
-    acted = _Acted(named_code(plain), dict(_places(plain)))
-    return acted if acted.code.names or acted.places else None
+    return plain if isinstance(plain, dict) else None
 
 
 def _places(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nasray.cli.types import amount, architecture, at_least, milliseconds, port
+from nasray.search_spaces.artefacts.costs import COSTS
+from nasray.search_spaces.artefacts.criteria import CRITERIA
 from nasray.search_spaces.names.suggestion import did_you_mean
+
+_TYPES = {"milliseconds": milliseconds}  # of bounds; other units are plain numbers
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -51,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument(
         "--stages",
         metavar="S,S",
-        help="of teacher, features, ratings, sd_darts, ranking, evidence (default: all)",
+        help="of teacher, features, ratings, sd_darts, ranking, evidence, or a method's own (default: all)",
     )
 
     _add_rank(commands)
@@ -116,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (retrain, additivity, export):
         _add_trust(command)
 
+    commands.add_parser("schema", help="print the JSON Schema of a config, for editors")
+
     ui = commands.add_parser("ui", help="start MLflow's UI on the runs")
     ui.add_argument("config", nargs="?", metavar="CONFIG", help="as for search")
     ui.add_argument("overrides", nargs="*", metavar="a.b=value", help="changes to the config")
@@ -128,18 +134,22 @@ def _parser() -> argparse.ArgumentParser:
 def _add_rank(commands: Any) -> None:
     rank = commands.add_parser("rank", help="rank the architectures of a finished run again, in seconds")
     rank.add_argument("run_folder", metavar="RUN", help="the run's folder, or its URL in a store")
-    rank.add_argument("--max-params", type=amount, help="at most so many parameters, such as 5M")
-    rank.add_argument("--max-macs", type=amount, help="at most so many multiply-accumulates, such as 400M")
-    rank.add_argument(
-        "--max-latency-ms",
-        type=milliseconds,
-        help="at most so many milliseconds, as `nasray latency` measured",
-    )
+    for cost in COSTS.values():
+        source = f"such as {cost.example}"
+        if cost.measurement is not None:
+            source = f"as `nasray {cost.measurement.command}` measured"
+        rank.add_argument(
+            cost.flag,
+            dest=cost.name,
+            metavar=cost.flag.strip("-").replace("-", "_").upper(),
+            type=_TYPES.get(cost.unit, amount),
+            help=f"at most so many {cost.unit}, {source}",
+        )
+    *first, last = (one.help for one in CRITERIA.values())
     rank.add_argument(
         "--by",
-        choices=("score", "swap_in", "calibrated"),
-        help="sum of the ratings, of those inside the teacher, or weighted by block as trained networks say"
-        " (default: the config's ranking.by)",
+        choices=tuple(CRITERIA),
+        help=f"{', '.join(first)}, or {last} (default: the config's ranking.by)",
     )
     rank.add_argument("--top", type=at_least(1), default=1000, help="how many architectures (default: 1000)")
     rank.add_argument(

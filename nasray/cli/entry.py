@@ -1,7 +1,9 @@
 """The commands of `nasray`, their exit codes, and what they say of mistakes."""
 
 import argparse
+import json
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -12,6 +14,7 @@ from nasray.account.faults import leave_traceback
 from nasray.cli.arguments import parse_arguments
 from nasray.errors import SearchFailedError, UserError
 from nasray.interrupts import ended_by_sigterm
+from nasray.search_spaces.artefacts.costs import COSTS
 
 USAGE_ERROR, FAILURE, LEFT_OUT = 2, 1, 3
 
@@ -58,7 +61,7 @@ def _run_at_hand(parsed: argparse.Namespace) -> Iterator[None]:
     if "run_folder" not in parsed:
         yield
         return
-    from nasray.run.several_searches import refuse_several  # noqa: PLC0415
+    from nasray.run.parts import refuse_several  # noqa: PLC0415
 
     _check_run(parsed.run_folder)
     with _opened(parsed) as parsed.run_folder:
@@ -112,11 +115,11 @@ def _search(parsed: argparse.Namespace) -> int:
     from nasray.settings.loading import load_config  # noqa: PLC0415
 
     config, overrides = _config_arguments(parsed)
+    console = Console(highlight=False, markup=False)
     load_config(config, overrides)  # a mistake is answered before what takes seconds to import
     from nasray.experiment import search  # noqa: PLC0415
     from nasray.views.summary import print_dry_run, print_result  # noqa: PLC0415
 
-    console = Console(highlight=False, markup=False)
     if parsed.dry_run:
         print_dry_run(config, overrides, console)
         return 0
@@ -194,9 +197,9 @@ def _export(parsed: argparse.Namespace) -> int:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from nasray.analysis.report import write_report  # noqa: PLC0415
+    from nasray.run.report_page import report  # noqa: PLC0415
 
-    path = write_report(parsed.run_folder, parsed.output)
+    path = report(parsed.run_folder, parsed.output)
     Console(highlight=False, markup=False, soft_wrap=True).print(path)
     return 0
 
@@ -211,11 +214,7 @@ def _rank(parsed: argparse.Namespace) -> int:
     )
     from nasray.views.ranking import print_ranking  # noqa: PLC0415
 
-    given = {
-        "num_params": parsed.max_params,
-        "num_macs": parsed.max_macs,
-        "latency_ms": parsed.max_latency_ms,
-    }
+    given = {name: getattr(parsed, name) for name in COSTS}
     budgets = read_budgets(parsed.run_folder) | {
         name: limit for name, limit in given.items() if limit is not None
     }
@@ -248,6 +247,13 @@ def _inspect(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _schema(parsed: argparse.Namespace) -> int:
+    from nasray.settings.schema import config_schema  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
 def _ui(parsed: argparse.Namespace) -> int:
     from nasray.settings.loading import load_config  # noqa: PLC0415
     from nasray.tracking.mlflow_ui import serve_ui  # noqa: PLC0415
@@ -269,5 +275,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sweep": _sweep,
     "baselines": _baselines,
     "inspect": _inspect,
+    "schema": _schema,
     "ui": _ui,
 }

@@ -19,7 +19,7 @@ from nasray.cluster.local_ray import local_ray
 from nasray.cluster.own_cluster import ForeignClusterError, find_own_cluster
 from nasray.cluster.ray_token import account_token
 from nasray.errors import UserError
-from nasray.settings.experiment import ResourcesConfig
+from nasray.settings.resources import ResourcesConfig
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -30,17 +30,24 @@ _ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # with their tracebacks; we say it in a line
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # ReadyUnits gives no more units than there is room for
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # What units print, nobody reads; by itself Ray keeps half a gigabyte of each process.
+    "RAY_ROTATION_MAX_BYTES": "10000000",
+    "RAY_ROTATION_BACKUP_COUNT": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
 _ANY = (None, "", "auto")  # as Ray reads addresses
 _SECONDS_TO_ANSWER = 5.0
-_SAID_BY_US = re.compile("A worker died or was killed while executing a task")
+_SAID_BY_US = re.compile(
+    "A worker died or was killed while executing a task|Raylet is terminated|has been marked dead"
+)
 
 
 @contextmanager
 def ray_cluster(resources: ResourcesConfig, console: Console | None = None) -> Iterator[None]:
     """Join the cluster or start a local one, quietly, and leave it at the end; one that is joined already stays.
+
+    Nothing is done where units run in this process.
 
     Args:
         resources: Which cluster.
@@ -53,7 +60,7 @@ def ray_cluster(resources: ResourcesConfig, console: Console | None = None) -> I
     # Tune would hand the driver's keys to all nodes, and so to Ray's logs; nodes have their own.
     class_cache.ENV_VARS_TO_PROPAGATE -= _KEYS
     stdout_deduplicator.skip_re = _SAID_BY_US
-    if ray.is_initialized():
+    if ray.is_initialized() or resources.in_process:
         yield
         return
     on_termination = signal.getsignal(signal.SIGTERM)

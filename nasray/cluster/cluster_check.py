@@ -17,7 +17,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import write_text
 from nasray.storage.mirror import Mirror
-from nasray.trainables.units import Spec, parse_spec
+from nasray.trainables.inputs import UnitSpec
+from nasray.trainables.units import parse_spec
 
 _PACKAGES = ("nasray", "torch", "torchvision", "numpy")
 _SECONDS_TO_ANSWER = 600.0
@@ -50,7 +51,7 @@ class Expected:
         """The mirror of the store on the node that this runs on."""
         return None if self.url is None else Mirror.create(self.url, self.storage)
 
-    def lacking(self, specs: Sequence[Spec]) -> str | None:
+    def lacking(self, specs: Sequence[UnitSpec]) -> str | None:
         """What the node that this runs on lacks for the units, or the first of several things, in one line."""
         found = chain([self.lacking_storage()], map(self.lacking_for, specs))
         return next((text for text in found if text is not None), None)
@@ -80,7 +81,7 @@ class Expected:
             "AWS_ENDPOINT_URL"
         )
 
-    def lacking_for(self, spec: Spec) -> str | None:
+    def lacking_for(self, spec: UnitSpec) -> str | None:
         """What else the node that this runs on lacks for a unit: packages, modules, data; None: nothing."""
         versions = _versions()
         for name, wanted in self.versions.items():
@@ -90,7 +91,7 @@ class Expected:
                     f"{name} must be {wanted}, as here, but is {found} there: install it again with `ray up`"
                 )
         try:
-            sources, _ = spec.inputs.sources, spec.inputs.images
+            sources, _ = spec.sources, spec.inputs.images
         except (ValueError, OSError) as error:
             return f"{error} (see file_mounts in the cluster's file)"
         for name, digest in sources.items():
@@ -113,7 +114,7 @@ class NodeCheck:
     checked: frozenset[str]
     pauses: tuple[float, ...] = (5.0, 15.0, 40.0)
 
-    def lacking(self, spec: Spec) -> str | None:
+    def lacking(self, spec: UnitSpec) -> str | None:
         """What this node lacks, behind its address; None: nothing."""
         if ray.get_runtime_context().get_node_id() in self.checked:
             return None
@@ -149,7 +150,7 @@ class ClusterCheck:
         self._checked: set[str] = set()
 
     @contextmanager
-    def checked(self, specs: Sequence[Spec]) -> Iterator[NodeCheck]:
+    def checked(self, specs: Sequence[UnitSpec]) -> Iterator[NodeCheck]:
         """Check the nodes that joined since the last call; gives what checks, within, those that join later.
 
         A cluster's only node is this one, and needs no check.
@@ -167,13 +168,13 @@ class ClusterCheck:
                 url=None if mirror is None else mirror.url,
                 marker=marker,
                 content=content,
-                sources=frozenset(item for spec in specs for item in spec.inputs.sources.items()),
+                sources=frozenset(item for spec in specs for item in spec.sources.items()),
                 versions=_versions(),
             )
             self._check(expected, _representatives(specs))
             yield NodeCheck(expected, frozenset(self._checked))
 
-    def _check(self, expected: Expected, specs: Sequence[Spec]) -> None:
+    def _check(self, expected: Expected, specs: Sequence[UnitSpec]) -> None:
         nodes = _alive()
         unchecked = [node_id for node_id in nodes if node_id not in self._checked]
         if unchecked and len(nodes) > 1:
@@ -199,12 +200,12 @@ def _alive() -> dict[str, str]:
     return {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
 
 
-def _representatives(specs: Sequence[Spec]) -> list[Spec]:
+def _representatives(specs: Sequence[UnitSpec]) -> list[UnitSpec]:
     """Units of which each reads something that those before it do not."""
-    chosen: list[Spec] = []
+    chosen: list[UnitSpec] = []
     for spec in specs:
-        sources, data = spec.inputs.sources.items(), spec.inputs.data
-        if not any(data == one.inputs.data and sources <= one.inputs.sources.items() for one in chosen):
+        sources, data = spec.sources.items(), spec.inputs.data
+        if not any(data == one.inputs.data and sources <= one.sources.items() for one in chosen):
             chosen.append(spec)
     return chosen
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from nasray.analysis.trust.additivity import additivity
 from nasray.errors import UserError
 from nasray.execution.execution import Execution
-from nasray.planning.dna_plan import cell_targets
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.methods.method import trained_cells
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.scheduling.unit import Unit
@@ -24,7 +24,7 @@ from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.block_wise.units.additivity import AdditivitySpec, read_additivity
 from nasray.trainables.inputs import SearchInputs
-from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig
+from nasray.trainables.settings.block_distillation import RatingConfig
 
 _UNIT = "additivity"
 
@@ -74,16 +74,18 @@ def measure_additivity(run: Path, num_draws: int = 30, *, console: Console | Non
 
 
 def _spec(config: ExperimentConfig, folder: RunFolder, num_draws: int) -> AdditivitySpec:
-    inputs = unit_inputs(config, folder)
-    if not isinstance(config.dna, BlockDistillationConfig) or not isinstance(inputs, SearchInputs):
+    if not any(declaration.imitates_teacher for _, declaration in config.declared):
         raise UserError(
-            f"RUN must hold a search of the method dna, whose blocks are swapped; {folder.path} has none"
+            "RUN must hold a search whose blocks learn to put out what the teacher's do, such as dna, to be swapped; "
+            f"{folder.path} has none"
         )
+    inputs = unit_inputs(config, folder)
+    assert isinstance(inputs, SearchInputs)
     if len(inputs.space.blocks) < 2:
         raise UserError(
             f"the space must have at least two blocks to swap together, {inputs.space.name} has one"
         )
-    targets = tuple(cell_targets(config.dna, folder, inputs))
+    targets = trained_cells(config, folder, inputs)
     missing = [target.weights for target in targets if not target.weights.is_file()]
     if missing:
         raise UserError(
@@ -95,6 +97,6 @@ def _spec(config: ExperimentConfig, folder: RunFolder, num_draws: int) -> Additi
         folder=folder.unit(_UNIT),
         inputs=inputs,
         num_draws=num_draws,
-        num_images=config.dna.rating.swap_in_images or RatingConfig().swap_in_images,
+        num_images=targets[0].config.rating.swap_in_images or RatingConfig().swap_in_images,
         targets=targets,
     )

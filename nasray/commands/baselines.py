@@ -10,30 +10,29 @@ import pandas as pd
 from rich.console import Console
 
 from nasray.analysis.counting.coverage import Coverage
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.errors import SearchFailedError, UserError
 from nasray.evidence.plan import reopen_to_train
 from nasray.execution.execution import Execution
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.methods.method import ranking_method
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.experiment import ExperimentConfig
 from nasray.strategies.build import RANKING, STRATEGIES, build_strategy
 from nasray.strategies.contest import Step, choice, compete, steps_table
-from nasray.strategies.dna_cost import dna_epochs
 from nasray.strategies.problem import Problem
+from nasray.strategies.ranking_cost import ranking_epochs
 from nasray.strategies.strategy import StrategySettings, Training
 from nasray.strategies.tracking import TrackStrategies
 from nasray.strategies.trainer import Trainer
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.inputs import SearchInputs, UnitInputs
-
-DNA = "dna"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,10 @@ class Baselines:
     """What strategies found.
 
     Attributes:
-        choices: A row per strategy and seed of its search, and one of what the ranking puts first, `dna`. Columns:
-            `strategy`, `seed`, `architecture`, `held_out_accuracy` (by which the strategy chose it), `test_accuracy`
-            (the mean of the training seeds), `test_accuracies` (per training seed), `num_params`, `num_macs`,
-            `num_trainings` and `cost_epochs`, what the search took.
+        choices: A row per strategy and seed of its search, and one of what the ranking puts first, called by its
+            method, without trainings. Columns: `strategy`, `seed`, `architecture`, `held_out_accuracy` (by which the
+            strategy chose it), `test_accuracy` (the mean of the training seeds), `test_accuracies` (per training seed),
+            the counted costs, `num_trainings` and `cost_epochs`, what the search took.
         trainings: A row per training in the order in which a strategy asked for it, with the `seed` of its search, see
             `Step`.
         coverage: Of which architectures the ranking speaks, while strategies search all; None where there is none.
@@ -114,7 +113,7 @@ def _search(
     ranked = [] if ranking is None else list(ranking[ARCHITECTURE])
     ranking_cost = 0.0
     if isinstance(trainer.inputs, SearchInputs):
-        ranking_cost = dna_epochs(config, trainer.folder, trainer.inputs, problem)
+        ranking_cost = ranking_epochs(config, trainer.folder, trainer.inputs, problem)
     parts = []
     for seed in range(config.seed, config.seed + num_seeds):
         drawing = names if seed == config.seed else [name for name in names if name != RANKING]
@@ -147,7 +146,7 @@ def _ranking_and_problem(
     config: ExperimentConfig, folder: RunFolder, inputs: UnitInputs
 ) -> tuple[pd.DataFrame | None, Problem]:
     """The run's ranking, None where it has none, and what strategies search beside it."""
-    if config.dna is None:
+    if not config.ranks:
         return None, Problem(inputs.space, config.budgets)
     ranking = rank_again(config, folder)
     return ranking, Problem(inputs.space, config.budgets, load_ratings(folder.path))
@@ -158,7 +157,8 @@ def _untrained(architecture: str, epochs: int, trainer: Trainer) -> Step:
     training = Training(architecture, epochs)
     outcome = trainer.search([training])[training]
     accuracy = outcome.held_out_accuracy
-    return Step(DNA, 0, architecture, epochs, accuracy, outcome.seconds, 0, architecture, accuracy)
+    name = ranking_method(trainer.config)[0].method
+    return Step(name, 0, architecture, epochs, accuracy, outcome.seconds, 0, architecture, accuracy)
 
 
 def _row(
@@ -166,17 +166,16 @@ def _row(
 ) -> dict[str, Any]:
     """A choice as a row; what made the ranking counts for those that start from it."""
     own = trainings[trainings["strategy"] == chosen.strategy]
-    cost = problem.cost(chosen.architecture)
     return {
         "strategy": chosen.strategy,
         "architecture": chosen.architecture,
         "held_out_accuracy": chosen.held_out_accuracy,
         "test_accuracy": fmean(tests),
         "test_accuracies": list(tests),
-        "num_params": cost.num_params,
-        "num_macs": cost.num_macs,
+        **problem.cost(chosen.architecture).counts,
         "num_trainings": len(own),
-        "cost_epochs": float(own["epochs"].sum()) + ranking_cost * (chosen.strategy in (RANKING, DNA)),
+        "cost_epochs": float(own["epochs"].sum())
+        + ranking_cost * (chosen.strategy == RANKING or not len(own)),
     }
 
 
@@ -188,10 +187,6 @@ def _read_config(folder: RunFolder, overrides: Sequence[str]) -> ExperimentConfi
     """
     before = folder.read_config()
     config, settings = reopen_to_train(folder, overrides)
-    if config.study is not None:
-        raise UserError(
-            f"RUN must be of one search, but {folder.path} is a study's, of several spaces: name another run"
-        )
     given = (before.retrain or EvidenceConfig()).model_copy(update={"train": settings.train})
     if settings != given or config.budgets != before.budgets:
         raise UserError(
@@ -207,7 +202,7 @@ def _check_names(names: Sequence[str] | None, config: ExperimentConfig) -> Seque
     Raises:
         UserError: There is none, one is unknown or stands twice, or it needs a ranking that the run has not.
     """
-    possible = [name for name in STRATEGIES if name != RANKING or config.dna is not None]
+    possible = [name for name in STRATEGIES if name != RANKING or config.ranks]
     if names is None:
         return possible
     for name in names:

@@ -18,15 +18,15 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from nasray.analysis.tables.ratings import LATENCY, LATENCY_FIGURES
 from nasray.analysis.trust.latency import Correction, fit_correction, repeatability
 from nasray.errors import UserError
-from nasray.planning.plan import planned_inputs
+from nasray.inputs.shared import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.architecture import Candidate
 from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS, LATENCY_MS
+from nasray.search_spaces.artefacts.costs import COSTS
+from nasray.search_spaces.artefacts.measured_tables import write_measured
 from nasray.search_spaces.chain.space import SearchSpace
-from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.core.compute import memory_format
 from nasray.trainables.inputs import SearchInputs
@@ -66,7 +66,8 @@ def measure_latency(
     compute = config.compute if device is None else config.compute.model_copy(update={"device": device})
     with folder.locked():
         steps, figures = measure_space(space, settings, compute, config.seed, console=console)
-        _write(folder.path, [latency_table(space, k, steps) for k in range(len(space.blocks))], figures)
+        tables = [latency_table(space, k, steps) for k in range(len(space.blocks))]
+        write_measured(folder.path, COSTS[LATENCY_MS], tables, figures)
     return figures
 
 
@@ -166,14 +167,3 @@ def _processor() -> str:
     except OSError:
         found = None
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def _write(run: Path, tables: list[pd.DataFrame], figures: Mapping[str, Any]) -> None:
-    """Leave the tables; their figures are there only while the tables are all of one measurement."""
-    marker = run / LATENCY / LATENCY_FIGURES
-    marker.unlink(missing_ok=True)
-    for block, table in enumerate(tables):
-        for cell, rows in table.groupby(CELL):
-            columns = rows[[CANDIDATE, IN_CHANNELS, LATENCY_MS]].reset_index(drop=True)
-            write_parquet(run / LATENCY / f"block_{block}" / f"{cell}.parquet", columns)
-    write_json(marker, dict(figures))

@@ -13,20 +13,30 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, top_architectures
+from nasray.analysis.exact.ranking import top_architectures
 from nasray.analysis.runs.rank import NUM_LIKELY, ranked_tables
 from nasray.analysis.tables.rows import architecture_rows
 from nasray.analysis.trust.uncertainty import contenders
 from nasray.errors import UserError
 from nasray.execution.execution import Execution
-from nasray.planning.dna_plan import cell_targets, refinement_units
-from nasray.planning.plan import FEATURES, RATINGS, TEACHER, plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.inputs.units import FEATURES, TEACHER
+from nasray.methods.block_wise.plan import refinement_units
+from nasray.methods.method import trained_cells
+from nasray.planning.plan import plan_search
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.columns import CANDIDATE, CELL, IN_CHANNELS, RATING, RATING_BATCHES
+from nasray.search_spaces.artefacts.columns import (
+    ARCHITECTURE,
+    CANDIDATE,
+    CELL,
+    IN_CHANNELS,
+    RATING,
+    RATING_BATCHES,
+)
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
 from nasray.trainables.block_wise.units.cell import CellTarget
@@ -83,14 +93,21 @@ def refine(
         console: Where to show what runs; None: nowhere.
 
     Raises:
-        UserError: The folder is no run's, has no finished search of the method dna, or there are not so many batches.
+        UserError: The folder is no run's, has no finished search that trains blocks, or there are not so many batches.
         SearchFailedError: Ratings failed.
     """
     if top < 1:
         raise UserError(f"top must be at least 1, got {top}")
     folder = RunFolder(run.absolute())
     config = folder.reopen()
-    end_batch = _end_batch(config, folder, batches)
+    if not any(declaration.trains_cells for _, declaration in config.declared):
+        raise UserError(
+            f"RUN must hold a search whose candidates are rated by trained blocks, such as dna; {folder.path} has none"
+        )
+    inputs = unit_inputs(config, folder)
+    assert isinstance(inputs, SearchInputs)
+    cells = trained_cells(config, folder, inputs)
+    end_batch = _end_batch(cells, batches)
     with (
         folder.locked(),
         Execution(config, folder, Tracker(config, folder), console or Console(quiet=True)) as execution,
@@ -120,17 +137,13 @@ def refine(
     )
 
 
-def _end_batch(config: ExperimentConfig, folder: RunFolder, batches: int | None) -> int:
+def _end_batch(cells: Sequence[CellTarget], batches: int | None) -> int:
     """On how many batches candidates are rated in the end.
 
     Raises:
-        UserError: There is no search of blocks, there are not so many batches, or fewer than were rated at first.
+        UserError: There are not so many batches, or fewer than were rated at first.
     """
-    if config.dna is None:
-        raise UserError(
-            f"RUN must hold a search of the method dna, whose candidates are rated; {folder.path} has none"
-        )
-    rating = config.dna.rating
+    rating = cells[0].config.rating
     if batches is None:
         return rating.num_batches
     if not rating.num_first_batches <= batches <= rating.num_batches:
@@ -192,9 +205,8 @@ def _rate(
 ) -> None:
     """Rate candidates further, and put their ratings into the tables."""
     inputs = unit_inputs(config, folder)
-    assert config.dna is not None
     assert isinstance(inputs, SearchInputs)
-    targets = {(target.block, target.cell): target for target in cell_targets(config.dna, folder, inputs)}
+    targets = {(target.block, target.cell): target for target in trained_cells(config, folder, inputs)}
     refinements = []
     for _, rows in wanted.groupby([BLOCK, CELL, NUM_BATCHES]):
         shared = rows.iloc[0]
@@ -206,7 +218,7 @@ def _rate(
     units = [unit for _, of_cell in refinements for unit in of_cell]
     execution.run_missing([*plan[TEACHER], *plan[FEATURES], *units], units)
     _merge(refinements)
-    for unit in plan[RATINGS]:
+    for unit in (unit for stage in plan.values() for unit in stage):
         for table in {target.table for target, _ in refinements}.intersection(unit.spec.outputs):
             confirm_output(unit.spec.folder, table)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.errors import UserError
 from nasray.evidence.evidence import Evidence, gather_evidence
@@ -15,11 +14,12 @@ from nasray.evidence.networks import CHOSEN, GROUP
 from nasray.evidence.plan import reopen_to_train, retrain_specs, retrain_units
 from nasray.evidence.table import evidence_table
 from nasray.execution.execution import Execution
-from nasray.planning.dna_plan import teacher_unit
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.inputs.units import teacher_unit
 from nasray.run.folder import RunFolder
 from nasray.run.report_page import leave_report
 from nasray.run.stored_ranking import rank_again
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
@@ -60,10 +60,10 @@ def retrain(
     ):
         if settings != before.retrain:
             return _train_beside(config, settings, folder, inputs, architectures, execution)
-        ranking = rank_again(config, folder) if config.dna is not None else None
+        ranking = rank_again(config, folder) if config.ranks else None
         try:
             return gather_evidence(
-                config, folder, inputs, ranking, read_found(folder), execution, architectures
+                config, folder, inputs, ranking, read_found(config, folder), execution, architectures
             )
         finally:
             leave_report(folder)
@@ -107,5 +107,5 @@ def _train_beside(
     units = list(retrain_units([spec for specs in trainings.values() for spec in specs], inputs))
     execution.run_missing(units, units)
     networks = pd.DataFrame({ARCHITECTURE: list(trainings), GROUP: CHOSEN}, dtype=str)
-    tables = load_ratings(folder.path) if config.dna is not None else []
+    tables = load_ratings(folder.path) if config.ranks else []
     return Evidence(evidence_table(networks, trainings, tables, None, inputs), None)

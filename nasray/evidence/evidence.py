@@ -1,33 +1,33 @@
 """The evidence from a finished search: networks are trained for real, and the ranking is held to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nasray.analysis.counting.coverage import Coverage
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.tables.criterion import tables_by
 from nasray.analysis.tables.ratings import load_ratings
 from nasray.analysis.trust import calibration
-from nasray.analysis.trust.agreement import CALIBRATED, FEWEST_NETWORKS, SCORE, SWAP_IN_SCORE, agreement
+from nasray.analysis.trust.agreement import FEWEST_NETWORKS, agreement
 from nasray.errors import UserError
 from nasray.evidence.networks import CHOSEN, GROUP, SAMPLE, TOP, choose_networks
 from nasray.evidence.plan import retrain_specs, retrain_units, stitch_spec
-from nasray.evidence.table import ACCURACY, evidence_table
+from nasray.evidence.table import evidence_table
 from nasray.execution.execution import Execution
+from nasray.methods.method import ranking_method
 from nasray.run.folder import RunFolder, read_json
 from nasray.scheduling.unit import Unit
-from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN
+from nasray.search_spaces.artefacts.columns import ACCURACY, ARCHITECTURE, SCORE
+from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, CRITERIA
 from nasray.search_spaces.files.atomic_file import write_json, write_parquet
 from nasray.settings.experiment import ExperimentConfig
 from nasray.trainables.block_wise.units.stitch import StitchSpec, read_stitched
 from nasray.trainables.inputs import SearchInputs, UnitInputs
-from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 
 # What the agreement calls the score that is ranked by.
-_PREDICTORS = {BY_SCORE: SCORE, BY_SWAP_IN: SWAP_IN_SCORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def gather_evidence(
     folder: RunFolder,
     inputs: UnitInputs,
     ranking: pd.DataFrame | None,
-    found: str | None,
+    found: Sequence[str],
     execution: Execution,
     chosen: Sequence[str] = (),
 ) -> Evidence:
@@ -68,7 +68,7 @@ def gather_evidence(
         folder: The run's folder, in which the searches are finished.
         inputs: What all units share.
         ranking: The ranking; None: there is none.
-        found: What the SD-DARTS search found, if there was one.
+        found: What searches found that name one architecture.
         execution: What runs the units.
         chosen: Further architectures.
 
@@ -87,7 +87,7 @@ def gather_evidence(
         name: retrain_specs(settings, config, folder, inputs, name) for name in networks[ARCHITECTURE]
     }
     kept = [name in asked or all(spec.is_done for spec in trainings[name]) for name in networks[ARCHITECTURE]]
-    networks = networks[kept].reset_index(drop=True)
+    networks = networks[np.array(kept, bool)].reset_index(drop=True)
     specs = [spec for name in networks[ARCHITECTURE] for spec in trainings[name]]
     units = list(retrain_units(specs, inputs))
     stitching = _stitching(config, folder, inputs, ranking, networks[ARCHITECTURE])
@@ -120,15 +120,13 @@ def _stitching(
     folder: RunFolder,
     inputs: UnitInputs,
     ranking: pd.DataFrame | None,
-    architectures: Iterable[str],
+    architectures: Collection[str],
 ) -> StitchSpec | None:
     """What puts the trained blocks together, where there are any and the teacher's classes are the data's."""
     wanted = config.retrain is not None and config.retrain.stitched
-    if not wanted or ranking is None or not isinstance(inputs, SearchInputs):
+    if not wanted or not len(architectures) or ranking is None or not isinstance(inputs, SearchInputs):
         return None
-    if not isinstance(
-        config.dna, BlockDistillationConfig
-    ):  # blocks that learned to put out what the teacher does
+    if not ranking_method(config)[1].declaration.imitates_teacher:
         return None
     if inputs.teacher.num_classes not in (None, inputs.summary.num_classes):
         return None
@@ -153,13 +151,15 @@ def _stitched(stitching: StitchSpec | None) -> pd.DataFrame | None:
 
 def _judge(table: pd.DataFrame, tables: Sequence[pd.DataFrame], config: ExperimentConfig) -> Evidence:
     """The figures over the best and the sampled networks: those found in other ways were not chosen for them."""
-    by = _PREDICTORS[config.ranking.by]
+    by = CRITERIA[config.ranking.by].score
     compared = table[GROUP].isin([TOP, SAMPLE])
     figures, rated = None, compared & table[SCORE].notna()
     if rated.sum() >= calibration.FEWEST_NETWORKS:
         calibrated = calibration.calibrate(table[rated], tables, seed=config.seed)
         figures = calibrated.figures
-        table = table.assign(**{CALIBRATED: pd.Series(calibrated.scores, table.index[rated])})
+        table = table.assign(
+            **{CRITERIA[BY_CALIBRATED].score: pd.Series(calibrated.scores, table.index[rated])}
+        )
     judged = table[compared & table[by].notna()]
     if len(judged) < FEWEST_NETWORKS:
         return Evidence(table, None, figures)

@@ -1,4 +1,7 @@
-"""The architecture that an SD-DARTS search found, and its place among all."""
+"""The architecture that a search found, and its place among all."""
+
+from collections.abc import Sequence
+from contextlib import suppress
 
 import pandas as pd
 
@@ -7,15 +10,14 @@ from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.counting.place import place_of
 from nasray.analysis.counting.statement import bounds, left_out, ranked
 from nasray.analysis.runs.rank import ranked_tables
-from nasray.planning.sd_darts_plan import SD_DARTS
+from nasray.methods.method import Find, methods_of
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
 from nasray.settings.experiment import ExperimentConfig
-from nasray.trainables.sd_darts.trainable import Found
 
 
-def found_architecture(config: ExperimentConfig, folder: RunFolder, *, ranked: bool) -> pd.DataFrame:
-    """One row: what was found and what it costs; where all are ranked, with its DNA score and place among these.
+def found_architectures(config: ExperimentConfig, folder: RunFolder, *, ranked: bool) -> pd.DataFrame:
+    """A row per search that finds one architecture: what that is and costs; where all are ranked, its score and place.
 
     `num_better` is the number of architectures within the budgets with a better score, `num_better_at_most` its certain
     upper bound where it is not exact; `within_budgets` says whether what was found keeps them itself. Without a rating
@@ -23,19 +25,28 @@ def found_architecture(config: ExperimentConfig, folder: RunFolder, *, ranked: b
 
     Args:
         config: The experiment's config.
-        folder: The run's folder, in which the search is finished.
-        ranked: Whether the DNA search is finished, too.
+        folder: The run's folder, in which these searches are finished.
+        ranked: Whether all candidates are rated, too.
     """
-    found = Found.read(folder.unit(SD_DARTS))
+    finding = [pair for pair in methods_of(config) if pair[1].declaration.finds]
+    tables = ranked_tables(folder.path, config.ranking.by) if ranked else None
+    return pd.DataFrame(
+        [_row(search.method, method.found(folder), tables, config) for search, method in finding]
+    )
+
+
+def _row(
+    name: str, found: Find, tables: Sequence[pd.DataFrame] | None, config: ExperimentConfig
+) -> dict[str, object]:
+    """What a search found, and its place in the ranking of all, if there is one."""
     row: dict[str, object] = {
-        "search": SD_DARTS,
+        "search": name,
         "architecture": found.architecture,
         "epoch": found.epoch,
         NUM_PARAMS: found.num_params,
         NUM_MACS: found.num_macs,
     }
-    if ranked:
-        tables = ranked_tables(folder.path, config.ranking.by)
+    if tables is not None:
         place = place_of(found.architecture, tables, (), config.budgets)
         row |= {"score": None, "num_better": None, "num_better_at_most": None, "within_budgets": None}
         if place is not None:
@@ -46,15 +57,17 @@ def found_architecture(config: ExperimentConfig, folder: RunFolder, *, ranked: b
                 "num_better_at_most": str(place.num_better.upper),
                 "within_budgets": place.keeps(config.budgets),
             }
-    return pd.DataFrame([row])
+    return row
 
 
-def read_found(folder: RunFolder) -> str | None:
-    """The architecture that the SD-DARTS search found, if there was one and it is finished."""
-    try:
-        return Found.read(folder.unit(SD_DARTS)).architecture
-    except FileNotFoundError:
-        return None
+def read_found(config: ExperimentConfig, folder: RunFolder) -> list[str]:
+    """The architectures that searches found which are finished."""
+    found = []
+    for _, method in methods_of(config):
+        if method.declaration.finds:
+            with suppress(FileNotFoundError):
+                found.append(method.found(folder).architecture)
+    return found
 
 
 def sentence(found: pd.Series, coverage: Coverage | None) -> str:
@@ -64,13 +77,13 @@ def sentence(found: pd.Series, coverage: Coverage | None) -> str:
         found: A row of `found_architecture`.
         coverage: Of which architectures the ranking speaks, if there is one.
     """
-    text = f"sd_darts found {found['architecture']} ({found[NUM_PARAMS]:,} params, {found[NUM_MACS]:,} MACs)."
+    text = f"{found['search']} found {found['architecture']} ({found[NUM_PARAMS]:,} params, {found[NUM_MACS]:,} MACs)."
     if coverage is None:
         return text
     if pd.isna(found["score"]):
         return f"{text} One of its candidates has no rating."
     better = bounds(Count(int(found["num_better"]), int(found["num_better_at_most"])))
-    text = f"{text} Its DNA score is {found['score']:.4f}: {better} of the {ranked(coverage)} are better"
+    text = f"{text} Its score is {found['score']:.4f}: {better} of the {ranked(coverage)} are better"
     if not found["within_budgets"]:
         text += ", among which it does not count, since it exceeds them"
     return f"{text}{left_out(coverage)}."

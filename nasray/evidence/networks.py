@@ -1,11 +1,11 @@
-"""Which architectures are trained for real: the best, what a second search found, and some over the whole range."""
+"""Which architectures are trained for real: the best, what other searches found, and some over the whole range."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from nasray.analysis.counting.stratified_sample import sample_by_score
-from nasray.analysis.exact.ranking import ARCHITECTURE
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.evidence import EvidenceConfig
 
 GROUP = "group"
@@ -16,7 +16,7 @@ def choose_networks(
     config: EvidenceConfig,
     ranking: pd.DataFrame | None,
     tables: Sequence[pd.DataFrame],
-    found: str | None,
+    found: Sequence[str],
     *,
     budgets: Mapping[str, float],
     seed: int,
@@ -25,9 +25,9 @@ def choose_networks(
 
     Args:
         config: How many of each group.
-        ranking: The ranking, best first; None: nothing is ranked, and only `found` is trained.
+        ranking: The ranking, best first; None: nothing is ranked, and only what was found is trained.
         tables: The ratings of each block; the sample is drawn from all architectures that they make.
-        found: What the SD-DARTS search found, if there was one.
+        found: What searches found that name one architecture.
         budgets: Those of the ranking; the sample keeps them, too.
         seed: Decides the sample.
     """
@@ -39,8 +39,7 @@ def choose_networks(
             sample_by_score(tables, config.sample, budgets=budgets, seed=seed)[ARCHITECTURE]
         )
     # Last: what another search finds must not change of which networks the agreement is told.
-    if found is not None:
-        groups[FOUND] = [found]
+    groups[FOUND] = found
     rows = [(name, group) for group, names in groups.items() for name in names]
     frame = pd.DataFrame(rows, columns=[ARCHITECTURE, GROUP], dtype=str)
     return frame.drop_duplicates(ARCHITECTURE, ignore_index=True)

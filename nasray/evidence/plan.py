@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nasray.errors import UserError
-from nasray.planning.dna_plan import cell_targets
+from nasray.methods.method import trained_cells
 from nasray.run.folder import RunFolder, retrain_unit
 from nasray.scheduling.unit import Unit
 from nasray.settings.evidence import EvidenceConfig
@@ -52,9 +52,8 @@ def retrain_specs(
     own = inputs if settings.needs_search else inputs.without_teacher()
     targets: tuple[CellTarget, ...] = ()
     if settings.init == "inherited":
-        assert config.dna is not None
         assert isinstance(inputs, SearchInputs)
-        targets = tuple(cell_targets(config.dna, folder, inputs))
+        targets = trained_cells(config, folder, inputs)
     return [
         RetrainSpec(
             name=(name := retrain_unit(architecture, settings.training, seed)),
@@ -81,11 +80,10 @@ def stitch_spec(
     config: ExperimentConfig, folder: RunFolder, inputs: SearchInputs, architectures: Sequence[str]
 ) -> StitchSpec:
     """What measures the trained blocks of the architectures, put together."""
-    assert config.dna is not None
     return StitchSpec(
         name=STITCHED,
         folder=folder.unit(STITCHED),
         inputs=inputs,
         architectures=tuple(architectures),
-        targets=tuple(cell_targets(config.dna, folder, inputs)),
+        targets=trained_cells(config, folder, inputs),
     )

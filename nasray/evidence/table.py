@@ -7,18 +7,21 @@ import pandas as pd
 import torch
 from torch import nn
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.tables.sums import sum_columns
-from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS, RATING, SWAP_IN
+from nasray.search_spaces.artefacts.columns import (
+    ACCURACIES,
+    ACCURACY,
+    ARCHITECTURE,
+    DEPTH,
+    STITCHED_ACCURACY,
+    TEST_ACCURACY,
+)
+from nasray.search_spaces.artefacts.costs import counted_costs
+from nasray.search_spaces.artefacts.criteria import measured_criteria
 from nasray.search_spaces.chain.space import SearchSpace
-from nasray.trainables.block_wise.units.stitch import STITCHED_ACCURACY
 from nasray.trainables.inputs import UnitInputs
-from nasray.trainables.retrain.trainable import TEST_ACCURACY, RetrainSpec, read_retrained
+from nasray.trainables.retrain.trainable import RetrainSpec, read_retrained
 from nasray.trainables.retrain.zero_cost import NASWOT, SYNFLOW
-
-SWAP_IN_SCORE = "swap_in_score"
-DEPTH = "depth"
-ACCURACY, ACCURACIES = "accuracy", "accuracies"
 
 
 def evidence_table(
@@ -31,7 +34,7 @@ def evidence_table(
     """A row per network of which all trainings are done.
 
     Columns: `architecture`, `group`, `score` and `swap_in_score` (sums of the ratings, lower is better; missing where
-    there is no rating), `num_params`, `num_macs`, `depth` (layers that do something; missing for cells), `accuracies`
+    there is no rating), each counted cost, `depth` (layers that do something; missing for cells), `accuracies`
     on the test images per training seed, 0 to 1, `accuracy` (their mean), the zero-cost proxies `naswot` and `synflow`
     (means over the training seeds; missing where one of them has none, as trainings of earlier versions have), and
     `stitched_accuracy` on the held-out images (missing where it was not measured).
@@ -45,12 +48,14 @@ def evidence_table(
     """
     names = [name for name in networks[ARCHITECTURE] if all(spec.is_done for spec in trainings[name])]
     frame = networks[networks[ARCHITECTURE].isin(names)].reset_index(drop=True)
-    said = [sum_columns(name, tables, [RATING, SWAP_IN]) if tables else {} for name in names]
-    frame[SCORE] = _floats(values.get(RATING) for values in said)
-    frame[SWAP_IN_SCORE] = _floats(values.get(SWAP_IN) for values in said)
+    ratings = {one.score: rating.column for one, rating in measured_criteria().items()}
+    said = [sum_columns(name, tables, list(ratings.values())) if tables else {} for name in names]
+    for score, column in ratings.items():
+        frame[score] = _floats(values.get(column) for values in said)
     costs = [inputs.space.cost(name) for name in names]
-    frame[NUM_PARAMS] = np.array([cost.num_params for cost in costs], np.int64)
-    frame[NUM_MACS] = np.array([cost.num_macs for cost in costs], np.int64)
+    for kind in counted_costs():
+        dtype = np.int64 if kind.whole else np.float64
+        frame[kind.name] = np.array([cost.counts[kind.name] for cost in costs], dtype)
     space = inputs.space if isinstance(inputs.space, SearchSpace) else None
     frame[DEPTH] = pd.array([_depth(space, name) if space else None for name in names], "Int64")
     results = [[read_retrained(spec.folder) for spec in trainings[name]] for name in names]

@@ -2,16 +2,17 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from nasray.scheduling.schedule import FAILURE, DriverCallback
+from nasray.scheduling.schedule import FAILURE, DriverCallback, name_of
 from nasray.scheduling.unit import Unit
 
 _REFRESH_SECONDS = 1.0
@@ -30,24 +31,23 @@ class _State:
 
 
 class LiveView(DriverCallback):
-    """Tune tells it of every event; draws them."""
+    """Tune tells it of every event in the schedules of a launch; draws them, and counts the units of all."""
 
-    def __init__(self, units: Sequence[Unit], console: Console) -> None:
-        self._states = {unit.name: _State() for unit in units}
+    def __init__(self, console: Console) -> None:
+        self._states: dict[str, _State] = {}
         self._console = console
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        )
+        self._live: Live | None = None
         self._drawn = 0.0
 
-    def __enter__(self) -> "LiveView":
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._live:
-            self._live.stop()
+    @contextmanager
+    def showing(self, units: Sequence[Unit]) -> Iterator[Self]:
+        """Within, the next schedule runs, of these units."""
+        self._states |= {unit.name: _State() for unit in units}
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
+            yield self
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Redraw, now and then."""
@@ -80,7 +80,7 @@ class LiveView(DriverCallback):
         self._end(trial, "failed")
 
     def _state(self, trial: Any) -> _State:
-        return self._states[trial.config["spec"]["name"]]
+        return self._states[name_of(trial)]
 
     def _end(self, trial: Any, outcome: str) -> None:
         state = self._state(trial)
@@ -88,7 +88,7 @@ class LiveView(DriverCallback):
         if state.started:  # a unit may end before it began, where no process for it came to be
             state.seconds = time.monotonic() - state.started
         if not self._live:
-            name = trial.config["spec"]["name"]
+            name = name_of(trial)
             self._console.print(f"{name:<28} {outcome:<7} {state.seconds:6.1f} s  {_loss(state.metrics)}")
 
     def _table(self) -> Table:

@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
 from rich.console import Console
 
-from nasray.scheduling.schedule import DriverCallback
+from nasray.scheduling.attempt import reason_of_trial
+from nasray.scheduling.schedule import DriverCallback, name_of
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.damage import set_aside
-from nasray.trainables.core.notes import NOTES
+from nasray.trainables.core.guards.notes import NOTES
+from nasray.trainables.units import parse_spec
 
 
 class TellNotes(DriverCallback):
@@ -28,10 +31,14 @@ class TellNotes(DriverCallback):
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A unit failed, and is started again."""
-        self._tell(trial, f"{_last_failure(trial)}; it is started again where it was after its last epoch")
+        folder = parse_spec(trial.config["spec"]).folder
+        self._tell(
+            trial,
+            f"{reason_of_trial(_last_error(trial), folder)}; it is started again",
+        )
 
     def _tell(self, trial: Any, text: str) -> None:
-        self._console.print(f"{trial.config['spec']['name']}: {text}", soft_wrap=True)
+        self._console.print(f"{name_of(trial)}: {text}", soft_wrap=True)
 
 
 def set_damaged_aside(units: Iterable[Unit], console: Console) -> None:
@@ -58,7 +65,6 @@ def tell_unlike_devices(units: Iterable[Unit], console: Console) -> None:
             )
 
 
-def _last_failure(trial: Any) -> str:
-    """What Tune, in this process, has just written down of a trial's failure, without its traceback."""
-    text = Path(trial.error_file).read_text(encoding="utf-8").rpartition("Failure # ")[2]
-    return "its process or its node died" if "The actor" in text else text.strip().splitlines()[-1]
+def _last_error(trial: Any) -> BaseException:
+    """What Tune, in this process, has just written down of a trial's failure."""
+    return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())

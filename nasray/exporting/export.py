@@ -14,7 +14,7 @@ from nasray.exporting.preprocessing import preprocessing_of
 from nasray.exporting.retrained import Retrained, choose_retrained
 from nasray.exporting.source.model_source import WEIGHTS
 from nasray.exporting.source.recording import record
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.settings.experiment import ExperimentConfig
 from nasray.storage.opening import EXPORTS

@@ -1,5 +1,6 @@
 """The networks of a run that were trained for real, and which of them goes out."""
 
+import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from torch import nn
 from nasray.analysis.runs.run import load_run
 from nasray.errors import UserError
 from nasray.run.folder import RunFolder, read_json
+from nasray.search_spaces.artefacts.columns import HELD_OUT_ACCURACY, TEST_ACCURACY
 from nasray.trainables.core.trainable import read_done
-from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, NETWORK, RETRAINED, TEST_ACCURACY
+from nasray.trainables.retrain.trainable import NETWORK, RETRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def choose_retrained(folder: RunFolder, architecture: str | None, seed: int | No
         raise UserError(
             f"an architecture must be trained for real before it is exported; in {folder.path} "
             + (f"{architecture} is not" if architecture else "none is")
-            + f": nasray retrain {folder.path} --architecture '{architecture or 'ID'}'"
+            + f": `nasray retrain {shlex.quote(str(folder.path))} --architecture {shlex.quote(architecture or 'ID')}`"
         )
     # Trained for longer, say, a network may stand there twice.
     alike = defaultdict(list)

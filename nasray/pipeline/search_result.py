@@ -1,6 +1,7 @@
 """The result of a search, and its figures for MLflow."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.counting.statement import left_out_since
 from nasray.evidence.evidence import Evidence, evidence_metrics
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.costs import counted_costs
 
 LEFT_OUT = "left_out"
 
@@ -20,14 +22,13 @@ class SearchResult:
     Attributes:
         folder: The run's folder.
         ranking: The best architectures, best first; None if there was nothing to rank, or its stage was not asked for.
-        found: What the SD-DARTS search found; None if there was none.
-        study: What each run of a study gave; None if there was none.
+        found: What searches found that name one architecture, a row each; None if there were none.
         evidence: How far the ranking agrees with networks trained for real; None if its stage was not asked for.
         num_architectures: Size of the search space.
         num_units_run: Units that ran in this launch; the others' results were there already.
         seconds: Time of this launch.
-        generations: Of a search in generations what each gave, all else being of the best one; None elsewhere.
-        family: Of a family study what each method found with each seed; None elsewhere.
+        comparison: Of a comparison what each arm found in each space with each seed; None elsewhere.
+        tables: What a method leaves beside, by name: `generations` of DNA+, all else then being of the best one.
         leaves_out: Whether a ranking, of several searches any, leaves out architectures within the budgets, since
             candidates of theirs have no rating.
     """
@@ -35,13 +36,12 @@ class SearchResult:
     folder: Path
     ranking: pd.DataFrame | None
     found: pd.DataFrame | None
-    study: pd.DataFrame | None
     evidence: Evidence | None
     num_architectures: int
     num_units_run: int
     seconds: float
-    generations: pd.DataFrame | None = None
-    family: pd.DataFrame | None = None
+    comparison: pd.DataFrame | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     leaves_out: bool = False
 
     @property
@@ -52,7 +52,7 @@ class SearchResult:
 
 def outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
     """The files of what this launch gave."""
-    parts = ((result.ranking, folder.ranking), (result.found, folder.found), (result.study, folder.study))
+    parts = ((result.ranking, folder.ranking), (result.found, folder.found))
     paths = [path for part, path in parts if part is not None]
     if result.evidence is None:
         return paths
@@ -63,16 +63,17 @@ def outcomes(result: SearchResult, folder: RunFolder) -> list[Path]:
 def result_metrics(result: SearchResult) -> dict[str, float]:
     """Figures of the search as a whole, to compare searches by."""
     metrics = {"num_architectures": float(result.num_architectures), "seconds": result.seconds}
+    costs = [cost.name for cost in counted_costs()]
     if result.ranking is not None:
         best = result.ranking.iloc[0]
-        metrics |= {f"best_{name}": float(best[name]) for name in ("score", "num_params", "num_macs")}
+        metrics |= {f"best_{name}": float(best[name]) for name in ("score", *costs) if name in best}
     if result.coverage is not None:
         metrics |= coverage_metrics(result.coverage)
     if result.found is not None:
         found = result.found.iloc[0]
         metrics |= {
             f"found_{name}": float(found[name])
-            for name in ("score", "num_params", "num_macs", "num_better")
+            for name in ("score", *costs, "num_better")
             if name in found and pd.notna(found[name])
         }
     if result.evidence is not None:

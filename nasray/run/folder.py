@@ -1,20 +1,19 @@
-"""The run's folder: where each file lies, whose config it belongs to, and who may write to it."""
+"""The run's folder: whose config it belongs to, and who may write to it."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from nasray.account.trust import check_trusted, remember
-from nasray.analysis.trust.calibration import CALIBRATION
+from nasray.account.trust import check_methods_trusted, check_trusted, remember
 from nasray.errors import UserError
 from nasray.run.environment import describe_environment
-from nasray.run.origins import Origins
+from nasray.run.origins import SCHEMA_VERSION, Origins
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.atomic_file import write_json, write_text
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import dump_config, load_config
@@ -26,15 +25,8 @@ from nasray.trainables.inputs import UnitInputs
 from nasray.trainables.settings.training import RetrainConfig
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """Paths below a run's folder.
-
-    Attributes:
-        path: The folder, absolute, so that it means the same in every process.
-    """
-
-    path: Path
+class RunFolder(RunFiles):
+    """A run's folder, whose path is absolute, so that it means the same in every process."""
 
     @classmethod
     def of(cls, config: ExperimentConfig) -> "RunFolder":
@@ -43,109 +35,6 @@ class RunFolder:
         if storage.url is not None:
             Mirror.create(storage.url, storage.folder)
         return cls(storage.folder / config.name)
-
-    @property
-    def config(self) -> Path:
-        """The resolved config; its presence makes the folder a run's."""
-        return self.path / "config.yaml"
-
-    @property
-    def origins(self) -> Path:
-        """What the run was computed from beside its config."""
-        return self.path / "origins.json"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, commit and machine of the last launch."""
-        return self.path / "environment.json"
-
-    @property
-    def teacher(self) -> Path:
-        """The teacher's weights and description."""
-        return self.path / "teacher"
-
-    @property
-    def ratings(self) -> Path:
-        """Folder of the tables of ratings."""
-        return self.path / "ratings"
-
-    @property
-    def ranking(self) -> Path:
-        """The table of the best architectures."""
-        return self.path / "ranking.parquet"
-
-    @property
-    def certificate(self) -> Path:
-        """What is proved of the ranking, and what it was made from."""
-        return self.path / "ranking.json"
-
-    @property
-    def found(self) -> Path:
-        """What the SD-DARTS search found."""
-        return self.path / "found.parquet"
-
-    @property
-    def study(self) -> Path:
-        """What each run of a study gave."""
-        return self.path / "study.parquet"
-
-    @property
-    def agreement(self) -> Path:
-        """The networks that were trained for real, with their scores and accuracies."""
-        return self.path / "agreement.parquet"
-
-    @property
-    def agreement_figures(self) -> Path:
-        """How far the ranking agrees with them."""
-        return self.path / "agreement.json"
-
-    @property
-    def calibration(self) -> Path:
-        """The weights of blocks that these networks give, and whether they help."""
-        return self.path / CALIBRATION
-
-    @property
-    def additivity(self) -> Path:
-        """What blocks swapped into the teacher together do, beside the sum of what each does."""
-        return self.path / "additivity.parquet"
-
-    @property
-    def additivity_figures(self) -> Path:
-        """How far these agree."""
-        return self.path / "additivity.json"
-
-    @property
-    def chosen(self) -> Path:
-        """Which architectures were chosen by hand to stand in the evidence."""
-        return self.path / "chosen.json"
-
-    @property
-    def baselines(self) -> Path:
-        """What other strategies chose at equal cost."""
-        return self.path / "baselines.parquet"
-
-    @property
-    def baseline_trainings(self) -> Path:
-        """Each of their trainings."""
-        return self.path / "baselines_trainings.parquet"
-
-    @property
-    def report(self) -> Path:
-        """The report page."""
-        return self.path / "report.html"
-
-    @property
-    def tune(self) -> Path:
-        """Ray Tune's storage."""
-        return self.path / "tune"
-
-    def unit(self, name: str) -> Path:
-        """The folder of a unit of work."""
-        return self.path / "units" / name
-
-    def table(self, block: int, cell: str) -> Path:
-        """A cell's table of ratings."""
-        return self.ratings / f"block_{block}" / f"{cell}.parquet"
 
     def read_config(self) -> ExperimentConfig:
         """The resolved config that the run was made with.
@@ -177,12 +66,29 @@ class RunFolder:
     def _load(self, *overrides: str) -> ExperimentConfig:
         if not self.config.is_file():
             raise UserError(f"RUN must be the folder of a run, with a config.yaml; {self.path} has none")
-        return load_config(self.config, overrides)
+        check_methods_trusted(self.config)
+        try:
+            return load_config(self.config, overrides)
+        except UserError:
+            self._check_version()
+            raise
 
-    @property
-    def tables(self) -> Path:
-        """Which tables of ratings belong to the run, with how many rows; written before they are."""
-        return self.ratings / "tables.json"
+    def _check_version(self) -> None:
+        """Hold the run to the version of what runs hold that is read here.
+
+        Raises:
+            UserError: It is of another one.
+        """
+        origins = read_json(self.origins)
+        if origins is None and self.origins.exists():
+            return  # it is damaged, which its reader tells
+        version = origins.get("schema_version") if isinstance(origins, dict) else None
+        if version != SCHEMA_VERSION:
+            told = "an earlier version of nasray" if version is None else f"version {version} of its schema"
+            raise UserError(
+                f"{self.path} must be a run of version {SCHEMA_VERSION} of its schema, but is of {told}: read it by "
+                "the nasray that made it, or search under a name of its own (name=...)"
+            )
 
     def check(self, config: ExperimentConfig) -> None:
         """Hold the folder to the config.
@@ -194,7 +100,7 @@ class RunFolder:
             differences = self.read_config().differences(config)
             if differences:
                 raise UserError(
-                    f"{self.path} belongs to another config; give this one a name of its own (name=...) or undo:\n"
+                    f"{self.path} belongs to another config; search under a name of its own (name=...) or undo:\n"
                     + "\n".join(f"  {line}" for line in differences)
                 )
 
@@ -206,17 +112,13 @@ class RunFolder:
         """
         if not self.config.is_file():
             return None
+        self._check_version()
         try:
             return Origins.model_validate_json(self.origins.read_bytes(), strict=True)
-        except FileNotFoundError:
-            raise UserError(
-                f"{self.path} must tell in {self.origins.name} which data it was computed from, but it is of an "
-                "earlier version of nasray, which did not: give this one a name of its own (name=...)"
-            ) from None
         except ValidationError:
             raise UserError(
                 f"{self.origins} must tell which data the run was computed from, but it is damaged: bring it back, or "
-                "give this one a name of its own (name=...)"
+                "search under a name of its own (name=...)"
             ) from None
 
     def claim(self, config: ExperimentConfig, inputs: UnitInputs, tables: Mapping[Path, int]) -> list[str]:
@@ -286,15 +188,18 @@ class RunFolder:
                     self.publish()
 
 
-def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int) -> str:
+def retrain_unit(architecture: str, settings: RetrainConfig, training_seed: int, place: str = "") -> str:
     """Name of the unit that trains an architecture for real, in a folder of its own for each way of training.
+
+    Where a run has several spaces or splits of the images, `place` tells them apart.
 
     The texts themselves would be too long for folders' names.
     """
     digests = [
         hashlib.sha256(text.encode()).hexdigest() for text in (architecture, settings.model_dump_json())
     ]
-    return f"retrain/{digests[0][:12]}/{digests[1][:6]}_seed_{training_seed}"
+    own = f"{digests[0][:12]}/{digests[1][:6]}_seed_{training_seed}"
+    return "/".join(filter(None, ("retrain", place, own)))
 
 
 def read_json(path: Path) -> Any:

@@ -9,24 +9,29 @@ from nasray.errors import UserError
 from nasray.trainables.data.identity import DataIdentity
 from nasray.trainables.inputs import CHECKPOINT, UnitInputs
 
+SCHEMA_VERSION = 2
+"""Of what a run's folder holds: another one is not read. Version 1, which said none, had `study` and `family`."""
+
 
 class Origins(BaseModel):
     """What a run was computed from beside its config.
 
     Attributes:
+        schema_version: Of what the folder holds.
         data: Identity of the data set.
         sources: Digests of the files behind the config's names, see `UnitInputs.sources`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    schema_version: int
     data: DataIdentity
     sources: dict[str, str]
 
     @classmethod
     def of(cls, inputs: UnitInputs) -> Self:
         """Those of what is computed from inputs whose data set is at hand."""
-        return cls(data=inputs.identity, sources=inputs.sources)
+        return cls(schema_version=SCHEMA_VERSION, data=inputs.identity, sources=inputs.sources)
 
     def changed_modules(self, now: "Origins") -> list[str]:
         """The names of the user's modules whose files are not what they were."""
@@ -49,12 +54,12 @@ class Origins(BaseModel):
         changes = self.data.changes(now.data)
         if changes:
             raise UserError(
-                f"{run} was computed from other data than data.source and data.root name now: {changes}. Give this "
-                "one a name of its own (name=...), or bring the data back"
+                f"{run} was computed from other data than data.source and data.root name now: {changes}. Search "
+                "under a name of its own (name=...), or bring the data back"
             )
         before, after = self.sources.get(CHECKPOINT), now.sources.get(CHECKPOINT)
         if None not in (before, after) and before != after:  # that there is one or none, the configs tell
             raise UserError(
                 f"{run} was computed from another checkpoint than the one that teacher.weights names now, whose "
-                "content is not the same. Give this one a name of its own (name=...), or bring the file back"
+                "content is not the same. Search under a name of its own (name=...), or bring the file back"
             )

@@ -7,28 +7,28 @@ from ray import tune
 
 from nasray.errors import UserError
 from nasray.settings.resources import ResourcesConfig
-from nasray.trainables.units import Spec
+from nasray.trainables.inputs import UnitSpec
 
 _SCALE = 10_000
 _ACCELERATOR_SHARE = 0.001  # what Ray itself takes of "accelerator_type:NAME", of which a node has 1
 
 
-def bundle(spec: Spec, resources: ResourcesConfig) -> tune.PlacementGroupFactory:
+def bundle(spec: UnitSpec, resources: ResourcesConfig) -> tune.PlacementGroupFactory:
     """What a unit takes of a node."""
     return tune.PlacementGroupFactory([_taken(spec, resources)])
 
 
-def describe(spec: Spec, resources: ResourcesConfig) -> str:
+def describe(spec: UnitSpec, resources: ResourcesConfig) -> str:
     """What a unit takes, in words."""
     return _text(_taken(spec, resources))
 
 
-def has_node(spec: Spec, resources: ResourcesConfig) -> bool:
+def has_node(spec: UnitSpec, resources: ResourcesConfig) -> bool:
     """Whether a node that is there now could run the unit, if nothing else were on it."""
     return any(node.take(_taken(spec, resources)) for node in _nodes())
 
 
-def num_slots(spec: Spec, resources: ResourcesConfig) -> int:
+def num_slots(spec: UnitSpec, resources: ResourcesConfig) -> int:
     """How many units like this may run at once: as many as the cluster's nodes hold now, or as the config says."""
     if resources.max_concurrent is not None:
         return resources.max_concurrent
@@ -38,7 +38,9 @@ def num_slots(spec: Spec, resources: ResourcesConfig) -> int:
     return max(1, number)
 
 
-def chooser(resources: ResourcesConfig) -> Callable[[Sequence[Spec], Sequence[Spec]], Spec | None]:
+def chooser(
+    resources: ResourcesConfig,
+) -> Callable[[Sequence[UnitSpec], Sequence[UnitSpec]], UnitSpec | None]:
     """Tells which of several units starts next to those that run: the first, if there is room for it.
 
     Else a later one may start on a node that could hold none of those before it, so that these do not wait for it.
@@ -46,7 +48,7 @@ def chooser(resources: ResourcesConfig) -> Callable[[Sequence[Spec], Sequence[Sp
     largest first, each on the first node that holds it. If that is wrong the unit waits a little in Ray's queue.
     """
 
-    def choose(running: Sequence[Spec], candidates: Sequence[Spec]) -> Spec | None:
+    def choose(running: Sequence[UnitSpec], candidates: Sequence[UnitSpec]) -> UnitSpec | None:
         if resources.max_concurrent is not None:
             return candidates[0] if len(running) < resources.max_concurrent else None
         if not running:
@@ -69,7 +71,7 @@ def chooser(resources: ResourcesConfig) -> Callable[[Sequence[Spec], Sequence[Sp
 
 
 def check_resources(
-    specs: Sequence[Spec], resources: ResourcesConfig, earlier: Sequence[Mapping[str, float]] = ()
+    specs: Sequence[UnitSpec], resources: ResourcesConfig, earlier: Sequence[Mapping[str, float]] = ()
 ) -> None:
     """Refuse units that no node could ever run, instead of waiting for ever.
 
@@ -88,14 +90,14 @@ def check_resources(
         if spec.inputs.compute.device == "cuda" and "GPU" not in wanted:
             raise UserError(
                 f"compute.device: cuda must go with GPUs for each unit, {spec.name} takes none: set "
-                "resources.gpus_per_unit, or compute.device: auto"
+                "resources.gpus_per_unit=1, say, or compute.device=auto"
             )
         if not any(Node(node).take(wanted) for node in nodes):
             raise UserError(
                 f"a node must have what a unit takes: {spec.name} takes {describe(spec, resources)}, the nodes have "
-                f"{' or '.join(sorted(set(map(_text, nodes))))}: lower compute.num_threads, num_workers, num_processes "
-                "or resources.gpus_per_unit, see resources.accelerator_type, or start such a node before (of a cluster "
-                "that scales itself at least one, by min_workers)"
+                f"{' or '.join(sorted(set(map(_text, nodes))))}: lower compute.num_threads, compute.num_workers, "
+                "compute.num_processes or resources.gpus_per_unit, see resources.accelerator_type, or start such a "
+                "node before (of a cluster that scales itself at least one, by min_workers)"
             )
 
 
@@ -139,7 +141,7 @@ class Node:
         return fullest if len(fullest) == number else None
 
 
-def _taken(spec: Spec, resources: ResourcesConfig) -> dict[str, float]:
+def _taken(spec: UnitSpec, resources: ResourcesConfig) -> dict[str, float]:
     compute = spec.inputs.compute
     taken = {"CPU": float((compute.num_threads + compute.num_workers) * spec.num_processes)}
     gpus = _gpus(spec, resources)
@@ -150,7 +152,7 @@ def _taken(spec: Spec, resources: ResourcesConfig) -> dict[str, float]:
     return taken
 
 
-def _gpus(spec: Spec, resources: ResourcesConfig) -> float:
+def _gpus(spec: UnitSpec, resources: ResourcesConfig) -> float:
     """The GPUs that a unit takes: one of several processes as many as these, another at most one."""
     return min(resources.gpus_by_kind.get(spec.kind, resources.gpus_per_unit), spec.num_processes)
 

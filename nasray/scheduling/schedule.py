@@ -1,9 +1,8 @@
 """The schedule: one Tune run over unlike units, each started when its needs are done, longest first."""
 
 import os
-import traceback
+import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,14 @@ from ray.tune.search import Searcher
 
 from nasray.cluster.cluster_check import LACKING, NodeCheck
 from nasray.errors import UserError
+from nasray.scheduling.attempt import Attempt, reason_of_trial
 from nasray.scheduling.placement import bundle, chooser
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.files.atomic_file import writing_below
 from nasray.settings.resources import ResourcesConfig
 from nasray.storage.staged import staged
-from nasray.trainables.units import Spec, parse_spec, run_unit
+from nasray.trainables.inputs import UnitSpec
+from nasray.trainables.units import parse_spec
 
 FAILURE = "failure"
 _LACKS = "node_lacks"
@@ -75,7 +76,7 @@ class ReadyUnits(Searcher):
         self,
         units: Sequence[Unit],
         done: set[str],
-        choose: Callable[[Sequence[Spec], Sequence[Spec]], Spec | None],
+        choose: Callable[[Sequence[UnitSpec], Sequence[UnitSpec]], UnitSpec | None],
     ) -> None:
         """The units.
 
@@ -87,7 +88,7 @@ class ReadyUnits(Searcher):
         super().__init__()
         self._choose = choose
         self._waiting = {unit.name: unit for unit in units}
-        self._running: dict[str, Spec] = {}
+        self._running: dict[str, Unit] = {}
         self._done = set(done)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -96,20 +97,21 @@ class ReadyUnits(Searcher):
         if not ready:
             return None if self._waiting and self._running else Searcher.FINISHED
         ready.sort(key=lambda unit: unit.cost, reverse=True)
-        spec = self._choose(list(self._running.values()), [unit.spec for unit in ready])
+        spec = self._choose([unit.spec for unit in self._running.values()], [unit.spec for unit in ready])
         if spec is None:
             return None
-        del self._waiting[spec.name]
-        self._running[trial_id] = spec
-        return {"spec": spec.model_dump(mode="json")}
+        unit = next(unit for unit in ready if unit.spec is spec)
+        del self._waiting[unit.name]
+        self._running[trial_id] = unit
+        return {"name": unit.name, "spec": spec.model_dump(mode="json")}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Note that a unit ended, well or not."""
-        spec = self._running.pop(trial_id)
+        unit = self._running.pop(trial_id)
         if not error and result is not None and FAILURE not in result:
-            self._done.add(spec.name)
+            self._done.add(unit.name)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: what is done stands in the run's folder, and a new launch plans anew."""
@@ -138,39 +140,34 @@ def units_on_nodes(resources: ResourcesConfig, nodes: NodeCheck) -> Callable[...
         resources: What the run may use.
         nodes: Checks the nodes that join while it runs.
     """
+    launch = secrets.token_hex(8)
     return tune.with_resources(
-        partial(unit_trainable, nodes=nodes),
+        partial(unit_trainable, nodes=nodes, launch=launch, max_step_seconds=resources.max_step_seconds),
         lambda config: bundle(parse_spec(config["spec"]), resources),
     )
 
 
-def unit_trainable(config: dict[str, Any], nodes: NodeCheck) -> None:
+def unit_trainable(config: dict[str, Any], nodes: NodeCheck, launch: str, max_step_seconds: float) -> None:
     """The trainable of every trial that runs a unit.
 
     Where runs lie in a store, what the unit reads is brought to this node first, and what it wrote to the store after
     every epoch.
 
-    A mistake of the user's, or a training that diverges, would fail again in the same way: it is reported instead of
-    raised, so that Tune does not restart the trial.
+    What would fail again in the same way is reported instead of raised, so that Tune does not restart the trial.
     """
     spec = parse_spec(config["spec"])
     if (lacks := nodes.lacking(spec)) is not None:
         tune.report({_LACKS: lacks})
         return
-    failure = spec.folder / "failure.txt"
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves a node's GPUs open to those who asked for none
     try:
         with staged(spec, nodes.expected.mirror) as leave:
-            for metrics in run_unit(spec):
-                leave()
-                tune.report(metrics)
-        failure.unlink(missing_ok=True)  # of an earlier launch
-    except (ValueError, FloatingPointError) as error:
-        with suppress(OSError):  # the disk may be what failed
-            spec.folder.mkdir(parents=True, exist_ok=True)
-            failure.write_text(traceback.format_exc(), encoding="utf-8")
-        tune.report({FAILURE: str(error)})
+            failure = Attempt(spec, launch, max_step_seconds, leave).run(tune.report)
+    except UserError as error:  # of the store
+        failure = str(error)
+    if failure is not None:
+        tune.report({FAILURE: failure})
 
 
 def run_schedule(
@@ -259,7 +256,12 @@ def run_trials(
 
 def _trial_name(trial: Any) -> str:
     """The name of the trial's unit, or its own, as a file name."""
-    return _file_name(str(trial.config.get("name", trial.config["spec"]["name"])))
+    return _file_name(name_of(trial))
+
+
+def name_of(trial: Any) -> str:
+    """The name under which a trial's unit stands in the schedule."""
+    return str(trial.config["name"])
 
 
 def _file_name(name: str) -> str:
@@ -270,12 +272,12 @@ def _file_name(name: str) -> str:
 def failures_of(results: tune.ResultGrid, units: Sequence[Unit]) -> dict[str, str]:
     """The reasons of the units that failed, by their names."""
     # A trial whose process died before it told anything has no config here, but a folder.
-    names = {_file_name(unit.name): unit.name for unit in units}
+    by_folder = {_file_name(unit.name): unit.spec for unit in units}
     failures = {}
     for result in results:
-        name = names[Path(result.path).name]
+        spec = by_folder[Path(result.path).name]
         if result.error is not None:
-            failures[name] = str(result.error).strip().splitlines()[-1]
+            failures[spec.name] = f"{reason_of_trial(result.error, spec.folder)}, every time it was tried"
         elif result.metrics and FAILURE in result.metrics:
-            failures[name] = result.metrics[FAILURE]
+            failures[spec.name] = result.metrics[FAILURE]
     return failures

@@ -1,9 +1,9 @@
 """Units of work, what each needs, and which of them are still to be done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nasray.trainables.units import Spec
+from nasray.trainables.inputs import UnitSpec
 
 
 @dataclass(frozen=True)
@@ -14,16 +14,22 @@ class Unit:
         spec: What to do.
         needs: Names of the units whose results it reads.
         cost: Estimated work, in any unit; among units that are ready the largest starts first.
+        part: The search that it belongs to, where the schedule has units of several.
     """
 
-    spec: Spec
+    spec: UnitSpec
     needs: tuple[str, ...] = ()
     cost: float = 0.0
+    part: str = ""
 
     @property
     def name(self) -> str:
-        """The unit's name."""
-        return self.spec.name
+        """The unit's name, unique in the schedule."""
+        return f"{self.part}/{self.spec.name}" if self.part else self.spec.name
+
+    def of_part(self, part: str) -> "Unit":
+        """The unit as one of a search beside others in a schedule."""
+        return replace(self, part=part, needs=tuple(f"{part}/{name}" for name in self.needs))
 
 
 def still_to_do(units: Sequence[Unit], targets: Sequence[Unit]) -> tuple[list[Unit], set[str]]:

@@ -1,1 +1,1 @@
-"""The config of an experiment, its sections, and how it is read."""
+"""The config of an experiment, a file for each of its sections and for each step of reading it."""

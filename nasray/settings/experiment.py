@@ -1,29 +1,34 @@
 """The config of an experiment: the configs of its parts, joined."""
 
-import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nasray.errors import UserError
-from nasray.search_spaces.artefacts.columns import LATENCY_MS
-from nasray.search_spaces.artefacts.criteria import BY_SCORE, BY_SWAP_IN, Criterion
+from nasray.search_spaces.artefacts.criteria import BY_SCORE, measured_criteria
 from nasray.search_spaces.settings import SpaceConfig
+from nasray.settings.comparison import ComparisonConfig, check_arms
 from nasray.settings.evidence import EvidenceConfig
-from nasray.settings.family import FamilyConfig
-from nasray.settings.generations import LENGTH_FIELDS, DnaPlusConfig, check_generations
-from nasray.settings.mistakes import described
+from nasray.settings.methods import Declaration, Search, declared
+from nasray.settings.mistakes import mistake, refuse
 from nasray.settings.resources import ResourcesConfig
 from nasray.settings.storage import StorageConfig
-from nasray.settings.study import StudyConfig, merged
 from nasray.settings.sweeps import SweepConfig
 from nasray.settings.tracking import TrackingConfig
-from nasray.trainables.settings.block_wise import BlockWiseConfig
 from nasray.trainables.settings.compute import ComputeConfig
 from nasray.trainables.settings.data import DataConfig
 from nasray.trainables.settings.features import FeatureConfig
-from nasray.trainables.settings.sd_darts import SdDartsConfig, without_other_teachers
+from nasray.trainables.settings.method import MethodSettings
 from nasray.trainables.settings.teacher import TeacherConfig
+
+
+def _measured(criterion: str) -> str:
+    """The name of a criterion that a search measures."""
+    known = [one.name for one in measured_criteria()]
+    if criterion not in known:
+        raise UserError(f"must be one of {', '.join(known)}, got {criterion!r}")
+    return criterion
 
 
 class RankingConfig(BaseModel):
@@ -44,25 +49,24 @@ class RankingConfig(BaseModel):
     top: int = Field(default=1000, ge=1)
     time_limit_seconds: float | None = Field(default=None, gt=0)
     num_resamples: int = Field(default=100, ge=0)
-    by: Criterion = BY_SCORE
+    by: Annotated[str, AfterValidator(_measured)] = Field(
+        default=BY_SCORE, examples=[one.name for one in measured_criteria()]
+    )
 
 
 # What stands beside the runs in the storage's root.
 _TAKEN = ("features", "mlflow.db", "mlflow-artifacts")
-SearchConfig = BlockWiseConfig | DnaPlusConfig | SdDartsConfig
 
 
 class ExperimentConfig(BaseModel):
     """All that an experiment is made from.
 
     Attributes:
-        teacher: Needed by a search of the method "dna", or as the trunk of one of "dna_plus_plus".
-        searches: The searches, one of a method; none where the members of a family study bring theirs.
-        study: Compare settings of the SD-DARTS search, instead of running it once.
-        family: Compare methods, each a search of its own, by one set of trained networks.
-        retrain: Which architectures are trained for real once the searches are done; None: none. A study trains what it
-            finds by settings of its own, `study.retrain`. A family study trains `sample` networks, drawn uniformly
-            within the budgets, and what each of its searches found, which `top: 1` says.
+        teacher: Needed by searches whose units learn from one.
+        searches: The searches, one of a method; none where the arms of a comparison bring theirs.
+        comparison: Run the config with changes, spaces and seeds and compare what they find, instead of running it.
+        retrain: Which architectures are trained for real once the searches are done; None: none.
+        budgets: Upper bounds, inclusive, of costs of an architecture; the ranking keeps them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,9 +77,8 @@ class ExperimentConfig(BaseModel):
     teacher: TeacherConfig | None = None
     search_space: SpaceConfig
     features: FeatureConfig = FeatureConfig()
-    searches: tuple[Annotated[SearchConfig, Field(discriminator="method")], ...] = ()
-    study: StudyConfig | None = None
-    family: FamilyConfig | None = None
+    searches: tuple[Search, ...] = ()
+    comparison: ComparisonConfig | None = None
     retrain: EvidenceConfig | None = EvidenceConfig()
     budgets: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     ranking: RankingConfig = RankingConfig()
@@ -94,133 +97,83 @@ class ExperimentConfig(BaseModel):
 
     @field_validator("searches")
     @classmethod
-    def _one_of_a_method(cls, value: tuple[SearchConfig, ...]) -> tuple[SearchConfig, ...]:
+    def _stand_beside_each_other(cls, value: tuple[MethodSettings, ...]) -> tuple[MethodSettings, ...]:
         methods = [search.method for search in value]
         if len(set(methods)) < len(methods):
             raise UserError(f"each method may stand once, got {', '.join(methods)}")
-        if {"dna", "dna_plus_plus"} <= set(methods):
-            raise UserError("only one of the methods dna and dna_plus_plus may stand in a config, got both")
+        ranking = [method for method in methods if declared(method).ranks]
+        if len(ranking) > 1:
+            raise UserError(f"only one search may rate all candidates, got {' and '.join(ranking)}")
+        whole = [method for method in methods if declared(method).runs_searches]
+        if whole and len(methods) > 1:
+            raise UserError(
+                f"{whole[0]} must be the only search, since it runs whole ones: give the others a config of their own"
+            )
         return value
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        self.resources.check_processes(self.compute.num_processes)
-        if self.family is not None:
-            self._check_family()
-        elif not self.searches:
-            raise UserError("searches must list at least one search, got none")
-        if self.dna is not None and self.teacher is None:
-            raise UserError("teacher must be given for a search of the method dna or dna_plus_plus, got none")
-        if self.dna_plus is not None:
-            others = [search for search in self.searches if search is not self.dna_plus]
-            check_generations(
-                self.dna_plus,
-                self.teacher,
-                self.retrain,
-                others,
-                self.budgets,
-                has_sweep=self.sweep is not None,
-            )
-        if self.dna is None and self.family is None and self.budgets:
-            raise UserError("budgets must go with a search of the method dna, whose ranking keeps them")
-        if self.dna is not None and self.ranking.by == BY_SWAP_IN and not self.dna.rating.swap_in_images:
-            raise UserError(
-                "ranking.by: swap_in must go with ratings inside the teacher: set rating.swap_in_images above 0"
-            )
-        if self.retrain is not None and self.dna is None and self.retrain.needs_search:
-            raise UserError(
-                "retrain.init: inherited and retrain.distillation must go with a search of the method dna, whose "
-                "blocks and teacher they use"
-            )
-        if self.retrain is not None and self.dna is not None and self.retrain.top > self.ranking.top:
-            raise UserError(
-                f"retrain.top must be at most ranking.top, {self.ranking.top}, got {self.retrain.top}"
-            )
-        taught = None if self.retrain is None else self.retrain.distillation
-        if taught is not None and taught.multi_step and (self.teacher is None or self.teacher.train is None):
-            raise UserError(
-                "retrain.distillation.multi_step must go with a teacher that the search trains: give teacher.train"
-            )
-        if self.study is not None:
-            self._check_study(self.study)
+        mistakes = [*self._mistakes_of_resources(), *self._mistakes()]
+        refuse("the config", [mistake(text, {}) for text in mistakes])
         return self
 
-    def _check_study(self, study: StudyConfig) -> None:
-        """Hold what stands beside the section `study` to what it needs.
-
-        Raises:
-            UserError: There is no search to be studied, an arm changes what it has not, or trainings are asked for
-                that none will do.
-        """
-        if self.sd_darts is None:
-            raise UserError("study must go with a search of the method sd_darts, got none")
-        if self.dna is None and self.retrain not in (None, EvidenceConfig()):
-            raise UserError(
-                "retrain must be left out where a study stands without a search of the method dna: what the study "
-                "finds is trained by study.retrain"
-            )
-        for arm in study.arms:
-            self.arm(arm)
-
-    def _check_family(self) -> None:
-        """Hold what stands beside the section `family` to what it needs.
-
-        Raises:
-            UserError: There is a search, a study, a sweep or a budget of latency, or networks are not trained as the
-                family's must be.
-        """
-        if self.searches or self.study is not None or self.sweep is not None:
-            raise UserError(
-                "family must stand without searches, study and sweep: its members have searches of their own"
-            )
-        if LATENCY_MS in self.budgets:
-            raise UserError(
-                f"budgets.{LATENCY_MS} must be left out of a family study: latencies are measured on a finished run"
-            )
-        if self.retrain is None or self.retrain.top != 1 or not self.retrain.sample:
-            raise UserError(
-                "retrain must train the first of each ranking and a sample in a family study: set retrain.top to 1 and "
-                "retrain.sample to 1 or more"
-            )
-
-    @property
-    def dna(self) -> BlockWiseConfig | None:
-        """The settings of the block-wise search, of DNA, DNA+ or DNA++, if there is one."""
-        return next((search for search in self.searches if not isinstance(search, SdDartsConfig)), None)
-
-    @property
-    def dna_plus(self) -> DnaPlusConfig | None:
-        """The settings of the generations, if there are several of the search `dna`."""
-        return next((search for search in self.searches if isinstance(search, DnaPlusConfig)), None)
-
-    @property
-    def sd_darts(self) -> SdDartsConfig | None:
-        """The settings of the SD-DARTS search, if there is one."""
-        return next((search for search in self.searches if search.method == "sd_darts"), None)
-
-    def arm(self, name: str) -> SdDartsConfig:
-        """The settings of the SD-DARTS search in an arm of the study.
-
-        Raises:
-            UserError: The arm's changes are no settings of the search.
-        """
-        assert self.study is not None
-        assert self.sd_darts is not None
+    def _mistakes_of_resources(self) -> Iterator[str]:
         try:
-            changes = self.study.arms[name]
-            settings = merged(without_other_teachers(self.sd_darts.model_dump(mode="json"), changes), changes)
-            return SdDartsConfig.model_validate_json(json.dumps(settings), strict=True)
-        except ValidationError as error:
-            detail = error.errors()[0]
-            where = ".".join(map(str, ("study.arms", name, *detail["loc"])))
-            if detail["type"] == "extra_forbidden":
-                raise UserError(f"{where}: must be a key of the search, got {detail['input']!r}") from None
-            raise UserError(f"{where}: {described(detail)}") from None
+            self.resources.check_processes(self.compute.num_processes)
+        except UserError as error:
+            yield str(error)
+
+    def _mistakes(self) -> Iterator[str]:
+        """What does not fit together, a sentence each."""
+        if self.comparison is not None:
+            if self.sweep is not None:
+                yield "comparison must stand without sweep: its arms have searches of their own"
+            yield from check_arms(self.comparison.arms)
+            return  # each arm's config is held to the rest
+        if not self.searches:
+            yield "searches must list at least one search, got none"
+        for search, declaration in self.declared:
+            if declaration.needs_teacher and self.teacher is None:
+                yield f"teacher must be given for a search of the method {search.method}, got none"
+            yield from declaration.mistakes(search, self)
+        if self.searches and not self.ranks and self.budgets:
+            yield "budgets must go with a search that rates all candidates, such as dna, whose ranking keeps them"
+        if self.retrain is not None:
+            yield from self._mistakes_of_retrain(self.retrain)
+
+    def _mistakes_of_retrain(self, retrain: EvidenceConfig) -> Iterator[str]:
+        learns = any(one.trains_cells for _, one in self.declared)
+        if retrain.needs_search and not learns:
+            yield (
+                "retrain.init: inherited and retrain.distillation must go with a search that trains blocks, such as "
+                "dna, whose weights and teacher they use"
+            )
+        if self.ranks and retrain.top > self.ranking.top:
+            yield f"retrain.top must be at most ranking.top, {self.ranking.top}, got {retrain.top}"
+        taught = retrain.distillation
+        if taught is not None and taught.multi_step and (self.teacher is None or self.teacher.train is None):
+            yield "retrain.distillation.multi_step must go with a teacher that the search trains: give teacher.train"
+
+    @property
+    def declared(self) -> tuple[tuple[MethodSettings, Declaration], ...]:
+        """The searches, each with the declaration of its method."""
+        return tuple((search, declared(search.method)) for search in self.searches)
+
+    @property
+    def ranks(self) -> bool:
+        """Whether a search rates all candidates, so that all architectures are ranked."""
+        return any(declaration.ranks for _, declaration in self.declared)
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether units of a search learn from a teacher."""
+        return any(declaration.needs_teacher for _, declaration in self.declared)
 
     def differences(self, other: "ExperimentConfig") -> list[str]:
         """What differs in the parts that a result depends on, as lines "key: this -> other"."""
         ours, theirs = (
-            flatten(config.model_dump(mode="json", exclude=_NOT_IN_RESULTS)) for config in (self, other)
+            flatten(config.model_dump(mode="json", exclude=config._not_in_results()))
+            for config in (self, other)
         )
         return [
             f"{key}: {ours.get(key)} -> {theirs.get(key)}"
@@ -228,19 +181,21 @@ class ExperimentConfig(BaseModel):
             if ours.get(key) != theirs.get(key)
         ]
 
+    def _not_in_results(self) -> Any:
+        lengths = {place: set(one.length_fields) for place, (_, one) in enumerate(self.declared)}
+        return _NOT_IN_RESULTS | {"searches": lengths}
 
-# Where a run lies, what it may use and how it is shown or cut do not change its results; studies and the evidence
+
+# Where a run lies, what it may use and how it is shown or cut do not change its results; comparisons and the evidence
 # only have more or fewer of them.
 _NOT_IN_RESULTS: Any = {
     "budgets": True,
     "compute": {"num_workers"},
-    "family": True,
+    "comparison": True,
     "ranking": True,
     "resources": True,
     "retrain": True,
-    "searches": {"__all__": set(LENGTH_FIELDS)},
     "storage": True,
-    "study": True,
     "sweep": True,
     "tracking": True,
     "data": {"root"},

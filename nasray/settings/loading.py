@@ -16,9 +16,12 @@ from pydantic_core import ErrorDetails
 from nasray.errors import UserError
 from nasray.search_spaces.files.plain_yaml import dump_yaml, parse_yaml
 from nasray.search_spaces.names.suggestion import did_you_mean
+from nasray.settings.comparison import arm_settings
 from nasray.settings.experiment import ExperimentConfig
-from nasray.settings.family import member_settings
-from nasray.settings.mistakes import described, shortened
+from nasray.settings.methods import declared
+from nasray.settings.mistakes import described
+from nasray.settings.overrides import apply_override
+from nasray.trainables.settings.method import MethodSettings
 
 DEFAULT_CONFIG = "digits"
 
@@ -33,11 +36,9 @@ def load_config(
     """
     plain = _plain(source)
     for override in overrides:
-        _override(plain, override)
+        apply_override(plain, override)
     config = _validated(plain)
-    if config.family is not None:
-        for name in config.family.members:
-            _validated(member_settings(config.model_dump(mode="json"), name), f"family.members.{name}: ")
+    _refuse(list(_mistakes_of_arms(config)))
     return config
 
 
@@ -73,14 +74,36 @@ def dump_config(config: ExperimentConfig) -> str:
     return dump_yaml(config.model_dump(mode="json"))
 
 
-def _validated(plain: dict[str, Any], place: str = "") -> ExperimentConfig:
-    """The config that plain data makes; `place` stands before each mistake."""
+def _validated(plain: dict[str, Any]) -> ExperimentConfig:
+    """The config that plain data makes."""
     try:
         # Strict, as JSON: YAML's lists may become tuples and its strings paths, but "5" is not 5.
         return ExperimentConfig.model_validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
-        lines = [place + _explain(detail) for detail in _without_consequences(error.errors())]
-        raise UserError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in lines)) from None
+        _refuse([_explain(detail, plain) for detail in _without_consequences(error.errors())])
+        raise
+
+
+def _refuse(mistakes: Sequence[str]) -> None:
+    """Refuse a config for all its mistakes, a line each, if there are any."""
+    if mistakes:
+        raise UserError("the config has mistakes:\n" + "\n".join(f"  {line}" for line in mistakes)) from None
+
+
+def _mistakes_of_arms(config: ExperimentConfig) -> Iterator[str]:
+    """What is wrong with the arms of a comparison, a line each."""
+    if config.comparison is None:
+        return
+    whole = config.model_dump(mode="json")
+    for arm in config.comparison.arms:
+        try:
+            plain = arm_settings(whole, arm)
+            ExperimentConfig.model_validate_json(json.dumps(plain), strict=True)
+        except ValidationError as error:
+            for detail in _without_consequences(error.errors()):
+                yield f"comparison.arms.{arm}: {_explain(detail, plain)}"
+        except UserError as error:
+            yield f"comparison.arms.{arm}: {error}"
 
 
 def _plain(source: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -100,60 +123,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return plain
 
 
-def _override(plain: dict[str, Any], override: str) -> None:
-    """Set one value of nested plain data; numbers in the key are positions in lists."""
-    key, sign, text = override.partition("=")
-    if not sign or not key:
-        raise UserError(f"an override must have the form a.b=value, got {override!r}")
-    try:
-        value = parse_yaml(text)
-    except ValueError as error:
-        raise UserError(
-            f"the value of {shortened(key)} must be plain YAML, got {shortened(text)}: {error}"
-        ) from None
-    *path, last = key.split(".")
-    place: Any = plain
-    for part in path:
-        place = _enter(place, part, key)
-    if isinstance(place, list):
-        place[_position(place, last, key)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise UserError(f"{key} cannot be set: {'.'.join(path)} is {place!r}, not a group of keys")
-
-
-def _enter(place: Any, part: str, key: str) -> Any:
-    if isinstance(place, list):
-        return place[_position(place, part, key)]
-    if isinstance(place, dict):
-        if place.get(part) is None:  # a group that was left out, or switched off
-            place[part] = {}
-        return place[part]
-    raise UserError(f"{key} cannot be set: there is no group of keys at {part}")
-
-
-def _position(values: list[Any], part: str, key: str) -> int:
-    if not part.isdecimal() or int(part) >= len(values):
-        raise UserError(f"{key} must name a position from 0 to {len(values) - 1} in the list, got {part!r}")
-    return int(part)
-
-
-def _explain(detail: ErrorDetails) -> str:
-    """One mistake in one line."""
-    where = _as_written(detail["loc"])[0]
+def _explain(detail: ErrorDetails, plain: dict[str, Any]) -> str:
+    """One mistake of plain data in one line."""
+    where = ".".join(map(str, detail["loc"]))
     if detail["type"] == "extra_forbidden":
-        allowed = sorted(_as_written(detail["loc"][:-1])[1].model_fields)
+        allowed = sorted(_model_at(detail["loc"][:-1], plain).model_fields)
         near = difflib.get_close_matches(str(detail["loc"][-1]), allowed, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{where}: unknown key; {hint}allowed are {', '.join(allowed)}"
     if detail["type"] == "missing":
         return f"{where}: must be given"
-    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        key = detail["ctx"]["discriminator"].strip("'")
-        given = repr(detail["ctx"]["tag"]) if "tag" in detail["ctx"] else "none"
-        tags = sorted(tag for model in _models_at(detail["loc"]) for tag in _tags(model))
-        return f"{where}.{key}: must be one of {', '.join(tags)}, got {given}"
     return f"{where}: {described(detail)}".removeprefix(": ")
 
 
@@ -165,34 +144,17 @@ def _without_consequences(details: list[ErrorDetails]) -> Iterator[ErrorDetails]
             yield detail
 
 
-def _as_written(location: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
-    """A mistake's place as a key that can be set, and the config model there.
-
-    Where a list holds models of several kinds, pydantic puts the kind after the position; a user does not write it.
-    """
-    written: list[str] = []
-    models: list[type[BaseModel]] = [ExperimentConfig]
-    model = models[0]
+def _model_at(location: tuple[int | str, ...], plain: dict[str, Any]) -> type[BaseModel]:
+    """The config model at a place of plain data."""
+    model: type[BaseModel] = ExperimentConfig
+    value: Any = plain
     for part in location:
-        tagged = [candidate for candidate in models if part in _tags(candidate)]
-        if len(models) > 1 and tagged:
-            model, models = tagged[0], tagged
-            continue
-        written.append(str(part))
+        value = value[part]
         if isinstance(part, str) and part in model.model_fields:
-            models = list(_models_in(model.model_fields[part].annotation)) or models
-            model = models[0]
-    return ".".join(written), model
-
-
-def _models_at(location: tuple[int | str, ...]) -> list[type[BaseModel]]:
-    """The kinds of models that the list at the first part of a location may hold."""
-    return list(_models_in(ExperimentConfig.model_fields[str(location[0])].annotation))
-
-
-def _tags(model: type[BaseModel]) -> tuple[str, ...]:
-    """The names by which a list of several kinds tells the model."""
-    return typing.get_args(model.model_fields["method"].annotation) if "method" in model.model_fields else ()
+            model = next(_models_in(model.model_fields[part].annotation), model)
+        if issubclass(model, MethodSettings) and isinstance(value, dict):
+            model = declared(value["method"]).settings
+    return model
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -30,6 +30,10 @@ class ResourcesConfig(BaseModel):
         max_concurrent: Units at the same time; None: as many as the cluster's nodes hold now. A larger number makes a
             cluster that scales itself grow.
         max_failures: How often a unit whose process died is started again, from its last epoch.
+        max_step_seconds: For how long a unit may make no step before it counts as one that hangs: its process is ended,
+            and what it did is told. The first steps open data and compile.
+        in_process: Run units one after the other in the process of the command, without Ray: to debug them, or where
+            one machine is enough and Ray cannot be started.
         address: A Ray cluster's address, host:port; None: that of RAY_ADDRESS, else of one that this account started on
             this machine, else a local one; "local": always a local one.
     """
@@ -41,14 +45,17 @@ class ResourcesConfig(BaseModel):
     accelerator_type: str | None = Field(default=None, min_length=1)
     max_concurrent: int | None = Field(default=None, ge=1)
     max_failures: int = Field(default=3, ge=0)
+    max_step_seconds: float = Field(default=3600, gt=0, allow_inf_nan=False)
+    in_process: bool = False
     address: str | None = None
 
     @field_validator("gpus_by_kind")
     @classmethod
     def _are_kinds(cls, value: dict[str, float]) -> dict[str, float]:
-        if unknown := sorted(value.keys() - UNIT_KINDS):
+        if unknown := sorted(kind for kind in value.keys() - UNIT_KINDS if ":" not in kind):
             raise UserError(
-                f"must have kinds of units as keys, {', '.join(sorted(UNIT_KINDS))}, got {unknown[0]}"
+                f"must have kinds of units as keys, {', '.join(sorted(UNIT_KINDS))} or module:class of one of your "
+                f"own, got {unknown[0]}"
             )
         return value
 

@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Literal
 
 from nasray.errors import UserError
+from nasray.search_spaces.artefacts.run_files import DONE
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.storage.removals import removals_below
 from nasray.storage.store import Entry, Store
 
 _MARKER = ".store.json"  # in the staging folder: which store's it is
 _TUNE = "tune"  # Ray Tune's own files mean something to one launch on one machine alone
-_DONE = "done.json"
 _ASIDE = ".damaged"  # what was set aside on one machine says nothing of the store's copy
 _SECOND, _MICROSECOND = 1_000_000_000, 1000
 _FINE_TIME = 1_234_567_890_123_456_000  # in nanoseconds, to the microsecond
@@ -241,7 +241,7 @@ def _check_times(folder: Path) -> None:
 
 def _rank(name: str) -> int:
     """Place in the line of what is pushed: files, records of them, markers of finished units."""
-    return 2 if name.endswith(f"/{_DONE}") else int(name.endswith(".json"))
+    return 2 if name.endswith(f"/{DONE}") else int(name.endswith(".json"))
 
 
 def _is_pushed(status: os.stat_result) -> bool:

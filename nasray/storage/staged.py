@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from nasray.storage.mirror import Mirror, Unpushed, Wanted
-from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec
-from nasray.trainables.block_wise.units.refinement import RefinementSpec
 from nasray.trainables.core.trainable import CHECKPOINT, CHECKPOINT_PARTS
 from nasray.trainables.features.units import (
     FeatureManifestSpec,
     FeatureShardSpec,
     feature_store,
 )
-from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.inputs import SearchInputs, UnitSpec
 from nasray.trainables.settings.features import SplitName
 from nasray.trainables.teacher.unit import TeacherResult
-from nasray.trainables.units import Spec
 
 MANIFEST = "manifest.json"  # of features
 _BOUNDARY = "boundary_"
@@ -46,7 +43,7 @@ def pull_run(mirror: Mirror, run: Path, *, unpushed: Unpushed = "stays") -> None
     mirror.pull(run.parent / "features", wanted=lambda file: file.name == MANIFEST)
 
 
-def pull_results(*specs: Spec) -> None:
+def pull_results(*specs: UnitSpec) -> None:
     """Bring here what units that ended left in the store, if there is one, in the place of what killed ones left here.
 
     Args:
@@ -63,7 +60,7 @@ def pull_results(*specs: Spec) -> None:
     )
 
 
-def fetch_damaged(spec: Spec) -> list[Path]:
+def fetch_damaged(spec: UnitSpec) -> list[Path]:
     """Bring those of a unit's outputs anew that are damaged here, from the store, if there is one that has them.
 
     Returns:
@@ -74,7 +71,7 @@ def fetch_damaged(spec: Spec) -> list[Path]:
 
 
 @contextmanager
-def staged(spec: Spec, mirror: Mirror | None) -> Iterator[Callable[[], None]]:
+def staged(spec: UnitSpec, mirror: Mirror | None) -> Iterator[Callable[[], None]]:
     """Within, all that a unit reads is here; gives what brings to the store what it wrote so far, done once more after.
 
     Args:
@@ -100,20 +97,19 @@ def staged(spec: Spec, mirror: Mirror | None) -> Iterator[Callable[[], None]]:
     mirror.push(*written)
 
 
-def _features(spec: Spec) -> Iterator[tuple[Path, Wanted, Unpushed]]:
+def _features(spec: UnitSpec) -> Iterator[tuple[Path, Wanted, Unpushed]]:
     """The folders of the features that a unit has to do with, which of their files it reads, and what is unpushed."""
     match spec:
         case FeatureShardSpec():  # the record tells whether it is there already
             yield _feature_folder(spec.inputs, spec.split), lambda file: file.suffix == ".json", "stays"
         case FeatureManifestSpec():
             yield _feature_folder(spec.inputs, spec.split), lambda file: True, "stays"
-        case BlockSpec() | RatingSpec() | RefinementSpec():
-            block = spec.target.block
-            if spec.inputs.features.modes[block] == "cached":
+        case UnitSpec(inputs=SearchInputs() as inputs, reads_features_of=int(block)):
+            if inputs.features.modes[block] == "cached":
                 read = {f"{_BOUNDARY}{block}", f"{_BOUNDARY}{block + 1}"}
                 for folder in (
-                    _feature_folder(spec.inputs, "train"),
-                    _feature_folder(spec.inputs, "held_out"),
+                    _feature_folder(inputs, "train"),
+                    _feature_folder(inputs, "held_out"),
                 ):
                     yield folder, lambda file: file.suffix == ".json" or file.parent.name in read, "yields"
 
@@ -122,7 +118,7 @@ def _feature_folder(inputs: SearchInputs, split: SplitName) -> Path:
     return feature_store(inputs, TeacherResult.read(inputs.teacher_folder), split).folder
 
 
-def _own(spec: Spec) -> tuple[Path, ...]:
+def _own(spec: UnitSpec) -> tuple[Path, ...]:
     """Where a unit leaves what it makes."""
     return (spec.folder, *spec.outputs)
 
@@ -132,7 +128,7 @@ def _is_below(path: Path, places: Container[Path]) -> bool:
     return any(place in places for place in (path, *path.parents))
 
 
-def _is_staged(path: Path, spec: Spec, mirror: Mirror) -> bool:
+def _is_staged(path: Path, spec: UnitSpec, mirror: Mirror) -> bool:
     """Whether a path that a spec names lies in the store, the features as a whole excepted."""
     features = spec.inputs.features_root if isinstance(spec.inputs, SearchInputs) else None
     return path.is_relative_to(mirror.folder) and path != features

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from nasray.analysis.counting.stratified_sample import ChainSampler
-from nasray.analysis.exact.chain import SEPARATOR, link
+from nasray.analysis.exact.chain import link
 from nasray.analysis.tables.sums import exact_sums
+from nasray.search_spaces.architecture import SEPARATOR
 from nasray.search_spaces.artefacts.columns import CANDIDATE, RATING
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace

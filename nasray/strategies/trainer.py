@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from nasray.evidence.plan import retrain_specs, retrain_units
 from nasray.execution.execution import Execution
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.columns import HELD_OUT_ACCURACY, TEST_ACCURACY
 from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.experiment import ExperimentConfig
 from nasray.strategies.contest import Outcome
 from nasray.strategies.strategy import Training
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.inputs import UnitInputs
-from nasray.trainables.retrain.trainable import HELD_OUT_ACCURACY, TEST_ACCURACY, RetrainSpec, read_retrained
+from nasray.trainables.retrain.trainable import RetrainSpec, read_retrained
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,13 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from nasray.errors import UserError
 from nasray.scheduling.schedule import FAILURE
 from nasray.settings.experiment import flatten
 from nasray.settings.sweeps import Domain, SweepConfig
+from nasray.storage.sqlite_url import sqlite_url
 from nasray.sweeps.unit import SweepFolder
 
 STUDY = "sweep"
@@ -98,8 +100,20 @@ def sampler(sweep: SweepConfig, seed: int) -> BaseSampler:
 
 
 def storage_of(folder: SweepFolder) -> RDBStorage:
-    """Where the sweep's study is kept."""
-    return RDBStorage(f"sqlite:///{folder.study}")
+    """Where the sweep's study is kept.
+
+    Raises:
+        UserError: The file is one that this Optuna cannot read.
+    """
+    url = sqlite_url(folder.study).replace("{", "{{").replace("}", "}}")  # Optuna fills in a template
+    try:
+        return RDBStorage(url)
+    except (RuntimeError, SQLAlchemyError) as error:
+        reason = " ".join(str(error).split()).replace("$STORAGE_URL", sqlite_url(folder.study))
+        raise UserError(
+            f"{folder.study} must be a study of this version of Optuna, but opening it failed ({reason}): upgrade it, "
+            "or move the folder away and begin the sweep anew"
+        ) from None
 
 
 def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ray.tune import TuneError
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from rich.console import Console
 
@@ -15,7 +14,7 @@ from nasray.cluster.cluster_check import ClusterCheck, NodeCheck
 from nasray.errors import SearchFailedError, UserError
 from nasray.execution.execution import Execution
 from nasray.execution.waiting import TellWaiting
-from nasray.planning.plan import plan_search, rating_tables
+from nasray.planning.plan import rating_tables
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.scheduling.placement import check_resources, num_slots
@@ -63,12 +62,14 @@ def sweep(
     requested = load_config(config, overrides)
     if requested.sweep is None:
         raise UserError("sweep must be given in the config (unit, objectives, domains), got none")
+    if requested.resources.in_process:
+        raise UserError("resources.in_process must be false for a sweep, whose trials are Ray's")
     folder = RunFolder.of(requested)
     folder.refresh()
     resolved, inputs = resolve(requested, folder, console)
     folder.check(resolved)
     unit = SweptUnit(requested.sweep.unit, resolved, folder, inputs)
-    variants = unit.variants(requested.sweep.domains)
+    variants = unit.planned(requested.sweep)
     with folder.locked():
         study = open_study(requested.sweep, SweepFolder.of(folder))
         tracker = Tracker(resolved, folder)
@@ -99,7 +100,7 @@ def _run_needed(unit: SweptUnit, tracker: Tracker, console: Console) -> None:
         SearchFailedError: Some of it failed.
     """
     config, folder = unit.config, unit.folder
-    folder.claim(config, unit.inputs, rating_tables(plan_search(config, folder, unit.inputs)))
+    folder.claim(config, unit.inputs, rating_tables(config, folder, unit.inputs))
     folder.record_environment(config.seed)
     needed = unit.needed()
     with Execution(config, folder, tracker, console) as execution:
@@ -113,30 +114,21 @@ def _run_trials(
     nodes: NodeCheck,
     callbacks: Sequence[DriverCallback],
 ) -> None:
-    """Run so many trials in one Tune run.
-
-    Raises:
-        UserError: An objective is none of the unit's metrics.
-    """
+    """Run so many trials in one Tune run."""
     resources = unit.config.resources
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # a trial that fails reports its reason alone
     trials = SweepTrials(sweep, unit, num_trials, lambda spec: num_slots(spec, resources))
     storage = SweepFolder.of(unit.folder).tune
-    try:
-        run_trials(
-            trials,
-            _scheduler(sweep),
-            num_trials,
-            "trials",
-            resources,
-            storage,
-            callbacks,
-            units_on_nodes(resources, nodes),
-        )
-    except TuneError:
-        if trials.mistake is None:
-            raise
-        raise trials.mistake from None
+    run_trials(
+        trials,
+        _scheduler(sweep),
+        num_trials,
+        "trials",
+        resources,
+        storage,
+        callbacks,
+        units_on_nodes(resources, nodes),
+    )
 
 
 class LatestFirstAsha(LatestFirst, AsyncHyperBandScheduler):

@@ -9,17 +9,14 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from nasray.scheduling.schedule import FAILURE
-from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.settings.sweeps import SweepConfig
 from nasray.storage.staged import pull_results
 from nasray.sweeps.study import STUDY, distribution, num_begun, sampler, storage_of
 from nasray.sweeps.tracking import RUN_NAME
 from nasray.sweeps.unit import SweepFolder, SweptUnit, override
-from nasray.tracking.tracker import own_metrics
 from nasray.trainables.core.seeding import derive_seed
 from nasray.trainables.core.trainable import read_done
-from nasray.trainables.sd_darts.trainable import Found, SdDartsSpec
-from nasray.trainables.units import Spec
+from nasray.trainables.inputs import UnitSpec
 
 
 class SweepTrials(OptunaSearch):
@@ -30,7 +27,7 @@ class SweepTrials(OptunaSearch):
     """
 
     def __init__(
-        self, sweep: SweepConfig, unit: SweptUnit, num_trials: int, num_slots: Callable[[Spec], int]
+        self, sweep: SweepConfig, unit: SweptUnit, num_trials: int, num_slots: Callable[[UnitSpec], int]
     ) -> None:
         one = len(sweep.metrics) == 1
         super().__init__(
@@ -42,9 +39,8 @@ class SweepTrials(OptunaSearch):
         )
         self._sweep, self._unit = sweep, unit
         self._num_left, self._num_slots = num_trials, num_slots
-        self._specs: dict[str, Spec] = {}
+        self._specs: dict[str, UnitSpec] = {}
         self._epochs: dict[str, int] = {}
-        self.mistake: ValueError | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config; None while there is no room for one; FINISHED after the last one."""
@@ -78,17 +74,10 @@ class SweepTrials(OptunaSearch):
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Record the objective after an epoch.
-
-        Raises:
-            UserError: An objective is none of the metrics that the unit reports; kept in `mistake`, too, since Tune
-                raises an error of its own in its place.
-        """
+        """Record the objective after an epoch."""
         epoch = result.get("epoch", 0)
         if epoch <= self._epochs[trial_id]:
             return  # a failure, a unit without epochs, or an epoch told again
-        if not self._epochs[trial_id] and self._sweep.scheduler == "asha":
-            self._check_metrics(result, "after its first epoch, since asha compares epochs")
         self._epochs[trial_id] = epoch
         if all(metric in result for metric in self._sweep.metrics):
             super().on_trial_result(trial_id, {**result, TRAINING_ITERATION: epoch})
@@ -118,23 +107,13 @@ class SweepTrials(OptunaSearch):
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it for a restore, which a new launch does without
 
-    def _check_metrics(self, result: dict[str, Any], when: str) -> None:
-        known = sorted(name for name in own_metrics(result) if not name.startswith("config/"))
-        for metric in self._sweep.metrics:
-            if metric not in known:
-                self.mistake = ValueError(
-                    f"sweep.objectives must be of the metrics that {self._sweep.unit} reports {when}, "
-                    f"{', '.join(known)}, got {metric}" + did_you_mean(metric, known)
-                )
-                raise self.mistake
-
-    def _complete(self, trial_id: str, spec: Spec) -> None:
+    def _complete(self, trial_id: str, spec: UnitSpec) -> None:
         """Record the last values that the unit reported of the objectives, until the epoch that it chose."""
         done = read_done(spec.folder)
         assert done is not None
-        chosen = Found.read(spec.folder).epoch if isinstance(spec, SdDartsSpec) else None
-        metrics = {name: value for epoch in done["history"][:chosen] for name, value in epoch.items()}
-        self._check_metrics(metrics, "by its end")
+        metrics = {
+            name: value for epoch in done["history"][: spec.chosen_epoch] for name, value in epoch.items()
+        }
         for metric in self._sweep.metrics:
             value = metrics.get(metric)
             if not isinstance(value, int | float) or not math.isfinite(value):

@@ -8,17 +8,18 @@ from typing import Any
 
 from nasray.errors import UserError
 from nasray.evidence.plan import retrain_specs
-from nasray.planning.plan import TEACHER, plan_search, planned_inputs, unit_inputs
+from nasray.inputs.shared import planned_inputs, unit_inputs
+from nasray.inputs.units import TEACHER
+from nasray.planning.plan import plan_search
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.names.suggestion import did_you_mean
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
-from nasray.settings.sweeps import Domain, Value
-from nasray.tracking.tracker import Training
-from nasray.trainables.inputs import UnitInputs
-from nasray.trainables.units import Spec, parse_spec
+from nasray.settings.sweeps import Domain, SweepConfig, Value
+from nasray.trainables.inputs import UnitInputs, UnitSpec
+from nasray.trainables.units import parse_spec
 
 _RETRAIN = "retrain/"
 
@@ -79,7 +80,7 @@ class SweptUnit:
     folder: RunFolder
     inputs: UnitInputs
 
-    def spec(self, overrides: Sequence[str], folder: RunFolder) -> Spec:
+    def spec(self, overrides: Sequence[str], folder: RunFolder) -> UnitSpec:
         """What the unit does under the overrides; what it writes goes to `folder`, laid out as in the run's folder.
 
         Raises:
@@ -98,7 +99,7 @@ class SweptUnit:
             UserError: The plan has no such unit, or it does not train.
         """
         plan = self._plan()
-        trained = [name for name, unit in plan.items() if isinstance(unit.spec, Training)]
+        trained = [name for name, unit in plan.items() if unit.spec.tracked is not None]
         if self.name not in trained:
             allowed = [name for name in trained if not name.startswith(_RETRAIN)]
             raise UserError(
@@ -132,6 +133,26 @@ class SweptUnit:
             variants += units
         return variants
 
+    def planned(self, sweep: SweepConfig) -> list[Unit]:
+        """The variants of the unit that a sweep's domains ask for, held to its objectives.
+
+        Raises:
+            UserError: See `variants`; or the unit, or one of its variants, does not report an objective.
+        """
+        variants = self.variants(sweep.domains)
+        compares_epochs = sweep.scheduler == "asha"
+        for unit in variants:
+            reported = unit.spec.reported
+            known = sorted(reported.after_epochs if compares_epochs else reported.by_the_end)
+            unknown = [metric for metric in sweep.metrics if metric not in known]
+            if unknown:
+                raise UserError(
+                    f"sweep.objectives must be of the metrics that {self.name} reports, "
+                    f"{'with asha after every epoch, ' if compares_epochs else ''}{', '.join(known) or 'none'}, got "
+                    f"{unknown[0]}" + did_you_mean(unknown[0], known)
+                )
+        return variants
+
     def _variant(self, needed: Sequence[Unit], key: str, value: Value) -> Unit:
         changed = override(key, value)
         try:
@@ -142,7 +163,7 @@ class SweptUnit:
             if unit.name not in plan or plan[unit.name].spec.fingerprint != unit.spec.fingerprint:
                 raise UserError(
                     f"sweep.domains must leave alone what {self.name} needs, but {changed} changes {unit.name}: take "
-                    f"{key} out, or give each of its values a run of its own (name=... {changed})"
+                    f"{key} out, or sweep with each of its values under a name of its own (name=... {changed})"
                 )
         return plan[self.name]
 
@@ -171,9 +192,9 @@ def _training(architecture: str, config: ExperimentConfig, folder: RunFolder, in
         UserError: The config does not say how networks are trained, or the architecture is not of the space.
     """
     settings = config.retrain
-    if settings is None or config.study is not None:
+    if settings is None or config.comparison is not None:
         raise UserError(
-            f"sweep.unit may be {_RETRAIN}<architecture> only where the config has a section retrain and no study"
+            f"sweep.unit may be {_RETRAIN}<architecture> only where the config has a section retrain and no comparison"
         )
     try:
         inputs.space.cost(architecture)

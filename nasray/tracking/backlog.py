@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from nasray.interrupts import interrupts_delayed
-from nasray.tracking.mlflow_place import PLACE_ERRORS, is_away, shown_uri, told_reason
+from nasray.tracking.mlflow_place import PLACE_ERRORS, does_not_answer, shown_uri, told_reason
 
 LOGGER = logging.getLogger("nasray")
 _LEAST_PAUSE_SECONDS = 10.0
@@ -79,7 +79,7 @@ class Backlog:
         """Warn of the first error since MLflow took something."""
         before = self._trouble
         refusal = f"refuses what is to be logged ({told_reason(error, self._uri)})"
-        self._trouble = "does not answer" if is_away(error) else refusal
+        self._trouble = "does not answer" if does_not_answer(error) else refusal
         if not before:
             LOGGER.warning(
                 "MLflow at %s %s; the search goes on, and logs what it missed once that is over",

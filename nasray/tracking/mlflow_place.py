@@ -1,34 +1,46 @@
 """The place of MLflow's runs, and the reasons for which it may take none."""
 
 import os
+import re
+import shlex
+import sqlite3
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlflow.exceptions import InvalidUrlException, MlflowException
+from mlflow.exceptions import InvalidUrlException, MlflowException, RestException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from nasray.errors import UserError
 from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.mistakes import shortened
+from nasray.storage.sqlite_url import is_sqlite, sqlite_path, sqlite_url
 
 # What a call to MLflow may raise that is no mistake of ours; ImportError: a database's driver is not installed.
 PLACE_ERRORS = (MlflowException, SQLAlchemyError, ImportError, OSError)
-_SQLITE = "sqlite:///"
+# What databases say that are there, or will be, but take nothing now; they have no codes in common.
+_PASSING = re.compile(
+    r"connect|timed? ?out|locked|is full|starting up|shutting down|recovery|too many|gone away|translate host|resolve",
+    re.IGNORECASE,
+)
+_OLD_SCHEMA = "out-of-date database schema"
 _TOO_MANY_REQUESTS, _SERVERS_FAULT = 429, 500
 _UNKNOWN_USER, _USER_MAY_NOT = 401, 403
 
 
 def tracking_uri(config: ExperimentConfig) -> str:
     """Where MLflow's runs are kept: the config's URI, the environment's, or sqlite in the storage's root."""
-    default = f"sqlite:///{config.storage.folder / 'mlflow.db'}"
-    return config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+    given = config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    return given or sqlite_url(config.storage.folder / "mlflow.db")
 
 
 def shown_uri(uri: str) -> str:
     """The URI as it may be shown, without a password or what else stands before and behind its path."""
+    if is_sqlite(uri):
+        return uri
     parts = urlsplit(uri)
     scheme = f"{parts.scheme}://" if parts.scheme else ""
     return f"{scheme}{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -36,12 +48,28 @@ def shown_uri(uri: str) -> str:
 
 def is_away(error: Exception) -> bool:
     """Whether the same call may succeed later: what failed is the server's own fault, or the way's to it."""
-    if isinstance(error, InvalidUrlException):
-        return False
-    if isinstance(error, MlflowException):
+    if does_not_answer(error):
+        return True
+    if isinstance(error, MlflowException) and _is_answer(error):
         status = error.get_http_status_code()
         return status >= _SERVERS_FAULT or status == _TOO_MANY_REQUESTS
-    return isinstance(error, OperationalError | OSError)
+    database_error = error.__cause__ if isinstance(error, MlflowException) else error
+    return isinstance(database_error, OperationalError) and _PASSING.search(str(database_error)) is not None
+
+
+def does_not_answer(error: Exception) -> bool:
+    """Whether nothing was heard, of a server above all; all else has a reason of its own."""
+    if isinstance(error, InvalidUrlException | SQLAlchemyError):
+        return False
+    if isinstance(error, MlflowException):
+        # Of a network MLflow has the error behind its own.
+        return isinstance(error.__cause__ or error.__context__, OSError)
+    return isinstance(error, ConnectionError | TimeoutError)
+
+
+def _is_answer(error: MlflowException) -> bool:
+    """Whether an error is what a server answered; MLflow speaks of a database here, such as an old one, by itself."""
+    return isinstance(error, RestException) or str(error).startswith("API request")
 
 
 def told_reason(error: Exception, uri: str) -> str:
@@ -68,12 +96,15 @@ def check_place(uri: str) -> None:
             return
         raise UserError(
             "tracking.uri, or MLFLOW_TRACKING_URI, must be the address of an MLflow server or database that lets this "
-            f"user in, got {shown_uri(uri)}, which fails ({told_reason(error, uri)}): {_remedy(error)}"
+            f"user in, got {shown_uri(uri)}, which fails ({told_reason(error, uri)}): {_remedy(error, uri)}"
         ) from None
 
 
-def _remedy(error: Exception) -> str:
+def _remedy(error: Exception, uri: str) -> str:
     """What to do about an error that will not pass by itself."""
+    if _OLD_SCHEMA in str(error):
+        upgrade = f"mlflow db upgrade {shlex.quote(shown_uri(uri))}"
+        return f"keep a copy of the database and run `{upgrade}`, or give another address"
     if isinstance(error, ImportError):
         return "install that module, or give another address"
     if isinstance(error, MlflowException) and error.get_http_status_code() in (_UNKNOWN_USER, _USER_MAY_NOT):
@@ -86,12 +117,28 @@ def create_database(uri: str) -> None:
 
     MLflow makes its tables one by one, which takes seconds, and does not get on with a part of them.
     """
-    path = Path(uri.removeprefix(_SQLITE))
-    if not uri.startswith(_SQLITE) or path.exists():
+    path = sqlite_path(uri)
+    if path is None:
+        return
+    if path.exists():
+        _check_file(path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         made = Path(folder, path.name)
-        MlflowClient(f"{_SQLITE}{made}").search_experiments(max_results=1)
+        MlflowClient(sqlite_url(made)).search_experiments(max_results=1)
         if not path.exists():  # else another search was faster
             made.replace(path)
+
+
+def _check_file(path: Path) -> None:
+    """Open a database's file once, since MLflow tries again for minutes whatever is wrong with it.
+
+    Raises:
+        OperationalError: It cannot be read, or is no database.
+    """
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise OperationalError(None, None, error) from None

@@ -15,6 +15,7 @@ from rich.console import Console
 from nasray.account.private_folder import private_folder
 from nasray.errors import UserError
 from nasray.settings.experiment import ExperimentConfig
+from nasray.storage.sqlite_url import sqlite_url
 from nasray.tracking.mlflow_app import NEEDS_LOGIN
 from nasray.tracking.mlflow_place import shown_uri, tracking_uri
 
@@ -89,9 +90,9 @@ def _login() -> Iterator[tuple[str, dict[str, str]]]:
     password = given or secrets.token_urlsafe(_NUM_BYTES)
     with private_folder("") as folder:
         file = folder / "users.ini"
+        database = sqlite_url(folder / "users.db").replace("%", "%%")
         file.write_text(
-            f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{str(folder).replace('%', '%%')}/users.db\n"
-            f"admin_username = {_USER}\n",
+            f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {database}\nadmin_username = {_USER}\n",
             encoding="utf-8",
         )
         how = f"as {_USER} with the password {f'of {_PASSWORD}' if given else password}"

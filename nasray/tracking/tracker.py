@@ -17,25 +17,19 @@ from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
-from pydantic import BaseModel
 
 from nasray.analysis.runs.rank import file_digest
 from nasray.run.environment import current_commit
 from nasray.run.folder import RunFolder
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.settings.experiment import ExperimentConfig, flatten
+from nasray.storage.sqlite_url import sqlite_path
 from nasray.tracking.backlog import Backlog
 from nasray.tracking.mlflow_place import check_place, create_database, tracking_uri
-from nasray.trainables.block_wise.units.cell import BlockSpec
 from nasray.trainables.core.trainable import read_done
-from nasray.trainables.retrain.trainable import RetrainFoundSpec, RetrainSpec
-from nasray.trainables.sd_darts.trainable import SdDartsSpec
-from nasray.trainables.teacher.unit import TeacherSpec
-from nasray.trainables.units import Spec
+from nasray.trainables.inputs import UnitSpec
 
 RESULT = "result"
-ARCHITECTURE = "architecture"
-# The units that have runs of their own.
-Training = TeacherSpec | BlockSpec | SdDartsSpec | RetrainFoundSpec | RetrainSpec
 _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # bars would stand amid our output
     # The backlog tries again. With MLflow's own settings a call to a server that is away takes minutes.
@@ -55,13 +49,17 @@ class Tracker:
         UserError: MLflow's address or credentials are wrong.
     """
 
-    def __init__(self, config: ExperimentConfig, folder: RunFolder) -> None:
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+    def __init__(self, config: ExperimentConfig, folder: RunFolder, backlog: Backlog | None = None) -> None:
+        for name in (
+            "mlflow",
+            "alembic",
+            "sqlalchemy",
+        ):  # with a traceback for what the backlog says in a line
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
         self._config, self._folder, self._uri = config, folder, tracking_uri(config)
         check_place(self._uri)
-        self.backlog = Backlog(self._uri)
+        self.backlog = backlog or Backlog(self._uri)
         self._commit = current_commit() or "unknown"
 
     def open_run(
@@ -102,17 +100,19 @@ class Tracker:
         self._client.log_batch(run_id, params=[Param(key, value) for key, value in missing.items()])
         return run_id
 
-    def open_trial(self, spec: Training) -> str:
+    def open_trial(self, spec: UnitSpec) -> str:
         """The id of a trial's run."""
-        tags = {"kind": spec.kind, "method": _method(spec), "space": spec.inputs.search_space.source}
-        return self.open_run(spec.name, tags, _params(spec), spec.fingerprint)
+        tags = {"kind": spec.kind, "method": spec.method, "space": spec.inputs.search_space.source}
+        return self.open_run(
+            spec.name, tags, {"seed": spec.inputs.seed, **flatten(spec.tracked or {})}, spec.fingerprint
+        )
 
-    def catch_up(self, done: Iterable[Spec]) -> None:
+    def catch_up(self, done: Iterable[UnitSpec]) -> None:
         """Log what units reported that finished when there was no driver, or no MLflow, to log it."""
-        trained = [spec for spec in done if isinstance(spec, Training) and spec.is_done]
+        trained = [spec for spec in done if spec.tracked is not None and spec.is_done]
         self.backlog.call(self._log_missing, trained)
 
-    def _log_missing(self, done: Sequence[Training]) -> None:
+    def _log_missing(self, done: Sequence[UnitSpec]) -> None:
         """Log what finished units reported, where the runs do not hold it all."""
         ended = self._find("attributes.status = 'FINISHED'")
         logged = {(run.data.tags["unit"], run.data.tags.get("inputs")) for run in ended}
@@ -229,41 +229,10 @@ class Tracker:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return found.experiment_id
-        local = self._uri.startswith("sqlite")
+        database = sqlite_path(self._uri)
         # Beside the database: its runs may be of several storages.
-        database = Path(self._uri.removeprefix("sqlite:///")).absolute()
-        artifacts = database.with_name("mlflow-artifacts").as_uri() if local else None
+        artifacts = None if database is None else database.absolute().with_name("mlflow-artifacts").as_uri()
         return self._client.create_experiment(name, artifact_location=artifacts)
-
-
-def _method(spec: Training) -> str:
-    match spec:
-        case BlockSpec():
-            return spec.target.config.method
-        case SdDartsSpec():
-            return spec.config.method
-        case _:
-            return spec.kind
-
-
-def _params(spec: Training) -> dict[str, Any]:
-    """What distinguishes a unit from others, for the UI's comparison."""
-    own: dict[str, Any] = {"seed": spec.inputs.seed}
-    settings: BaseModel
-    match spec:
-        case BlockSpec():
-            own |= {"block": spec.target.block, "cell": spec.target.cell}
-            settings = spec.target.config
-        case SdDartsSpec() | RetrainFoundSpec():
-            search = spec if isinstance(spec, SdDartsSpec) else spec.search
-            own |= {"space": spec.inputs.search_space.source, "arm": search.arm}
-            settings = spec.config
-        case RetrainSpec():
-            own |= {"architecture": spec.architecture, "training_seed": spec.training_seed}
-            settings = spec.config
-        case TeacherSpec():
-            settings = spec.inputs.teacher
-    return own | flatten(settings.model_dump(mode="json"))
 
 
 def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:

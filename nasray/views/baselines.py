@@ -6,7 +6,7 @@ from rich.table import Table
 from nasray.analysis.counting.statement import scope
 from nasray.analysis.numerals import quantity
 from nasray.analysis.studies.contest import NUM_SEARCHES, by_strategy, format_accuracy
-from nasray.commands.baselines import DNA, Baselines
+from nasray.commands.baselines import Baselines
 from nasray.strategies.build import RANKING
 
 
@@ -46,11 +46,12 @@ def print_baselines(found: Baselines, console: Console) -> None:
 
 def _ranking_cost(found: Baselines) -> str:
     """What the run's own ranking is said to have taken, where there is one."""
-    own = found.choices[found.choices["strategy"] == DNA]
+    own = found.choices[found.choices["num_trainings"] == 0]
     if not len(own):
         return ""
     beside = f" {RANKING} trains its first ones." if RANKING in set(found.choices["strategy"]) else ""
     return (
-        f" {DNA} is the first of the run's ranking, chosen without any training; the search behind it took as many "
-        f"multiply-accumulates as {own['cost_epochs'].iloc[0]:.0f} epochs of training an average network.{beside}"
+        f" {own['strategy'].iloc[0]} is the first of the run's ranking, chosen without any training; the search behind "
+        f"it took as many multiply-accumulates as {own['cost_epochs'].iloc[0]:.0f} epochs of training an average "
+        f"network.{beside}"
     )

@@ -7,17 +7,18 @@ from rich.table import Table
 
 from nasray.analysis.numerals import quantity
 from nasray.errors import UserError
-from nasray.planning.plan import planned_inputs
+from nasray.inputs.shared import planned_inputs
 from nasray.run.folder import RunFolder
-from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import CELL
+from nasray.search_spaces.artefacts.costs import counted_costs
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.uncounted import lower_bounds, uncounted_operators
 from nasray.settings.loading import load_config
-from nasray.trainables.cutting.cutting import cut_points
+from nasray.trainables.cutting.cut_points import cut_points, why_so_few
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.trials.operation_trial import try_operations
-from nasray.trainables.trials.teacher_trial import try_teacher
+from nasray.trainables.trials.teacher_trial import TriedTeacher, try_teacher
 
 
 def print_teacher(config: str | None, overrides: Sequence[str], console: Console) -> None:
@@ -27,7 +28,7 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         raise UserError(
             "the config must have a search of the method dna, which a teacher is for; it has none"
         )
-    tried = try_teacher(inputs, cuts=inputs.teacher.cuts != "auto")
+    tried, mistake = _tried(inputs)
     console.print(str(tried), soft_wrap=True)
     table = Table(title=f"Teacher {inputs.teacher.source}", title_justify="left", box=None)
     for heading in ("", "cut point", "features", "params so far", "MACs so far"):
@@ -38,8 +39,23 @@ def print_teacher(config: str | None, overrides: Sequence[str], console: Console
         mark = "*" if point.proposed else ""
         table.add_row(mark, point.name, shape, quantity(point.num_params), quantity(point.num_macs))
     console.print(table)
+    if mistake:
+        console.print(mistake, soft_wrap=True)
     proposed = ", ".join(point.name for point in points if point.proposed)
+    if not proposed:
+        console.print(f"none is proposed: {why_so_few(tried.model) or 'no size changes'}", soft_wrap=True)
+        return
     console.print(f"* proposed, the last before the size changes: teacher.cuts: [{proposed}]", soft_wrap=True)
+
+
+def _tried(inputs: SearchInputs) -> tuple[TriedTeacher, str]:
+    """The trial of the teacher, with the config's own cuts where they can be made, and else why they cannot."""
+    if inputs.teacher.cuts == "auto":
+        return try_teacher(inputs, cuts=False), ""
+    try:
+        return try_teacher(inputs), ""
+    except UserError as error:  # where it is the whole teacher's, the trial without cuts says it again
+        return try_teacher(inputs, cuts=False), str(error)
 
 
 def print_space(config: str | None, overrides: Sequence[str], console: Console) -> None:
@@ -58,14 +74,16 @@ def print_space(config: str | None, overrides: Sequence[str], console: Console) 
         if uncounted:
             console.print(lower_bounds(uncounted), soft_wrap=True)
         for name, architecture in (("smallest", space.smallest()), ("largest", space.largest())):
-            cost = space.cost(architecture)
-            console.print(f"{name}: {quantity(cost.num_params)} params, {quantity(cost.num_macs)} MACs")
+            counts = space.cost(architecture).counts
+            costs = [f"{quantity(counts[cost.name])} {cost.heading}" for cost in counted_costs()]
+            console.print(f"{name}: {', '.join(costs)}")
 
 
 def _print_blocks(space: SearchSpace, console: Console) -> None:
     """Print a chain's blocks, with their cells, numbers of candidates, ranges of cost."""
     table = Table(title=f"Space {space.name}", title_justify="left", box=None)
-    for heading in ("block", "cell", "entered at", "output", "candidates", "params", "MACs"):
+    costs = [cost.heading for cost in counted_costs()]
+    for heading in ("block", "cell", "entered at", "output", "candidates", *costs):
         table.add_column(heading, justify="right" if heading == "candidates" else "left")
     for block, choices in enumerate(space.blocks):
         candidates = space.candidate_table(block)
@@ -78,8 +96,8 @@ def _print_blocks(space: SearchSpace, console: Console) -> None:
                 "x".join(map(str, space.block_output_shape(block, cell.width))),
                 f"{cell.num_candidates:,}",
                 *(
-                    f"{quantity(rows[cost].min())} to {quantity(rows[cost].max())}"
-                    for cost in (NUM_PARAMS, NUM_MACS)
+                    f"{quantity(rows[cost.name].min())} to {quantity(rows[cost.name].max())}"
+                    for cost in counted_costs()
                 ),
             )
     console.print(table)

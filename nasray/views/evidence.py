@@ -1,5 +1,7 @@
 """The evidence as a person reads it on the terminal."""
 
+from typing import Any
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -9,8 +11,8 @@ from nasray.analysis.numerals import quantity
 from nasray.analysis.trust import calibration, verdict
 from nasray.evidence.evidence import Evidence
 from nasray.evidence.networks import GROUP, SAMPLE, TOP
-from nasray.evidence.table import ACCURACIES, ACCURACY
-from nasray.search_spaces.artefacts.columns import NUM_MACS, NUM_PARAMS
+from nasray.search_spaces.artefacts.columns import ACCURACIES, ACCURACY
+from nasray.search_spaces.artefacts.costs import counted_costs
 
 
 def print_evidence(evidence: Evidence, console: Console) -> None:
@@ -23,7 +25,8 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
         ": mean over training seeds (lowest to highest)" if several else ""
     )
     table = Table(title=title, title_justify="left", box=None)
-    for heading in ("why", "accuracy", "params", "macs"):
+    costs = [cost for cost in counted_costs() if cost.name in networks]
+    for heading in ("why", "accuracy", *(cost.short for cost in costs)):
         table.add_column(heading, justify="left" if heading == "why" else "right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
     told = (networks[GROUP] != SAMPLE) | networks["architecture"].isin(evidence.asked)
@@ -31,8 +34,7 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
         table.add_row(
             str(row[GROUP]),
             _accuracy(row),
-            quantity(row[NUM_PARAMS]),
-            quantity(row[NUM_MACS]),
+            *(quantity(row[cost.name]) for cost in costs),
             str(row["architecture"]),
         )
     if table.row_count:
@@ -52,7 +54,7 @@ def print_evidence(evidence: Evidence, console: Console) -> None:
         )
 
 
-def _accuracy(row: dict) -> str:
+def _accuracy(row: dict[Any, Any]) -> str:
     """The mean over the training seeds, and their range: no standard error, which test images and seeds both have."""
     values, mean = row[ACCURACIES], f"{row[ACCURACY]:.4f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"

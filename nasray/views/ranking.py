@@ -12,27 +12,25 @@ from nasray.analysis.counting.coverage import Coverage
 from nasray.analysis.counting.statement import proof
 from nasray.analysis.numerals import quantity
 from nasray.analysis.runs.rank import GROUP, NUM_LIKELY, SCORE_SE, SHARE_BETTER, TOP_PROBABILITY
-from nasray.search_spaces.artefacts.columns import LATENCY_MS
-from nasray.search_spaces.artefacts.criteria import BY_CALIBRATED, BY_SWAP_IN
+from nasray.search_spaces.artefacts.costs import cost_kind
+from nasray.search_spaces.artefacts.criteria import BY_SCORE, CRITERIA
 from nasray.search_spaces.costs.uncounted import lower_bounds
 
 _SHOWN = 10
-_OTHER_SCORES = {BY_SWAP_IN: "swap-in score", BY_CALIBRATED: "calibrated score"}
-_HEADINGS = {LATENCY_MS: "ms"}
 _NO_COSTS = ("rank", "architecture", "score", SHARE_BETTER, SCORE_SE, TOP_PROBABILITY, GROUP)
 
 
 def print_ranking(ranking: pd.DataFrame, console: Console) -> None:
     """Print the first architectures, and what is proved of all of them."""
     title = f"Best {min(_SHOWN, len(ranking))} of {len(ranking)} ranked"
-    if ranking.attrs["by"] in _OTHER_SCORES:
-        title += f" by {_OTHER_SCORES[ranking.attrs['by']]}"
+    if ranking.attrs["by"] != BY_SCORE:
+        title += f" by {CRITERIA[ranking.attrs['by']].noun}"
     table = Table(title=title, title_justify="left", box=None)
     costs = [name for name in ranking.columns if name not in _NO_COSTS]
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right", no_wrap=True)
     for name in costs:
-        table.add_column(_HEADINGS.get(name, name.removeprefix("num_")), justify="right")
+        table.add_column(cost_kind(str(name)).short, justify="right")
     table.add_column(f"in top {NUM_LIKELY}", justify="right")
     table.add_column("group", justify="right")
     table.add_column("architecture", overflow="fold")

@@ -3,9 +3,9 @@
 import pandas as pd
 from rich.console import Console
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.runs.rank import SCORE_SE
 from nasray.commands.refine import Refinement
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 from nasray.views.ranking import print_ranking
 
 

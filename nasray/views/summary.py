@@ -10,9 +10,9 @@ from rich.table import Table
 
 from nasray import analysis
 from nasray.analysis.numerals import quantity
+from nasray.comparison.arms import arm_runs
 from nasray.evidence.found import sentence
-from nasray.family.member import member_config
-from nasray.generations.generation import generation_config
+from nasray.methods.method import methods_of
 from nasray.pipeline.search_result import SearchResult
 from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve
@@ -23,15 +23,15 @@ from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.loading import load_config
 from nasray.storage.mirror import Mirror
 from nasray.storage.urls import join_url
+from nasray.sweeps.unit import SweptUnit
 from nasray.trainables.features.choice import feature_bytes
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.features import boundaries_of
 from nasray.trainables.teacher.untrained import untrained_teacher
+from nasray.views.comparison import describe_comparison, print_comparison
 from nasray.views.evidence import print_evidence
-from nasray.views.family import describe_family, print_family
-from nasray.views.generations import describe_next, print_generations
+from nasray.views.later_stages import later_stages
 from nasray.views.ranking import print_ranking
-from nasray.views.study import print_study
 
 
 def print_result(result: SearchResult, console: Console) -> None:
@@ -39,17 +39,15 @@ def print_result(result: SearchResult, console: Console) -> None:
     if result.ranking is not None:
         print_ranking(result.ranking, console)
     if result.found is not None:
-        console.print(sentence(result.found.iloc[0], result.coverage), soft_wrap=True)
-    if result.study is not None:
-        print_study(result.study, console)
+        for _, found in result.found.iterrows():
+            console.print(sentence(found, result.coverage), soft_wrap=True)
     if result.evidence is not None:
         print_evidence(result.evidence, console)
-    if result.generations is not None:
-        print_generations(result.generations, result.folder, console)
-    if result.family is not None:
-        networks = analysis.load_run(result.folder).family_networks
-        assert networks is not None
-        print_family(result.family, networks, console)
+    folder = RunFolder(result.folder)
+    for search, method in methods_of(folder.read_config()):
+        method.print_result(search, folder, console)
+    if result.comparison is not None:
+        print_comparison(result.comparison, analysis.load_run(result.folder).comparison_networks, console)
     console.print(
         f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s",
         soft_wrap=True,
@@ -58,32 +56,37 @@ def print_result(result: SearchResult, console: Console) -> None:
     if mirror is not None:
         console.print(f"Run: {join_url(mirror.url, mirror.name(result.folder))}", soft_wrap=True)
         return
-    folder = Path(os.path.relpath(result.folder))
-    console.print(f"Run folder: {folder if '..' not in folder.parts else result.folder}", soft_wrap=True)
+    shown = Path(os.path.relpath(result.folder))
+    console.print(f"Run folder: {shown if '..' not in shown.parts else result.folder}", soft_wrap=True)
 
 
 def print_dry_run(config: str | Mapping[str, Any] | None, overrides: Sequence[str], console: Console) -> None:
     """Print what a search would run: units with their resources, numbers of architectures and candidates, bytes."""
     requested = load_config(config, overrides)
-    family = requested.family
-    if family is not None:
-        assert requested.retrain is not None
-        for name in family.members:
-            _print_search(member_config(requested, name, family.seeds[0]), console)
-        console.print(describe_family(family.seeds, requested.retrain.sample), soft_wrap=True)
+    comparison = requested.comparison
+    if comparison is None:
+        _print_search(requested, console)
         return
-    _print_search(requested, console)
+    shown = set()
+    for run in arm_runs(requested):  # each arm in each space; with further seeds it is the same
+        if (run.space, run.arm) not in shown:
+            shown.add((run.space, run.arm))
+            _print_search(run.config, console)
+    console.print(describe_comparison(comparison), soft_wrap=True)
 
 
 def _print_search(requested: ExperimentConfig, console: Console) -> None:
     """Print what one search would run."""
-    generations = requested.dna_plus
-    if generations is not None:
-        requested = generation_config(requested, 1)
+    next_ones = ""
+    for search, method in methods_of(requested):
+        if method.declaration.runs_searches:
+            requested, next_ones = method.first_search(search, requested)
     folder = RunFolder.of(requested)
     folder.refresh()
     resolved, inputs = resolve(requested, folder, console, planned=True)
     folder.check(resolved)
+    if resolved.sweep is not None:
+        SweptUnit(resolved.sweep.unit, resolved, folder, inputs).planned(resolved.sweep)
     summary = inputs.summary
     units = [unit for stage in plan_search(resolved, folder, inputs).values() for unit in stage]
     to_run, _ = still_to_do(units, units)
@@ -103,8 +106,16 @@ def _print_search(requested: ExperimentConfig, console: Console) -> None:
     for unit in to_run:
         needs = f"  after {', '.join(unit.needs)}" if 0 < len(unit.needs) <= 3 else ""
         console.print(f"  {unit.name}{needs}", soft_wrap=True)
-    if generations is not None:
-        console.print(describe_next(generations), soft_wrap=True)
+    if next_ones:
+        console.print(next_ones, soft_wrap=True)
+        return
+    for line in later_stages(resolved, folder):
+        console.print(line, soft_wrap=True)
+    if resolved.sweep is not None:
+        varied, number = ", ".join(resolved.sweep.domains), resolved.sweep.num_trials
+        console.print(
+            f"`nasray sweep` tries {number:,} settings of {resolved.sweep.unit}: {varied}", soft_wrap=True
+        )
 
 
 def _print_blocks(inputs: SearchInputs, console: Console) -> None:

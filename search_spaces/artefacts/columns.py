@@ -17,3 +17,18 @@ NUM_MACS = "num_macs"
 UNCOUNTED = "uncounted"
 FAILURE = "failure"
 LATENCY_MS = "latency_ms"
+
+# Of tables of architectures.
+ARCHITECTURE = "architecture"
+SCORE = "score"
+SWAP_IN_SCORE = "swap_in_score"
+STITCHED_ACCURACY = "stitched_accuracy"
+ACCURACY, ACCURACIES = "accuracy", "accuracies"
+
+# Of a trained network.
+TEST_ACCURACY = "test_accuracy"
+HELD_OUT_ACCURACY = "held_out_accuracy"
+
+# Names that stand beside the arms of a comparison, where networks are drawn: a uniform draw, and trivial measures.
+RANDOM = "random"
+TRIVIAL = ("parameters", "MACs", "depth then MACs")

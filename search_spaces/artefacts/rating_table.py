@@ -1,4 +1,4 @@
-"""The table of a cell's ratings: its columns and types, for those who write it and those who read it."""
+"""The table of a cell's ratings, for those who write it and those who read it."""
 
 import math
 from collections.abc import Sequence
@@ -17,77 +17,64 @@ from nasray.search_spaces.artefacts.columns import (
     DEPTH,
     FAILURE,
     IN_CHANNELS,
-    NUM_MACS,
-    NUM_PARAMS,
     OPERATIONS,
     OUT_CHANNELS,
     RATING,
     RATING_BATCHES,
     RATING_SEEDS,
-    SWAP_IN,
-    SWAP_IN_BATCHES,
     UNCOUNTED,
     WIDTH,
 )
+from nasray.search_spaces.artefacts.costs import counted_costs
+from nasray.search_spaces.artefacts.criteria import Rating, further_ratings
+from nasray.search_spaces.artefacts.rating_schema import (
+    check_names,
+    of_schema,
+    optional_columns,
+    schema,
+    summed_columns,
+    with_optional,
+)
+from nasray.search_spaces.artefacts.summed_columns import check_summed, summed_metadata
 from nasray.search_spaces.files.atomic_file import replacing
 
-SCHEMA = pa.schema(
-    [
-        pa.field(CANDIDATE, pa.string(), nullable=False),
-        pa.field(CELL, pa.string(), nullable=False),
-        pa.field(DEPTH, pa.int64(), nullable=False),
-        pa.field(WIDTH, pa.int64(), nullable=False),
-        pa.field(OPERATIONS, pa.string(), nullable=False),
-        pa.field(IN_CHANNELS, pa.int64(), nullable=False),
-        pa.field(OUT_CHANNELS, pa.int64(), nullable=False),
-        pa.field(RATING, pa.float64()),
-        pa.field(RATING_BATCHES, pa.list_(pa.float64())),
-        pa.field(RATING_SEEDS, pa.list_(pa.float64())),
-        pa.field(SWAP_IN, pa.float64()),
-        pa.field(SWAP_IN_BATCHES, pa.list_(pa.float64())),
-        pa.field(NUM_PARAMS, pa.int64(), nullable=False),
-        pa.field(NUM_MACS, pa.int64(), nullable=False),
-        pa.field(UNCOUNTED, pa.string()),
-        pa.field(FAILURE, pa.string()),
-    ]
-)
 _SIZES = (DEPTH, WIDTH, IN_CHANNELS, OUT_CHANNELS)
 _NAMED_BY = (CELL, DEPTH, WIDTH, OPERATIONS, OUT_CHANNELS)
-_COSTS = (NUM_PARAMS, NUM_MACS)
 _LARGEST_COST = 2**53
 _ROUNDING = 1e-9  # of means over values in another order
-_SECOND = (SWAP_IN, SWAP_IN_BATCHES)
-OPTIONAL = (UNCOUNTED, RATING_SEEDS, *_SECOND)
 
 
 def check(frame: pd.DataFrame) -> None:
     """Holds `frame` to what every table of ratings must be.
 
-    One row per candidate and entry width (`in_channels`), written like "2x24:a,b". Sizes are at least 1; costs are
-    whole numbers whose sums floats hold, at most 2^53. `rating` is finite, lower is better; it is NaN exactly where
+    One row per candidate and entry width (`in_channels`), written like "2x24:a,b". Sizes are at least 1; costs are at
+    most 2^53, so that floats hold the sums of whole ones. `rating` is finite, lower is better; it is NaN exactly where
     `failure` says why. `rating_batches` holds one value per held-out batch, whose mean is `rating`: the first ones are
     shared by all, some candidates may have more, which follow. `rating_seeds` holds the ratings by each training seed
-    of the block, where there are several, whose mean is `rating`, too. `swap_in` and `swap_in_batches` are a second
-    rating of the same kind as the first, on the same batches; a frame may lack them both, and a candidate that has a
-    rating may have none of them. `uncounted` names the operators of which `num_macs` counts nothing, where there are
-    any, so that it is a lower bound.
+    of the block, where there are several, whose mean is `rating`, too. `swap_in` and `swap_in_batches` are a further
+    rating of the same kind as the first, on the same batches, as are others that `criteria` may list; a frame may lack
+    both columns of one, and a candidate that has a rating may have none of them. `uncounted` names the operators of
+    which `num_macs` counts nothing, where there are any, so that it is a lower bound.
 
     Raises:
         UserError: If a column is missing or unknown, a candidate stands twice or is not what its row says, a rating is
-            missing without a failure or given beside one, has no batches, or others than the second rating has, or is
+            missing without a failure or given beside one, has no batches, or others than a further rating has, or is
             not their mean, numbers of seeds differ, a size is below 1, or a cost is negative or beyond all sums.
     """
-    _check_names(list(frame.columns))
+    check_names(list(frame.columns))
     frame = frame.reset_index(drop=True)  # whose numbers are told
     _refuse(frame, frame.duplicated([CANDIDATE, IN_CHANNELS]), "must appear once per in_channels")
     failed = frame[FAILURE].notna()
     finite = np.isfinite(frame[RATING].astype(float))
     _refuse(frame, ~failed & ~finite, "must have a finite rating or say its failure")
     _refuse(frame, failed & frame[RATING].notna(), "must not have a rating beside its failure")
-    _refuse(frame, (frame[NUM_PARAMS] < 0) | (frame[NUM_MACS] < 0), "must not have a negative cost")
-    _refuse(frame, (frame[list(_COSTS)] > _LARGEST_COST).any(axis=1), "must have costs of at most 2^53")
+    costs = frame[[cost.name for cost in counted_costs() if cost.name in frame.columns]]
+    _refuse(frame, (costs < 0).any(axis=1), "must not have a negative cost")
+    _refuse(frame, (costs > _LARGEST_COST).any(axis=1), "must have costs of at most 2^53")
     if UNCOUNTED in frame.columns:
-        _refuse(frame, ~frame[UNCOUNTED].map(_is_named_or_none), "must name each uncounted operator or be null")
+        _refuse(
+            frame, ~frame[UNCOUNTED].map(_is_named_or_none), "must name each uncounted operator or be null"
+        )
     sizes = frame[list(_SIZES)].apply(pd.to_numeric, errors="coerce")
     _refuse(frame, ~(sizes >= 1).all(axis=1), f"must have as {', '.join(_SIZES)} numbers of at least 1")
     _refuse(frame, ~_is_named(frame), f"must be of the {', '.join(_NAMED_BY)} that its row says")
@@ -96,8 +83,9 @@ def check(frame: pd.DataFrame) -> None:
         rated, ~rated[RATING_BATCHES].map(_is_measured), "must have a finite rating on each held-out batch"
     )
     _refuse_others_than_means(rated, RATING, RATING_BATCHES)
-    if any(name in frame.columns for name in _SECOND):
-        _check_second(frame, failed)
+    for rating in further_ratings():
+        if rating.column in frame.columns or rating.batches in frame.columns:
+            _check_further(rating, frame, failed)
     if RATING_SEEDS in frame.columns:
         several = rated[RATING_SEEDS].notna()
         _refuse(
@@ -116,11 +104,15 @@ def write(frame: pd.DataFrame, path: Path) -> None:
         UserError: If `frame` is not a table of ratings, see `check`.
     """
     check(frame)
-    frame = frame.assign(**{name: None for name in OPTIONAL if name not in frame.columns})
-    table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False).replace_schema_metadata()
+    frame = frame.assign(**{name: None for name in optional_columns() if name not in frame.columns})
+    table = pa.Table.from_pandas(frame, schema=schema(), preserve_index=False)
+    table = table.replace_schema_metadata()
     # Pages have a checksum, the footer has none: all that it holds is seen to be wrong on reading.
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, write_page_checksum=True, write_statistics=False, store_schema=False)
+        settings = {"write_page_checksum": True, "write_statistics": False, "store_schema": False}
+        with pq.ParquetWriter(temporary, table.schema, **settings) as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata(summed_metadata(summed_columns()))
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -133,20 +125,23 @@ def read(path: Path) -> pd.DataFrame:
     try:
         # Without partitioning, since folders named like "a=b" would else become columns.
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
-        frame = _of_schema(_with_optional(table)).to_pandas()
+        check_summed(table.schema.metadata)
+        frame = of_schema(with_optional(table)).to_pandas()
         check(frame)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"{path} must be a whole table of ratings; write it anew: {error}") from error
+        raise UserError(
+            f"{path} must be a whole table of ratings ({error}): remove it and run the search again"
+        ) from error
     return frame
 
 
 def extend(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
     """The table with the further held-out batches of some of its rows behind those that they have.
 
-    A rating remains the mean over a row's batches. What fails on further batches fails as a whole; what has no second
-    rating on them has none any more.
+    A rating remains the mean over a row's batches. What fails on further batches fails as a whole; what lacks a further
+    rating on them lacks it from then on.
 
     Args:
         table: A table of ratings.
@@ -173,97 +168,44 @@ def _extended(row: dict[Any, Any], more: dict[Any, Any] | None) -> dict[Any, Any
     if more is None or not pd.isna(row[FAILURE]):
         return row
     if not pd.isna(more[FAILURE]):
-        nothing = {
-            RATING: math.nan,
-            RATING_BATCHES: [],
-            RATING_SEEDS: None,
-            SWAP_IN: math.nan,
-            SWAP_IN_BATCHES: None,
-        }
-        return row | nothing | {FAILURE: more[FAILURE]}
+        nothing = {RATING: math.nan, RATING_BATCHES: [], RATING_SEEDS: None, FAILURE: more[FAILURE]}
+        return (
+            row | nothing | {name: value for one in further_ratings() for name, value in _none(one).items()}
+        )
     numbers = [len(row[RATING_BATCHES]), len(more[RATING_BATCHES])]
     batches = [*row[RATING_BATCHES], *more[RATING_BATCHES]]
     extended = row | {RATING: float(np.mean(batches)), RATING_BATCHES: batches}
     if row[RATING_SEEDS] is not None:
         seeds = np.average([row[RATING_SEEDS], more[RATING_SEEDS]], axis=0, weights=numbers)
         extended[RATING_SEEDS] = seeds.tolist()
-    if pd.isna(row[SWAP_IN]) or pd.isna(more[SWAP_IN]):
-        return extended | {SWAP_IN: math.nan, SWAP_IN_BATCHES: None}
-    swapped_in = [*row[SWAP_IN_BATCHES], *more[SWAP_IN_BATCHES]]
-    return extended | {SWAP_IN: float(np.mean(swapped_in)), SWAP_IN_BATCHES: swapped_in}
+    for rating in further_ratings():
+        if pd.isna(row[rating.column]) or pd.isna(more[rating.column]):
+            extended |= _none(rating)
+        else:
+            batches = [*row[rating.batches], *more[rating.batches]]
+            extended |= {rating.column: float(np.mean(batches)), rating.batches: batches}
+    return extended
 
 
-def _with_optional(table: pa.Table) -> pa.Table:
-    """The table with nulls for the optional columns that it lacks, which came with later versions."""
-    for place, field in enumerate(SCHEMA):
-        if field.name in OPTIONAL and field.name not in table.column_names:
-            table = table.add_column(place, field, pa.nulls(len(table), field.type))
-    return table
+def _none(rating: Rating) -> dict[Any, Any]:
+    """What stands in a row that lacks a further rating."""
+    return {rating.column: math.nan, rating.batches: None}
 
 
-def _of_schema(table: pa.Table) -> pa.Table:
-    """The table as it is written, whatever it was edited with.
-
-    Raises:
-        UserError: If a column is missing, unknown or of another type, or a value is missing.
-    """
-    _check_names(table.column_names)
-    columns = []
-    for field in SCHEMA:
-        column = table.column(field.name)
-        # What else writes parquet has wider texts, and a type of its own for columns of nulls.
-        is_text = pa.types.is_large_string(column.type) and pa.types.is_string(field.type)
-        if is_text or pa.types.is_null(column.type):
-            column = column.cast(field.type)
-        if column.type != field.type:
-            raise UserError(
-                f"{field.name} must hold {field.type}, it holds {column.type}{_first_value(column)}"
-            )
-        if column.null_count and not field.nullable:
-            row = column.is_null().index(True).as_py()
-            raise UserError(f"each row must have a {field.name}, row {row}, counted from 0, has none")
-        columns.append(column)
-    return pa.table(columns, schema=SCHEMA)
-
-
-def _first_value(column: pa.ChunkedArray) -> str:
-    """The first value of a column and its row, to be told."""
-    known = column.is_valid().index(True).as_py()
-    return "" if known < 0 else f", as in row {known}, counted from 0: {column[known].as_py()!r}"
-
-
-def _check_names(names: Sequence[str]) -> None:
-    """Refuse other columns than those of a table of ratings.
-
-    Raises:
-        UserError: One is missing, unknown or there twice.
-    """
-    missing = [name for name in SCHEMA.names if name not in names and name not in OPTIONAL]
-    unknown = [str(name) for name in names if name not in SCHEMA.names]
-    repeated = sorted({name for name in names if names.count(name) > 1} - set(unknown))
-    if missing or unknown or repeated:
-        raise UserError(
-            f"a table of ratings must have the columns {', '.join(SCHEMA.names)};"
-            f" missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'};"
-            f" more than once: {', '.join(repeated) or 'none'}"
-        )
-
-
-def _check_second(frame: pd.DataFrame, failed: pd.Series) -> None:
-    """Hold the second rating to what it must be beside the first."""
-    missing = [name for name in _SECOND if name not in frame.columns]
+def _check_further(rating: Rating, frame: pd.DataFrame, failed: pd.Series) -> None:
+    """Hold a further rating to what it must be beside the first."""
+    name, batches = rating.column, rating.batches
+    missing = [column for column in (name, batches) if column not in frame.columns]
     if missing:
-        raise UserError(f"{' and '.join(_SECOND)} must be given both or neither; missing: {missing[0]}")
-    given = frame[SWAP_IN].notna()
-    _refuse(frame, given & ~np.isfinite(frame[SWAP_IN].astype(float)), "must have a finite swap_in or none")
-    _refuse(frame, given & failed, "must not have a swap_in beside its failure")
-    _refuse(
-        frame, given != frame[SWAP_IN_BATCHES].notna(), "must have both swap_in and its batches or neither"
-    )
+        raise UserError(f"{name} and {batches} must be given both or neither; missing: {missing[0]}")
+    given = frame[name].notna()
+    _refuse(frame, given & ~np.isfinite(frame[name].astype(float)), f"must have a finite {name} or none")
+    _refuse(frame, given & failed, f"must not have a {name} beside its failure")
+    _refuse(frame, given != frame[batches].notna(), f"must have both {name} and its batches or neither")
     both = frame[given]
-    differing = both[SWAP_IN_BATCHES].map(len) != both[RATING_BATCHES].map(len)
+    differing = both[batches].map(len) != both[RATING_BATCHES].map(len)
     _refuse(both, differing, "must have both ratings on the same held-out batches")
-    _refuse_others_than_means(both, SWAP_IN, SWAP_IN_BATCHES)
+    _refuse_others_than_means(both, name, batches)
 
 
 def _is_named(frame: pd.DataFrame) -> pd.Series:

@@ -12,13 +12,12 @@ from nasray.search_spaces.artefacts.columns import (
     CELL,
     DEPTH,
     IN_CHANNELS,
-    NUM_MACS,
-    NUM_PARAMS,
     OPERATIONS,
     OUT_CHANNELS,
     UNCOUNTED,
     WIDTH,
 )
+from nasray.search_spaces.artefacts.costs import CostKind, counted_costs
 from nasray.search_spaces.chain.block import BlockSpace, Cell
 from nasray.search_spaces.costs.cost import Cost
 from nasray.search_spaces.costs.uncounted import uncounted_text
@@ -63,8 +62,7 @@ def candidate_costs(
                     OPERATIONS: names,
                     IN_CHANNELS: in_channels,
                     OUT_CHANNELS: cell.width,
-                    NUM_PARAMS: _path_sums([[cost.num_params for cost in row] for row in costs]),
-                    NUM_MACS: _path_sums([[cost.num_macs for cost in row] for row in costs]),
+                    **{kind.name: _path_sums(kind, costs) for kind in counted_costs()},
                     UNCOUNTED: _uncounted(costs),
                 }
             )
@@ -80,6 +78,8 @@ def _uncounted(costs: list[list[Cost]]) -> list[str | None] | None:
     return [uncounted_text(cost.uncounted) for cost in sums]
 
 
-def _path_sums(values: list[list[int]]) -> np.ndarray:
-    """The sum along every path that takes one value per layer, in lexicographic order of the paths."""
-    return reduce(np.add.outer, [np.array(row, dtype=np.int64) for row in values]).ravel()
+def _path_sums(kind: CostKind, costs: list[list[Cost]]) -> np.ndarray:
+    """A cost of every path that takes one choice per layer, in lexicographic order of the paths."""
+    dtype = np.int64 if kind.whole else np.float64
+    values = [np.array([cost.counts[kind.name] for cost in row], dtype) for row in costs]
+    return reduce(np.add.outer, values).ravel()

@@ -12,10 +12,11 @@ from torch import nn
 
 from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture, Candidate
-from nasray.search_spaces.artefacts.columns import CANDIDATE, NUM_MACS, NUM_PARAMS, UNCOUNTED, WIDTH
+from nasray.search_spaces.artefacts.columns import CANDIDATE, UNCOUNTED, WIDTH
 from nasray.search_spaces.chain.block import BlockSpace
 from nasray.search_spaces.chain.block_cost import candidate_costs
 from nasray.search_spaces.chain.extremes import extreme_rows
+from nasray.search_spaces.chain.listing import check_listable
 from nasray.search_spaces.chain.network import Head, Network
 from nasray.search_spaces.costs.cost import Cost, measure_built
 from nasray.search_spaces.costs.uncounted import uncounted_text
@@ -156,7 +157,7 @@ class SearchSpace:
         return Head(in_channels, self.head_width, self.dropout, self.num_classes)
 
     def cost(self, architecture: Architecture | str) -> Cost:
-        """Parameters and MACs of the network of `architecture`, given also as its text, without building it.
+        """The counted costs of the network of `architecture`, given also as its text, without building it.
 
         Raises:
             UserError: If the architecture is not of this space, see `check`.
@@ -169,8 +170,9 @@ class SearchSpace:
         """What each candidate of block `k` costs: a row per entry width and candidate, in canonical order.
 
         The columns are those of a rating table without the ratings. Block 0 bears the stem's cost, the last
-        block the head's, so that the rows of an architecture add up to its cost.
+        block the head's, so that the rows of an architecture add up to its cost. See `check_listable`.
         """
+        self.check_listable()
         frames = [
             candidate_costs(self.blocks[k], entry_width, shape, self.operations)
             for entry_width, shape in self._first_layer_shapes(k).items()
@@ -186,6 +188,15 @@ class SearchSpace:
     def candidate_tables(self) -> list[pd.DataFrame]:
         """The candidate table of each block."""
         return [self.candidate_table(k) for k in range(len(self.blocks))]
+
+    def check_listable(self) -> None:
+        """Counts the candidates of each block.
+
+        Raises:
+            UserError: If they are too many to be listed.
+        """
+        for k, block in enumerate(self.blocks):
+            check_listable(k, block, len(self.entry_widths(k)))
 
     def check_operations(self) -> None:
         """Tries every distinct layer once, without memory or arithmetic, so that a bad operation shows early.
@@ -277,8 +288,8 @@ class SearchSpace:
 
 def _add(cost: Cost, table: pd.DataFrame, rows: pd.Index) -> None:
     """Add a part that the architectures of these rows of a candidate table share, in place."""
-    table.loc[rows, NUM_PARAMS] += cost.num_params
-    table.loc[rows, NUM_MACS] += cost.num_macs
+    for name, count in cost.counts.items():
+        table.loc[rows, name] += count
     if cost.uncounted:
         table[UNCOUNTED] = table[UNCOUNTED].astype(object)
         table.loc[rows, UNCOUNTED] = [

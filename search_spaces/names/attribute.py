@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import operator
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from nasray.errors import UserError
 from nasray.search_spaces.names.suggestion import did_you_mean
+
+_NASRAY = str(Path(__file__).parents[2]) + os.sep
 
 
 def load_attribute(path: str) -> Any:
@@ -52,7 +55,7 @@ def call_named(path: str, *arguments: Any) -> Any:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{path} failed: {type(error).__name__}: {error} ({_place(error)})") from error
+        raise UserError(f"{path} failed: {type(error).__name__}: {error} ({place_of(error)})") from error
 
 
 def _import(name: str, path: str) -> Any:
@@ -67,9 +70,13 @@ def _import(name: str, path: str) -> Any:
         raise UserError(f"{path!r}: importing {name} failed: {type(error).__name__}: {error}") from error
 
 
-def _place(error: Exception) -> str:
-    """File and line of the innermost code outside of installed packages that an error came through."""
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename
+def place_of(error: BaseException) -> str:
+    """File and line of the innermost code that an error came through, of the user's own wherever there is such."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [
+        frame
+        for frame in frames
+        if "site-packages" not in frame.filename and not frame.filename.startswith(_NASRAY)
     ]
-    return f"{frames[-1].filename}, line {frames[-1].lineno}"
+    innermost = (own or frames)[-1]
+    return f"{innermost.filename}, line {innermost.lineno}"

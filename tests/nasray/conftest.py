@@ -5,7 +5,6 @@ import ray
 
 from nasray.experiment import search
 
-FAMILY_TRAIN = {"epochs": 1, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 TINY_SPACE = {
     "source": "declared",
     "stem": [{"operation": "conv3", "width": 8}],
@@ -48,6 +47,7 @@ def _tiny(folder):
             }
         ],
         "retrain": None,  # the evidence has tests of its own
+        "resources": {"in_process": True},  # where it is not Ray that is tested
         "storage": {"root": str(folder / "runs")},
     }
 
@@ -64,8 +64,14 @@ def tiny(tmp_path):
     return lambda **changes: _tiny(tmp_path) | changes
 
 
+@pytest.fixture
+def tiny_on_ray(ray_of_two, tmp_path):
+    """The same, scheduled by Ray."""
+    return lambda **changes: _tiny(tmp_path) | {"resources": {}} | changes
+
+
 @pytest.fixture(scope="session")
-def finished(ray_of_two, tiny_in, tmp_path_factory):
+def finished(tiny_in, tmp_path_factory):
     """The result of the smallest search, run once for all tests that need one, which leave it as it is."""
     return search(tiny_in(tmp_path_factory.mktemp("finished")))
 
@@ -75,33 +81,3 @@ def tiny_finished(finished, tiny, tmp_path):
     """The smallest search in a folder of the test's own, where all of it has been run."""
     shutil.copytree(finished.folder.parent, tmp_path / "runs")
     return tiny
-
-
-@pytest.fixture(scope="session")
-def family_in(tiny_in):
-    """The smallest family study: DNA and SD-DARTS on the digits with one seed, within a budget, in a given folder."""
-
-    def build(folder, **changes):
-        config = tiny_in(folder, name="family")
-        dna = config.pop("searches")
-        members = {
-            "dna": {"searches": dna},
-            "sd_darts": {
-                "searches": [
-                    {
-                        "method": "sd_darts",
-                        "epochs": 1,
-                        "self_distillation": None,
-                        "measure": {"num_images": 8, "noise_sigmas": [0.1]},
-                    }
-                ]
-            },
-        }
-        own = {
-            "family": {"seeds": [0], "members": members},
-            "retrain": {"top": 1, "sample": 4, "training_seeds": [0], "train": FAMILY_TRAIN},
-            "budgets": {"num_params": 2500.0},
-        }
-        return config | own | changes
-
-    return build

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from nasray.experiment import search
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def flip(path):

@@ -9,7 +9,7 @@ from nasray.commands.additivity import measure_additivity
 from nasray.experiment import search
 from nasray.run.folder import RunFolder
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 AUGMENTED = {
     "source": "digits",
@@ -52,7 +52,7 @@ def test_all_are_ranked_and_some_trained_from_the_blocks_weights(label_free):
     assert result.ranking.attrs["certificate"]["proved"]
     figures = json.loads((result.folder / "agreement.json").read_text())
     assert "stitched_accuracy" not in figures["predictors"]  # its blocks do not lead to the teacher's head
-    with pytest.raises(ValueError, match="RUN must hold a search of the method dna"):
+    with pytest.raises(ValueError, match="RUN must hold a search whose blocks learn"):
         measure_additivity(result.folder)
 
 
@@ -77,7 +77,10 @@ def test_a_trunk_needs_no_training_and_views_may_be_cached(label_free):
         ),
         ({"features": {"mode": "cached", "views": 1}}, "features.views must be at least 2 .* got 1"),
         ({"features": {"mode": "online", "held_out_views": 3}}, "held_out_views must be left out, or be 2"),
-        ({"searches": [SEARCH, {"method": "dna"}]}, "only one of the methods dna and dna_plus_plus"),
+        (
+            {"searches": [SEARCH, {"method": "dna"}]},
+            "only one search may rate all candidates, got dna_plus_plus and dna",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(label_free, changes, message):

@@ -11,7 +11,7 @@ import pytest
 from nasray.errors import SearchFailedError
 from nasray.experiment import search
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def content(path):
@@ -55,8 +55,8 @@ def test_a_lost_result_is_made_again_and_nothing_else(tiny_finished, tmp_path):
     assert content(table) == before
 
 
-def test_what_no_node_could_train_for_the_evidence_is_told_before_anything_runs(tiny):
-    config = tiny(retrain={"top": 1, "sample": 3}, resources={"gpus_by_kind": {"retrain": 1}})
+def test_what_no_node_could_train_for_the_evidence_is_told_before_anything_runs(tiny_on_ray):
+    config = tiny_on_ray(retrain={"top": 1, "sample": 3}, resources={"gpus_by_kind": {"retrain": 1}})
     with pytest.raises(ValueError, match=r"retrain/.* takes 1 CPU, 1 GPU, the nodes have"):
         search(config)
     folder = Path(config["storage"]["root"]) / config["name"]
@@ -74,9 +74,10 @@ def test_stages_run_by_themselves(tiny):
     assert len(ranking.ranking) == 54
 
 
-def test_one_or_two_at_a_time_give_the_same_bytes(finished, tiny):
-    alone = search(tiny(resources={"max_concurrent": 1}))
-    assert content(alone.folder / "ranking.parquet") == content(finished.folder / "ranking.parquet")
+@pytest.mark.parametrize("number", [1, 2])
+def test_one_or_two_at_a_time_give_the_same_bytes_as_one_process(finished, tiny_on_ray, number):
+    scheduled = search(tiny_on_ray(resources={"max_concurrent": number}))
+    assert content(scheduled.folder / "ranking.parquet") == content(finished.folder / "ranking.parquet")
 
 
 class Killer(threading.Thread):
@@ -102,12 +103,12 @@ def is_trial(process):
         return False
 
 
-def test_a_killed_trial_leaves_no_trace_in_the_ranking(tiny, tmp_path):
+def test_a_killed_trial_leaves_no_trace_in_the_ranking(tiny_on_ray, tmp_path):
     """A trial whose process is killed goes on from its last epoch, and the ranking is the same, byte for byte."""
     rankings = []
     killer = Killer(tmp_path / "disturbed" / "tiny")
     for name in ("undisturbed", "disturbed"):
-        plain = tiny(storage={"root": str(tmp_path / name)})
+        plain = tiny_on_ray(storage={"root": str(tmp_path / name)})
         plain["searches"][0]["epochs"] = 15
         if name == "disturbed":
             killer.start()
@@ -150,9 +151,9 @@ def test_another_config_does_not_touch_the_run(tiny):
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_more_than_a_node_has_is_an_error_at_the_start(tiny):
+def test_more_than_a_node_has_is_an_error_at_the_start(tiny_on_ray):
     with pytest.raises(ValueError, match=r"teacher takes 64 CPU, the nodes have 2 CPU: lower"):
-        search(tiny(compute={"num_threads": 64}))
+        search(tiny_on_ray(compute={"num_threads": 64}))
 
 
 def test_budgets_that_cannot_be_met_are_named(tiny):

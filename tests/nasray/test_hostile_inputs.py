@@ -226,7 +226,7 @@ def is_missing(value):
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(
     st.integers(0, 5),
-    st.sampled_from(rating_table.SCHEMA.names),
+    st.sampled_from(rating_table.schema().names),
     st.integers(0, 11),
     st.sampled_from([None, np.nan, np.inf, -np.inf, -1, 2**62, "x", "", [], [1.0], [np.nan] * 4]),
 )
@@ -240,7 +240,7 @@ def test_a_tables_impossible_values_are_refused(rated, damaged, table, column, r
     assume((column, value) != (UNCOUNTED, "x"))  # an operator may be called so
     columns[column][row] = value
     try:
-        pq.write_table(pa.Table.from_pydict(columns, schema=rating_table.SCHEMA), path)
+        pq.write_table(pa.Table.from_pydict(columns, schema=rating_table.schema()), path)
     except (pa.ArrowException, OverflowError, TypeError):
         assume(False)  # not even a file can hold it
     before = digests(folder)

@@ -87,7 +87,7 @@ def test_the_parts_of_configs_are_parts_of_configs(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("name: part\ndata: {source: digits}\n" + searched)
     config = load_config(path)
-    assert config.sd_darts == SdDartsConfig(epochs=20), "the settings that it names are the defaults"
+    assert config.searches == (SdDartsConfig(epochs=20),), "the settings that it names are the defaults"
     path.write_text(find_config("digits").read_text() + swept)
     assert load_config(path).sweep.unit == "block_1/3x24"
     (evidence,) = [text for text in blocks("yaml") if text.startswith("retrain:")]

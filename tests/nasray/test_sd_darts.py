@@ -10,15 +10,13 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from nasray.analysis.tables.ratings import load_ratings
-from nasray.errors import SearchFailedError
 from nasray.experiment import search
-from nasray.run.folder import RunFolder
 from nasray.search_spaces.cells.genotype import Genotype
 from nasray.settings.loading import load_config
 from nasray.tracking.tracker import tracking_uri
 from nasray.views.summary import print_dry_run, print_result
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 NOT_COMPARED = {"seconds", "samples_per_second", "data_wait_share", "resident_bytes"}
 CELLS = {"source": "nasbench201", "channels": 4, "num_cells": 1}
@@ -98,7 +96,7 @@ def test_what_is_found_stands_in_the_ranking_of_all(tiny):
 
 def test_a_space_of_cells_is_searched_without_a_teacher(cells):
     result = search(cells())
-    assert (result.ranking, result.study, result.num_units_run) == (None, None, 1)
+    assert (result.ranking, result.comparison, result.num_units_run) == (None, None, 1)
     assert result.num_architectures == 15625
     found = result.found.iloc[0]
     assert str(Genotype.parse(found["architecture"])) == found["architecture"]
@@ -156,7 +154,7 @@ class Killer(threading.Thread):
             return False
 
 
-def test_a_killed_search_finds_the_same(cells, tmp_path):
+def test_a_killed_search_finds_the_same(ray_of_two, cells, tmp_path):
     settings = {**SD_DARTS, "epochs": 8, "measure": {**SD_DARTS["measure"], "every_epochs": 2}}
     settings["self_distillation"] = {"start_epoch": 1, "mode": "forward"}
     killer = Killer(tmp_path / "disturbed" / "tiny" / "units" / "sd_darts")
@@ -164,7 +162,7 @@ def test_a_killed_search_finds_the_same(cells, tmp_path):
     for name in ("undisturbed", "disturbed"):
         if name == "disturbed":
             killer.start()
-        result = search(cells(settings, storage={"root": str(tmp_path / name)}))
+        result = search(cells(settings, storage={"root": str(tmp_path / name)}, resources={}))
         units.append(result.folder / "units" / "sd_darts")
     assert len(killer.killed) == 2
     assert len(history(units[0])) == 8
@@ -173,59 +171,14 @@ def test_a_killed_search_finds_the_same(cells, tmp_path):
     assert not list(tmp_path.rglob("last.p*"))
 
 
-def test_a_study_compares_its_arms(cells):
-    study = {
-        "seeds": [0, 1],
-        "arms": {"plain": {"self_distillation": None}, "taught": {"self_distillation": {"start_epoch": 0}}},
-        "retrain": {"epochs": 1, "batch_size": 64},
-    }
-    settings = {**SD_DARTS, "epochs": 2}
-    plain = cells(settings, study=study)
-    result = search(plain)
-    assert (result.num_units_run, result.found, result.ranking) == (8, None, None)
-    table = pd.read_parquet(result.folder / "study.parquet")
-    pd.testing.assert_frame_equal(table, result.study)
-    runs = [(arm, seed) for arm in ("plain", "taught") for seed in (0, 1)]
-    assert list(zip(table["arm"], table["seed"], strict=True)) == runs
-    assert table["space"].eq("nasbench201").all()
-    assert table["test_accuracy"].between(0, 1).all()
-    assert table.notna().all(axis=None)
-    text = printed(result)
-    lines = [line.split() for line in text.splitlines()]
-    assert "Space nasbench201" in text
-    assert [line[:2] for line in lines if line and line[0] in study["arms"]] == [
-        ["plain", "2"],
-        ["taught", "2"],
-    ]
-    client, tracked = mlflow_runs(plain)
-    for arm, seed in runs:
-        for kind in ("sd_darts", "retrain"):
-            run = tracked[f"{kind}/nasbench201/{arm}/seed_{seed}"]
-            assert run.info.status == "FINISHED"
-            assert (run.data.params["seed"], run.data.params["space"]) == (str(seed), "nasbench201")
-        row = table[(table["arm"] == arm) & (table["seed"] == seed)].iloc[0]
-        assert run.data.metrics["test_accuracy"] == pytest.approx(row["test_accuracy"])
-    (main,) = [run for run in tracked.values() if run.data.tags["kind"] == "result"]
-    assert "study.parquet" in {file.path for file in client.list_artifacts(main.info.run_id)}
-    again = search(plain)
-    assert again.num_units_run == 0
-    pd.testing.assert_frame_equal(again.study, result.study)
-    assert len(mlflow_runs(plain)[1]) == len(tracked)
-    (result.folder / "units/retrain/nasbench201/plain/seed_1/retrained.json").unlink()
-    repaired = search(plain)
-    assert repaired.num_units_run == 1
-    pd.testing.assert_frame_equal(repaired.study, result.study)
-
-
 def test_a_dry_run_tells_the_units(cells, tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text(json.dumps(cells(study={"seeds": [3], "arms": {"plain": {}}})))
+    path.write_text(json.dumps(cells()))
     console = Console(width=200, highlight=False, record=True)
     print_dry_run(str(path), [], console)
     text = console.export_text()
     assert "tiny: 15,625 architectures, nasbench201 space" in text
-    assert "2 of 2 units to run, 1 CPU each:" in text
-    assert "retrain/nasbench201/plain/seed_3  after sd_darts/nasbench201/plain/seed_3" in text
+    assert "1 of 1 units to run, 1 CPU each:" in text
     assert not (tmp_path / "runs").exists()
 
 
@@ -263,29 +216,3 @@ def test_a_teacher_cannot_be_cut_to_cells(tiny):
         ValueError, match=r"search_space must be one of blocks in a row.*search it by sd_darts alone"
     ):
         search(tiny(search_space=CELLS))
-
-
-@pytest.mark.slow
-def test_a_study_may_change_and_keeps_what_ended_well(cells):
-    """An arm that diverges leaves the others' table; another retraining is another run in MLflow."""
-    study = {
-        "seeds": [0],
-        "arms": {"plain": {"self_distillation": None}, "hot": {"lr": 1e30, "gradient_clip": None}},
-        "retrain": {"epochs": 1, "batch_size": 64},
-    }
-    settings = {**SD_DARTS, "epochs": 1, "self_distillation": None}
-    plain = cells(settings, study=study)
-    with pytest.raises(SearchFailedError, match=r"(train|val)_loss must stay finite"):
-        search(plain)
-    folder = RunFolder.of(load_config(plain))
-    assert pd.read_parquet(folder.study)["arm"].tolist() == ["plain"]
-    mended = {**study, "arms": {"plain": study["arms"]["plain"]}, "retrain": {"epochs": 2, "batch_size": 64}}
-    result = search({**plain, "study": mended})
-    assert (result.num_units_run, result.study["arm"].tolist()) == (1, ["plain"])
-    client, _ = mlflow_runs(plain)
-    name = "retrain/nasbench201/plain/seed_0"
-    experiment = client.get_experiment_by_name("nasray").experiment_id
-    found = client.search_runs([experiment], f"tags.unit = '{name}'")
-    assert sorted(run.data.params["epochs"] for run in found) == ["1", "2"]
-    searched = client.search_runs([experiment], "tags.kind = 'sd_darts' and params.arm = 'plain'")
-    assert searched[0].data.tags["architecture"] == result.study["architecture"].iloc[0]

@@ -79,7 +79,7 @@ SECRETS = {
     "MY_SERVICE_TOKEN": "token-Wq7xB2",
 }
 SECRET = b"Wq7xB2"
-SHORT = {"retrain": {"top": 1, "sample": 0, "train": {"epochs": 1, "batch_size": 64}}}
+SHORT = {"retrain": {"top": 1, "sample": 0, "train": {"epochs": 1, "batch_size": 64}}, "resources": {}}
 
 pytestmark = pytest.mark.timeout(
     600
@@ -209,11 +209,11 @@ def test_a_runs_name_cannot_leave_the_storage(tiny, name):
 
 @pytest.mark.parametrize("name", ["../x", "/x", "..", "x/y", ""])
 @pytest.mark.parametrize("part", ["arms", "spaces"])
-def test_no_name_in_a_study_can_leave_the_run(tiny, name, part):
+def test_no_name_in_a_comparison_can_leave_the_run(tiny, name, part):
     names = {"arms": {"plain": {}}} | {part: {name: {} if part == "arms" else {"source": "nasbench201"}}}
     search = {"method": "sd_darts"}
     with pytest.raises(ValueError, match=part):
-        load_config(tiny(searches=[search], teacher=None, study={"seeds": [0], **names}))
+        load_config(tiny(searches=[search], teacher=None, comparison={"seeds": [0], **names}))
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../other/ratings/block_0/2x16.parquet"])

@@ -5,7 +5,7 @@ import pytest
 
 from nasray.experiment import search
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 SPACE = {
     "source": "declared",

@@ -14,12 +14,11 @@ from nasray.search_spaces.artefacts.columns import (
     CELL,
     DEPTH,
     IN_CHANNELS,
-    NUM_MACS,
-    NUM_PARAMS,
     OPERATIONS,
     OUT_CHANNELS,
     WIDTH,
 )
+from nasray.search_spaces.artefacts.costs import counted_costs
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.costs.cost import Cost, measure
 
@@ -80,7 +79,7 @@ def costs_are_those_of_the_built_network(space: SearchSpace) -> None:
         for table, candidate in zip(tables, architecture.candidates, strict=True):
             of_candidate = table[CANDIDATE] == str(candidate)
             (row,) = table[of_candidate & (table[IN_CHANNELS] == entry_width)].index
-            total += Cost(table[NUM_PARAMS][row], table[NUM_MACS][row])
+            total += Cost({kind.name: table[kind.name][row] for kind in counted_costs()})
             entry_width = candidate.width
         assert total == cost
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nasray.errors import UserError
 from nasray.trainables.core.compute import place, place_module, prepare
+from nasray.trainables.core.guards.watchdog import step_made
 from nasray.trainables.core.process_group import current_group
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.cutting.cutting import CutTeacher
@@ -147,6 +148,7 @@ class BlockData:
 
     def _pairs(self, split: Split, jobs: Sequence[Job]) -> Iterator[Pair]:
         for features, target in self._source.pairs(split, jobs):
+            step_made()
             yield place(self.compute, features, self._device), place(self.compute, target, self._device)
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from nasray.trainables.block_wise.left_out import OperationError, computing
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
 from nasray.trainables.core.batch_norm import calibrate
+from nasray.trainables.core.guards.faults import is_out_of_memory
 
 Choices = tuple[int, ...]
 
@@ -90,8 +92,7 @@ class CandidateWalk:
             return
         for following, wanted_below in self._following(path, wanted):
             self.num_evaluations += 1
-            operation = self._supernet.layer(depth, path.entry)[following.choices[-1]]
-            outputs, failure = self._try(operation, inputs)
+            outputs, failure = self._evaluate(path.entry, depth, following.choices[-1], inputs)
             if outputs is None:
                 yield from self._failures(following, wanted_below, failure)
             else:
@@ -106,12 +107,24 @@ class CandidateWalk:
             if below:
                 yield replace(path, choices=(*path.choices, choice)), below
 
+    def _evaluate(
+        self, entry: int, layer: int, choice: int, inputs: _Activations
+    ) -> tuple[_Activations | None, str]:
+        """The outputs of an operation of a layer, or None and the reason why there are none."""
+        if (layer, choice) in self._supernet.left_out:
+            return None, self._supernet.left_out[layer, choice]
+        try:
+            with computing(self._supernet.place(layer, choice, in_training=False)):
+                return self._try(self._supernet.layer(layer, entry)[choice], inputs)
+        except OperationError as error:
+            return None, error.reason
+
     def _try(self, operation: nn.Module, inputs: _Activations) -> tuple[_Activations | None, str]:
         """The operation's outputs, or None and the reason why there are none."""
         try:
             outputs = self._apply(operation, inputs)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return None, f"out of memory: {str(error).splitlines()[0]}"
         if not torch.isfinite(outputs.held_out).all():
@@ -130,8 +143,3 @@ class CandidateWalk:
             return
         for following, wanted_below in self._following(path, wanted):
             yield from self._failures(following, wanted_below, reason)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch could not allocate: CUDA has a type for it, the CPU's allocator only a message."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

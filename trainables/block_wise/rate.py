@@ -1,13 +1,13 @@
 """Rating the candidates of a trained cell: by their outputs' distance from the teacher's, and inside the teacher.
 
-Source: DNA (arXiv 1911.13053), section 3.3; the second rating: see `swap_in.py`.
+Source: DNA (arXiv 1911.13053), section 3.3; the rating inside the teacher: see `swap_in.py`.
 """
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,14 +21,13 @@ from nasray.search_spaces.artefacts.columns import (
     IN_CHANNELS,
     RATING,
     RATING_BATCHES,
-    SWAP_IN,
-    SWAP_IN_BATCHES,
 )
+from nasray.search_spaces.artefacts.criteria import Rating as RatingKind
+from nasray.search_spaces.artefacts.criteria import further_ratings
 from nasray.trainables.block_wise.block_data import BlockData, Pair
 from nasray.trainables.block_wise.candidate_walk import CandidateWalk
-from nasray.trainables.block_wise.metrics import TargetScale
+from nasray.trainables.block_wise.metrics import TargetScale, load_metric
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
-from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.settings.block_distillation import RatingConfig
 
 
@@ -40,14 +39,24 @@ class Rating:
         path: The path.
         batches: How bad its output is, per batch.
         failure: Why there is no rating.
-        swap_in: How far the teacher's predictions move with it in the place of the block, per batch; None where that
-            is not measured or not finite.
+        further: By their columns, its further ratings per batch, such as how far the teacher's predictions move with it
+            in the place of the block; without those that are not measured or not finite.
     """
 
     path: Path
     batches: tuple[float, ...]
     failure: str | None = None
-    swap_in: tuple[float, ...] | None = None
+    further: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+class FurtherRating(Protocol):
+    """A rating beside the distance from the teacher's output, as `SwapIn` is; lower is better."""
+
+    def predict(self, features: Tensor) -> Tensor:
+        """What the rating compares of a batch of the block's outputs, [B, ...]."""
+
+    def rate(self, output: Tensor, predictions: Tensor) -> float:
+        """The rating of a batch of a candidate's outputs beside what `predict` gives of the teacher's."""
 
 
 class Rater(ABC):
@@ -115,42 +124,43 @@ class Rater(ABC):
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What outputs are compared with, per held-out batch of a pass: the teacher's, and what its rest makes of them."""
+    """What outputs are compared with, per held-out batch of a pass: the teacher's, and what further ratings take."""
 
     features: Sequence[Tensor]
-    predictions: Sequence[Tensor]
+    predictions: Mapping[str, Sequence[Tensor]]
 
 
 class CandidateRater(Rater):
-    """Rates candidates by their outputs' distance from the teacher's and, where `swap_in` is given, by that."""
+    """Rates candidates by their outputs' distance from the teacher's and, by column, by further ratings."""
 
     def __init__(
-        self, supernet: CellSupernet, data: BlockData, config: RatingConfig, swap_in: SwapIn | None = None
+        self,
+        supernet: CellSupernet,
+        data: BlockData,
+        config: RatingConfig,
+        further: Mapping[str, FurtherRating] | None = None,
     ) -> None:
         super().__init__(supernet, data, config)
-        self._swap_in = swap_in
+        self._metric, self._further = load_metric(config.metric), further or {}
         self._scale = TargetScale.measure(target for _, target in self._held_out())
 
     def _expect(self, calibration: Sequence[Tensor], batches: Sequence[Pair]) -> _Expected:
         targets = [target for _, target in batches]
-        return _Expected(targets, [] if self._swap_in is None else list(map(self._swap_in.predict, targets)))
+        return _Expected(
+            targets, {name: list(map(one.predict, targets)) for name, one in self._further.items()}
+        )
 
     def _judge(self, path: Path, outputs: Sequence[Tensor], expected: _Expected) -> Rating:
         ratings = tuple(
-            self._scale.rate(output, target, self._config.metric)
+            self._metric(output, target, self._scale)
             for output, target in zip(outputs, expected.features, strict=True)
         )
-        return Rating(path, ratings, swap_in=self._rate_swapped_in(outputs, expected.predictions))
-
-    def _rate_swapped_in(
-        self, batches: Sequence[Tensor], predictions: Sequence[Tensor]
-    ) -> tuple[float, ...] | None:
-        """The rating of outputs inside the teacher, batch by batch."""
-        if self._swap_in is None:
-            return None
-        pairs = zip(batches, predictions, strict=True)
-        ratings = tuple(self._swap_in.rate(output, predicted) for output, predicted in pairs)
-        return ratings if all(map(math.isfinite, ratings)) else None
+        further = {
+            name: tuple(map(one.rate, outputs, expected.predictions[name]))
+            for name, one in self._further.items()
+        }
+        finite = {name: values for name, values in further.items() if all(map(math.isfinite, values))}
+        return Rating(path, ratings, further=finite)
 
 
 def ratings_frame(
@@ -170,10 +180,19 @@ def _row(supernet: CellSupernet, rating: Rating) -> dict[str, Any]:
         IN_CHANNELS: supernet.entry_widths[rating.path.entry],
         RATING: float(np.mean(rating.batches)) if rating.failure is None else math.nan,
         RATING_BATCHES: list(rating.batches),
-        SWAP_IN: math.nan if rating.swap_in is None else float(np.mean(rating.swap_in)),
-        SWAP_IN_BATCHES: None if rating.swap_in is None else list(rating.swap_in),
+        **{
+            name: value
+            for one in further_ratings()
+            for name, value in _further(one, rating.further.get(one.column)).items()
+        },
         FAILURE: rating.failure,
     }
+
+
+def _further(kind: RatingKind, batches: Sequence[float] | None) -> dict[str, Any]:
+    """The columns of a further rating, which may be missing."""
+    mean = math.nan if batches is None else float(np.mean(batches))
+    return {kind.column: mean, kind.batches: None if batches is None else list(batches)}
 
 
 def _join(first: Rating, second: Rating) -> Rating:
@@ -181,5 +200,6 @@ def _join(first: Rating, second: Rating) -> Rating:
     failure = first.failure or second.failure
     if failure:
         return Rating(first.path, (), failure)
-    both = None if first.swap_in is None or second.swap_in is None else first.swap_in + second.swap_in
-    return Rating(first.path, first.batches + second.batches, swap_in=both)
+    in_both = first.further.keys() & second.further.keys()
+    further = {name: first.further[name] + second.further[name] for name in in_both}
+    return Rating(first.path, first.batches + second.batches, further=further)

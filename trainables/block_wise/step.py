@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nasray.trainables.block_wise.block_data import BlockData
-from nasray.trainables.block_wise.metrics import TargetScale
+from nasray.trainables.block_wise.metrics import TargetScale, relative_l1
 from nasray.trainables.block_wise.supernet import CellSupernet, Path
 from nasray.trainables.core.losses import feature_loss
 from nasray.trainables.core.optimizer_step import OptimizerStep
@@ -20,7 +20,13 @@ from nasray.trainables.settings.block_distillation import BlockDistillationConfi
 
 
 class BlockDistillation:
-    """A `Method` of the epoch loop: the supernet of one cell, learning to give the teacher's output for its input."""
+    """A `Method` of the epoch loop: the supernet of one cell, learning to give the teacher's output for its input.
+
+    Attributes:
+        after_epochs: The figures that every epoch ends with.
+    """
+
+    after_epochs = ("train_loss", "held_out_relative_l1")
 
     def __init__(
         self,
@@ -68,7 +74,7 @@ class BlockDistillation:
         batches = self._data.held_out_batches(self._config.rating.num_batches)
         scale = TargetScale.measure(target for _, target in batches)
         errors = [
-            scale.rate(self._supernet(features, path), target, "relative_l1")
+            relative_l1(self._supernet(features, path), target, scale)
             for features, target in batches
             for path in paths
         ]

@@ -7,15 +7,17 @@ all candidates, trained with them and dropped at the end: everywhere, or only wh
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor, nn
 
+from nasray.errors import UserError
 from nasray.search_spaces.chain.block import Cell
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.operations.shipped import zero_init_residual
+from nasray.trainables.block_wise.left_out import LeftOut, Place, computing
 from nasray.trainables.cutting.adapters import entry_adapter, exit_adapter
 
 
@@ -39,6 +41,7 @@ class CellSupernet(nn.Module):
         first_layer: Per entry width, the operations of the first layer.
         later_layers: The operations of each further layer.
         exit: From the cell's maps to the teacher's features.
+        left_out: Why a choice of a layer, by both numbers, is in no path that is drawn, and has no rating.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class CellSupernet(nn.Module):
         super().__init__()
         self.cell = cell
         self.entry_widths = space.entry_widths(block)
+        self.left_out: dict[tuple[int, int], str] = {}
 
         def operations(layer: int, in_channels: int) -> nn.ModuleList:
             return nn.ModuleList(
@@ -106,9 +110,33 @@ class CellSupernet(nn.Module):
 
     def forward(self, features: Tensor, path: Path) -> Tensor:
         """One candidate's output, in the teacher's shape, for the teacher's features, [B, C, H, W] or [B, N, C]."""
-        for module in self._modules_of(path):
-            features = module(features)
-        return features
+        entry, *layers, leave = self._modules_of(path)
+        features = entry(features)
+        for layer, (choice, module) in enumerate(zip(path.choices, layers, strict=True)):
+            with computing(self.place(layer, choice, in_training=True)):
+                features = module(features)
+        return leave(features)
+
+    def leave_out(self, operations: Iterable[LeftOut]) -> None:
+        """Draw no paths through some operations any more.
+
+        Raises:
+            UserError: A layer has no other choice.
+        """
+        for one in operations:
+            for layer, names in enumerate(self.cell.operations):
+                if one.layer in (None, layer) and one.operation in names:
+                    self.left_out[layer, names.index(one.operation)] = one.reason
+        for layer, names in enumerate(self.cell.operations):
+            if not self._choices(layer):
+                failed = ", ".join(f"{name} ({self.left_out[layer, k]})" for k, name in enumerate(names))
+                raise UserError(
+                    f"a layer must have an operation that does not fail, layer {layer} has {failed}"
+                )
+
+    def place(self, layer: int, choice: int, *, in_training: bool) -> Place:
+        """A choice of a layer, for whoever computes it."""
+        return Place(layer, self.cell.operations[layer][choice], in_training)
 
     def block(self, path: Path) -> nn.Sequential:
         """One candidate with its adapters, as `forward` runs it: modules of the supernet, not copies."""
@@ -121,22 +149,29 @@ class CellSupernet(nn.Module):
 
     def uniform_path(self, rng: np.random.Generator) -> Path:
         """A path with every choice drawn independently."""
-        choices = tuple(int(rng.integers(len(names))) for names in self.cell.operations)
+        drawn = map(self._choices, range(self.cell.depth))
+        choices = tuple(layer[int(rng.integers(len(layer)))] for layer in drawn)
         return Path(int(rng.integers(len(self.entries))), choices)
 
     def fair_round(self, rng: np.random.Generator) -> list[Path]:
         """Paths in which each operation of each layer comes equally often: once, where all layers have as many."""
-        length = math.lcm(len(self.entries), *(len(names) for names in self.cell.operations))
+        choices = [self._choices(layer) for layer in range(self.cell.depth)]
+        length = math.lcm(len(self.entries), *map(len, choices))
 
-        def column(size: int) -> list[int]:
-            permutations = [rng.permutation(size) for _ in range(length // size)]
-            return [int(choice) for choice in np.concatenate(permutations)]
+        def column(values: Sequence[int]) -> list[int]:
+            permutations = [rng.permutation(len(values)) for _ in range(length // len(values))]
+            return [values[position] for position in np.concatenate(permutations)]
 
-        entries = column(len(self.entries))
-        layers = [column(len(names)) for names in self.cell.operations]
+        entries = column(range(len(self.entries)))
+        layers = [column(of_layer) for of_layer in choices]
         return [
             Path(entry, choices) for entry, choices in zip(entries, zip(*layers, strict=True), strict=True)
         ]
+
+    def _choices(self, layer: int) -> list[int]:
+        """The numbers of a layer's operations that are not left out."""
+        every = range(len(self.cell.operations[layer]))
+        return [choice for choice in every if (layer, choice) not in self.left_out]
 
     def _modules_of(self, path: Path) -> list[nn.Module]:
         layers = [self.layer(index, path.entry)[choice] for index, choice in enumerate(path.choices)]

@@ -29,7 +29,9 @@ def prepare(compute: ComputeConfig) -> torch.device:
     _switch_tf32_off()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, sums on a GPU vary
     if compute.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("compute.device is cuda, but this process sees no GPU: use device=auto or cpu")
+        raise UserError(
+            "compute.device is cuda, but this process sees no GPU: set compute.device=auto or compute.device=cpu"
+        )
     kind, group = device_kind(compute), current_group()
     return torch.device(kind, group.rank) if group.size > 1 and kind == "cuda" else torch.device(kind)
 

@@ -30,7 +30,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nasray.errors import UserError
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 
 _BACKENDS = {"cuda": "nccl", "cpu": "gloo"}
 # They wait for each other as long as an evaluation takes; that one of them died is found out otherwise.
@@ -69,7 +69,7 @@ class ProcessGroup:
         if len(positions) < self.size:
             raise UserError(
                 f"a batch must hold an image for each of compute.num_processes, {self.size}, got one of "
-                f"{len(positions)}: raise batch_size, or lower num_processes"
+                f"{len(positions)}: raise batch_size, or lower compute.num_processes"
             )
         return positions[self.rank :: self.size]
 

@@ -13,16 +13,16 @@ from typing import Any
 import torch
 
 from nasray.errors import UserError
+from nasray.search_spaces.artefacts.run_files import DONE
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.core.process_group import current_group
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.training import Method, train_epoch
 
 CHECKPOINT = "last.pt"
 CHECKPOINT_PARTS = "last.parts"
-DONE = "done.json"
 Metrics = dict[str, Any]
 
 
@@ -134,6 +134,11 @@ def mark_done(
     checksums = {path.name: file_checksum(path) for path in outputs}
     marker = {"inputs": fingerprint, **results, "checksums": checksums, "history": history}
     write_json(folder / DONE, marker)
+    drop_checkpoint(folder)
+
+
+def drop_checkpoint(folder: Path) -> None:
+    """Have a unit's training begin anew, if it does so again."""
     (folder / CHECKPOINT).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINT_PARTS, ignore_errors=True)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nasray.trainables.core.compute import device_name
+from nasray.trainables.core.guards.watchdog import step_made
 from nasray.trainables.core.process_group import ProcessGroup, current_group
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -99,4 +100,5 @@ def _timed(batches: Iterable[Any]) -> Iterator[tuple[Any, float]]:
             batch = next(iterator)
         except StopIteration:
             return
+        step_made()
         yield batch, time.perf_counter() - start

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,27 @@ def cut_points(model: nn.Module, input_shape: Shape) -> list[CutPoint]:
         outermost = min(names[end], key=len)
         points.append(CutPoint(outermost, ordered[end], num_params, num_macs, number in proposed))
     return points
+
+
+def why_so_few(model: nn.Module) -> str:
+    """What stands in the way of most cuts, in a sentence's part; empty where nothing does."""
+    traced = TracedModel(model)
+    in_the_way = Counter(value for node in traced.returned.values() for value in traced.crossing[node])
+    if not in_the_way:
+        return ""
+    ((value, number),) = in_the_way.most_common(1)
+    return (
+        f"{number} of {len(traced.returned)} submodules cannot be cut behind, since {value} ({_told(value)}) is "
+        "computed before them and used after them"
+    )
+
+
+def _told(value: fx.Node) -> str:
+    """A node's operation, with the submodule or the value that it is applied to."""
+    operation = (
+        value.target if isinstance(value.target, str) else getattr(value.target, "__name__", value.target)
+    )
+    return " ".join(map(str, [operation, *value.args]))
 
 
 def _size(shape: Shape) -> Shape:

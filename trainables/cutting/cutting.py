@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,9 +11,10 @@ from torch import Tensor, fx, nn
 from nasray.errors import UserError
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.names.suggestion import did_you_mean
-from nasray.trainables.cutting.cut_points import cut_points
+from nasray.trainables.cutting.cut_points import cut_points, why_so_few
 from nasray.trainables.cutting.feature_layout import FeatureLayout
 from nasray.trainables.cutting.traced_model import Order, Shape, TracedModel
+from nasray.trainables.cutting.tracing import reason
 
 TOLERANCE = 1e-4
 NUM_IMAGES_TRIED = 2
@@ -96,20 +97,20 @@ def resolve_cuts(
     if len(found) != num_blocks:
         raise UserError(
             f"teacher.cuts must name one submodule for each of the {num_blocks} blocks, "
-            f"{'auto found' if cuts == 'auto' else 'got'} {len(found)}: {', '.join(found)} "
-            "(`nasray inspect teacher` lists the possible ones)"
+            f"{'auto found' if cuts == 'auto' else 'got'} {len(found)}: {', '.join(found) or why_so_few(model)} "
+            "(`nasray inspect teacher CONFIG` lists the possible ones)"
         )
     return found
 
 
 def _node(traced: TracedModel, name: str) -> fx.Node:
     """The node at which the model can be cut behind the submodule `name`."""
-    if name not in traced.returned:
+    if name not in traced.by_any_name:
         raise UserError(
             "cuts must name submodules that the model runs, "
             f"got {name!r}{did_you_mean(name, traced.returned)}"
         )
-    node = traced.returned[name]
+    node = traced.by_any_name[name]
     if traced.crossing[node]:
         crossing = ", ".join(map(str, traced.crossing[node]))
         raise UserError(
@@ -135,7 +136,7 @@ def _order(layout: FeatureLayout, name: str, node: fx.Node, shape: Shape) -> Ord
         raise UserError(
             f"cut {name!r} must give maps [B, C, H, W] or [B, H, W, C], or tokens [B, N, C], got {['B', *shape]}, of "
             "which it cannot be told what axes are channels, height and width: cut where a convolution, a norm or a "
-            "linear layer follows (`nasray inspect teacher` lists the possible cuts)"
+            "linear layer follows (`nasray inspect teacher CONFIG` lists the possible cuts)"
         )
     return order
 
@@ -159,6 +160,12 @@ def _compare(
     """The shapes of one image's features at all boundaries, if the pieces give what the whole model gives."""
     features = _run(pieces, images)
     places = [*(f"cut {name!r}" for name in cuts), "the output"]
+    for place, whole in zip(places, expected, strict=True):
+        if not whole.isfinite().all():
+            raise UserError(
+                f"the teacher must give finite values in evaluation mode, got NaN or infinite ones at {place}: look "
+                "for such numbers in its weights and its norms' statistics, and for what overflows"
+            )
     for place, whole, part, order in itertools.zip_longest(places, expected, features[1:], orders):
         ordered = whole if order is None else whole.permute(0, *(axis + 1 for axis in order))
         if ordered.shape != part.shape or not (part - ordered).norm() <= TOLERANCE * ordered.norm():
@@ -176,7 +183,9 @@ def _outputs(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
     with ExitStack() as stack:
         for name in names:
 
-            def keep(_module: nn.Module, _arguments: tuple, output: Tensor, name: str = name) -> None:
+            def keep(
+                _module: nn.Module, _arguments: tuple[Any, ...], output: Tensor, name: str = name
+            ) -> None:
                 outputs[name] = output.clone()
 
             stack.enter_context(model.get_submodule(name).register_forward_hook(keep))
@@ -185,7 +194,8 @@ def _outputs(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
         except Exception as error:
             shape = tuple(images.shape[1:])
             raise UserError(
-                f"the teacher must take images of shape {shape} and give a tensor at each cut, it failed: {error}"
+                f"the teacher must take images of shape {shape} and give a tensor at each cut, it failed: "
+                f"{reason(error)}"
             ) from error
     found = [*(outputs[name] for name in names), logits]
     for place, value in zip([*(f"cut {name!r}" for name in names), "the output"], found, strict=True):

@@ -17,6 +17,7 @@ from torch.nn.modules import batchnorm, conv, instancenorm, pooling
 
 from nasray.errors import UserError
 from nasray.trainables.cutting.traced_model import Order, Shape, TracedModel
+from nasray.trainables.cutting.tracing import reason
 
 _BATCH = 2
 _GROWTH = 8  # so that maps of one pixel grow, too
@@ -112,7 +113,9 @@ def feature_shapes(traced: TracedModel, input_shape: Shape) -> dict[fx.Node, Sha
         with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
             recorder.run(torch.empty(_BATCH, *input_shape))
     except Exception as error:  # a model may refuse them in any way
-        raise UserError(f"the teacher must take images of shape {input_shape}, it failed: {error}") from error
+        raise UserError(
+            f"the teacher must take images of shape {input_shape}, it failed: {reason(error)}"
+        ) from error
     return {node: shape[1:] for node, shape in recorder.shapes.items() if shape[:1] == (_BATCH,)}
 
 

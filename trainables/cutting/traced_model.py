@@ -1,14 +1,13 @@
 """A model as a graph of operations, from which pieces can be cut out."""
 
-import copy
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
-from torch import fx, nn
-from torchvision.ops import DeformConv2d
+from torch import fx, jit, nn
 
 from nasray.errors import UserError
+from nasray.trainables.core.copying import copied
+from nasray.trainables.cutting.batch_sizes import batch_sizes
+from nasray.trainables.cutting.tracing import Tracer
 
 Shape = tuple[int, ...]
 Order = tuple[int, ...]
@@ -31,26 +30,27 @@ class TracedModel:
         Raises:
             UserError: The model cannot be traced, or is not a function of the images alone to one tensor.
         """
-        self.module = _frozen_copy(model)
-        tracer = _Tracer()
-        try:
-            self.graph = tracer.trace(self.module)
-        except Exception as error:
+        name, tracer = type(model).__name__, Tracer()
+        if isinstance(model, jit.ScriptModule):
             raise UserError(
-                f"{type(model).__name__} must be traceable by torch.fx, with a forward that takes the images "
-                f"alone and never branches on their values or shapes; tracing it failed: {error}"
-            ) from error
+                f"{name} must be traceable by torch.fx, which a whole that torch.jit made is not: give the module that "
+                "it was made from; parts of it may be scripted"
+            )
+        self.module = _frozen_copy(model)
+        self.graph = tracer.trace_of_images(self.module, name)
         inputs = self.graph.find_nodes(op="placeholder")
         output = self.graph.output_node().args[0]
         if len(inputs) != 1 or not isinstance(output, fx.Node):
             raise UserError(
-                f"{type(model).__name__} must take the images alone and return one tensor, "
+                f"{name} must take the images alone and return one tensor, "
                 f"it takes {', '.join(map(str, inputs))} and returns {output}"
             )
         for node in self.graph.nodes:
             if node.kwargs.get("inplace"):
                 node.update_kwarg("inplace", False)
-        self.images, self.output, self.returned = inputs[0], output, tracer.returned
+        self.images, self.output = inputs[0], output
+        self.returned = tracer.returned
+        self._batch_sizes, self._their_shapes = batch_sizes(self.images)
 
     @cached_property
     def position(self) -> dict[fx.Node, int]:
@@ -58,15 +58,26 @@ class TracedModel:
         return {node: position for position, node in enumerate(self.graph.nodes)}
 
     @cached_property
+    def by_any_name(self) -> dict[str, fx.Node]:
+        """As `returned`, and by each further name of a submodule that has several."""
+        modules = dict(self.module.named_modules(remove_duplicate=False))
+        nodes = {modules[name]: node for name, node in self.returned.items()}
+        return {name: nodes[module] for name, module in modules.items() if module in nodes}
+
+    @cached_property
     def crossing(self) -> dict[fx.Node, list[fx.Node]]:
-        """Per node, the values computed from the images before it and used after it, besides its own."""
+        """Per node, the values computed from the images before it and used after it, besides its own.
+
+        How many images there are is no such value: what follows a cut can tell it from the features.
+        """
+        told_anywhere = self._batch_sizes | self._their_shapes
         crossing: dict[fx.Node, list[fx.Node]] = {}
         of_images: set[fx.Node] = {self.images}
         open_values: list[fx.Node] = []
         for node in self.graph.nodes:
             open_values = [value for value in open_values if self._last_use(value) > self.position[node]]
             crossing[node] = open_values
-            if not of_images.isdisjoint([node, *node.all_input_nodes]):
+            if node not in told_anywhere and not of_images.isdisjoint([node, *node.all_input_nodes]):
                 of_images.add(node)
                 open_values = [*open_values, node]
         return crossing
@@ -87,18 +98,22 @@ class TracedModel:
             node = waiting.pop()
             if node not in needed:
                 needed.add(node)
-                waiting.extend(node.all_input_nodes)
+                waiting.extend(() if node in self._batch_sizes else node.all_input_nodes)
         graph = fx.Graph()
         features = graph.placeholder("features")
         copies = {start: _reordered(graph, features, None if taken is None else _inverse(taken))}
+        for node in self._batch_sizes & needed:
+            copies[node] = graph.call_method("size", (features, 0))
         for node in self.graph.nodes:
-            if node in needed and node is not start:
+            if node in needed and node not in copies:
                 copies[node] = graph.node_copy(node, copies.__getitem__)
         graph.output(_reordered(graph, copies[end], given))
         return fx.GraphModule(self.module, graph)
 
     def _last_use(self, value: fx.Node) -> int:
-        return max(map(self.position.__getitem__, value.users), default=-1)
+        """The position of the last node that uses a value for more than how many images there are."""
+        users = value.users.keys() - self._batch_sizes - self._their_shapes
+        return max(map(self.position.__getitem__, users), default=-1)
 
 
 def _reordered(graph: fx.Graph, value: fx.Node, order: Order | None) -> fx.Node:
@@ -114,30 +129,10 @@ def _inverse(order: Order) -> Order:
     return tuple(order.index(axis) for axis in range(len(order)))
 
 
-class _Tracer(fx.Tracer):
-    """Traces a model and keeps which node each submodule returned."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.returned: dict[str, fx.Node] = {}
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """PyTorch's layers are not looked into, nor is torchvision's one whose checks of shapes cannot be traced."""
-        return isinstance(m, DeformConv2d) or super().is_leaf_module(m, module_qualified_name)
-
-    def call_module(
-        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        value = super().call_module(m, forward, args, kwargs)
-        if isinstance(value, fx.Proxy):
-            self.returned[self.path_of_module(m)] = value.node
-        return value
-
-
 def _frozen_copy(model: nn.Module) -> nn.Module:
-    frozen = copy.deepcopy(model).eval().requires_grad_(False)
+    frozen = copied(model, type(model).__name__).eval().requires_grad_(False)
     for module in frozen.modules():
-        if hasattr(module, "inplace"):
+        if hasattr(module, "inplace") and not isinstance(module, jit.ScriptModule):
             # A piece that starts in place would overwrite the features that the piece before it gave.
             module.inplace = False  # type: ignore[assignment]
     return frozen

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -12,11 +12,13 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.search_spaces.files.cache_folder import cache_folder
 
 _NUM_READERS = 8
 _LEAST_FILES_SHOWN = 1000
+_NUM_SHOWN = 4
 # A file may change within the tick of its disk's clock after it was read, and look as before.
 _SECONDS_TO_SETTLE = 2.0
 
@@ -34,10 +36,11 @@ class FileDigests:
 
     Args:
         folder: The files' folder.
+        check: What is wrong with a file that is read, if anything; None: that is not asked.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
+    def __init__(self, folder: Path, check: Callable[[Path], str | None] | None = None) -> None:
+        self._folder, self._check = folder.absolute(), check
         name = hashlib.sha256(str(self._folder).encode()).hexdigest()[:24]
         self._path: Path | None = None
         with suppress(RuntimeError):  # an account without a home folder has no place to keep them
@@ -50,6 +53,7 @@ class FileDigests:
             names: Paths of the files below the folder.
 
         Raises:
+            UserError: There is something wrong with files that are read; it lists them.
             OSError: A file cannot be read.
         """
         known = self._read()
@@ -59,18 +63,29 @@ class FileDigests:
         if not unread:
             return [known[name][1] for name in names]
         found = {name: known[name] for name in names if name in known}
-        found |= {
-            name: (states[name], digest) for name, digest in zip(unread, self._digests(unread), strict=True)
-        }
+        faults: dict[str, str] = {}
+        for name, (digest, fault) in zip(unread, self._looked_at(unread), strict=True):
+            if fault is None:
+                found[name] = states[name], digest
+            else:
+                faults[name] = fault
         self._write(found, start_ns)
+        if faults:
+            listed = "; ".join(f"{name}: {fault}" for name, fault in list(faults.items())[:_NUM_SHOWN])
+            more = f"; and {len(faults) - _NUM_SHOWN} more" if len(faults) > _NUM_SHOWN else ""
+            raise UserError(
+                f"{self._folder} must hold whole files, but is damaged in {len(faults):,} of {len(names):,}: "
+                f"{listed}{more}: replace or remove them"
+            )
         return [found[name][1] for name in names]
 
-    def _digests(self, names: Sequence[str]) -> list[str]:
+    def _looked_at(self, names: Sequence[str]) -> list[tuple[str, str | None]]:
+        """The digest of each file, and what is wrong with it."""
         console = Console(stderr=True)
         with ThreadPool(_NUM_READERS) as readers:
             return list(
                 track(
-                    readers.imap(_digest, (self._folder / name for name in names), chunksize=16),
+                    readers.imap(self._look_at, (self._folder / name for name in names), chunksize=16),
                     "Reading the data set's files",
                     total=len(names),
                     console=console,
@@ -78,6 +93,9 @@ class FileDigests:
                     disable=len(names) < _LEAST_FILES_SHOWN or not console.is_terminal,
                 )
             )
+
+    def _look_at(self, path: Path) -> tuple[str, str | None]:
+        return _digest(path), None if self._check is None else self._check(path)
 
     def _read(self) -> dict[str, tuple[_State, str]]:
         """Per file, its state when it was read, and its digest; nothing where that is not to be had."""

@@ -16,7 +16,9 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
 from nasray.errors import UserError
 from nasray.trainables.data.file_digests import FileDigests
+from nasray.trainables.data.items import TEST, TRAINING, read_item
 from nasray.trainables.data.sources import ImageSource
+from nasray.trainables.data.whole_files import check_whole
 
 _NUM_SHOWN = 4
 _NUM_READ_TWICE = 4
@@ -56,15 +58,15 @@ class DataIdentity(BaseModel):
         """The identity of all images of a source, of which every one is read, or its file.
 
         Raises:
-            UserError: Images differ from one reading to the next.
+            UserError: Images differ from one reading to the next, or one is damaged.
             OSError: A file cannot be read.
         """
-        halves = {"train": source.train, "test": source.test}
+        halves = {"train": (source.train, TRAINING), "test": (source.test, TEST)}
         return cls(
             parts={
-                f"{half}/{name}": part
-                for half, dataset in halves.items()
-                for name, part in _parts(dataset).items()
+                f"{prefix}/{name}": part
+                for prefix, (dataset, half) in halves.items()
+                for name, part in _parts(dataset, half).items()
             }
         )
 
@@ -105,11 +107,11 @@ def sample_digest(source: ImageSource) -> str:
     It tells other data from these in no time, if not surely.
     """
     digest = hashlib.sha256()
-    for half in (source.train, source.test):
-        number = len(half)  # type: ignore[arg-type]
+    for dataset, half in ((source.train, TRAINING), (source.test, TEST)):
+        number = len(dataset)  # type: ignore[arg-type]
         digest.update(f"{number}\0".encode())
         for place in np.unique(np.linspace(0, number - 1, _NUM_SAMPLED).astype(int)).tolist():
-            image, label = half[place]
+            image, label = read_item(dataset, place, half)
             digest.update(f"{int(label)} {_content(image)}\0".encode())
     return digest.hexdigest()
 
@@ -124,15 +126,15 @@ def _more(number: int) -> str:
     return f" and {number - _NUM_SHOWN} more" if number > _NUM_SHOWN else ""
 
 
-def _parts(dataset: Dataset) -> dict[str, Part]:
+def _parts(dataset: Dataset[Any], half: str) -> dict[str, Part]:
     """The parts of one half of a data set by the names of its classes."""
-    _check_constant(dataset)
+    _check_constant(dataset, half)
     if hasattr(dataset, VERSION):
         version = f"version {getattr(dataset, VERSION)}"
         return {"all": Part(num_images=len(dataset), digest=version)}  # type: ignore[arg-type]
     hashes: dict[int, Any] = defaultdict(hashlib.sha256)
     counts: dict[int, int] = defaultdict(int)
-    for label, name, content in _items(dataset):
+    for label, name, content in _items(dataset, half):
         hashes[label].update(f"{name}\0{content}\0".encode())
         counts[label] += 1
     classes = getattr(dataset, "classes", None)
@@ -144,26 +146,27 @@ def _parts(dataset: Dataset) -> dict[str, Part]:
     }
 
 
-def _items(dataset: Dataset) -> Iterator[tuple[int, str, str]]:
+def _items(dataset: Dataset[Any], half: str) -> Iterator[tuple[int, str, str]]:
     """Label, name and digest of each image, in the data set's order."""
     # Of these types alone: a class derived from one may give other images than its base holds.
     if isinstance(dataset, Subset) and type(dataset) is Subset:
-        items = list(_items(dataset.dataset))
+        items = list(_items(dataset.dataset, half))
         yield from (items[index] for index in dataset.indices)
     elif isinstance(dataset, ImageFolder) and type(dataset) is ImageFolder:
         root = Path(dataset.root)
         names = [Path(path).relative_to(root).as_posix() for path, _ in dataset.samples]
-        found = FileDigests(root).of(names)
+        found = FileDigests(root, check=check_whole).of(names)
         labels = (label for _, label in dataset.samples)
         # What a user's transform makes of an image is a matter of code, see `source_digests`.
         yield from ((label, name, digest) for label, name, digest in zip(labels, names, found, strict=True))
     elif type(dataset) in _ARRAYS:
         yield from _rows(torch.as_tensor(dataset.data), dataset.targets)  # type: ignore[attr-defined]
     elif isinstance(dataset, TensorDataset) and type(dataset) is TensorDataset:
+        _check_finite(dataset, half)
         yield from _rows(dataset.tensors[0], dataset.tensors[1].tolist())
     else:
         for place in range(len(dataset)):  # type: ignore[arg-type]
-            image, label = dataset[place]
+            image, label = read_item(dataset, place, half)
             yield int(label), str(place), _content(image)
 
 
@@ -184,15 +187,31 @@ def _content(image: Image | Tensor) -> str:
     return hashlib.sha256(kind.encode() + content).hexdigest()
 
 
-def _check_constant(dataset: Any) -> None:
-    """Refuse images that are drawn at random whenever they are asked for.
+def _check_finite(dataset: TensorDataset, half: str) -> None:
+    """Have the first image that is not finite, if there is one, refused by its place."""
+    images = dataset.tensors[0]
+    if images.is_floating_point():
+        for place in torch.nonzero(~images.flatten(1).isfinite().all(dim=1))[:1].flatten().tolist():
+            read_item(dataset, place, half)
+
+
+def _check_constant(dataset: Any, half: str) -> None:
+    """Refuse images that are drawn at random whenever they are asked for, and a number of them that changes.
 
     Raises:
-        UserError: One of the first few is another when it is read again.
+        UserError: One of the first few is another when it is read again, or their number is.
     """
-    for place in range(min(len(dataset), _NUM_READ_TWICE)):
-        if _content(dataset[place][0]) != _content(dataset[place][0]):
+    number = len(dataset)
+    for place in range(min(number, _NUM_READ_TWICE)):
+        first, second = (_content(read_item(dataset, place, half)[0]) for _ in range(2))
+        if first != second:
             raise UserError(
                 f"data.source must give the same image whenever it is asked for one, but image {place} changes from "
                 "one reading to the next: leave what is random to data.augment"
             )
+    now = len(dataset)
+    if now != number:
+        raise UserError(
+            f"data.source must give data sets of a length that stays, but that of the {half} images was {number} and "
+            f"is {now}: list the images once, when the data set is made"
+        )

@@ -6,8 +6,10 @@ import numpy as np
 
 from nasray.errors import UserError
 from nasray.trainables.core.seeding import generator
+from nasray.trainables.data.items import TEST, TRAINING, read_image
+from nasray.trainables.data.labels import labels_of, num_classes
 from nasray.trainables.data.pixels import Pixels
-from nasray.trainables.data.sources import ImageSource, labels_of, open_source
+from nasray.trainables.data.sources import ImageSource, open_source
 from nasray.trainables.data.split import Split
 from nasray.trainables.data.transforms import augmentation, fitting, normalisation
 from nasray.trainables.settings.data import DataConfig
@@ -45,11 +47,11 @@ def load_data(config: DataConfig, seed: int) -> ImageData:
         UserError: The files are missing, too few, or do not fit together.
     """
     source = open_source(config.source, config.root)
-    labels, test_labels = labels_of(source.train), labels_of(source.test)
+    labels, test_labels = labels_of(source.train, TRAINING), labels_of(source.test, TEST)
     train, held_out = _partition(config, len(labels), seed)
     test = _choose_test(config, len(test_labels), seed)
     fit = fitting(config.image_size or source.image_size, source.crop_fraction)
-    example = fit(source.train[0][0])
+    example = fit(read_image(source.train, 0, TRAINING))
     pixels = Pixels(source.train, train, fit, example)
     mean, std = _mean_and_std(config, source, pixels)
     normalise = normalisation(mean, std)
@@ -57,10 +59,10 @@ def load_data(config: DataConfig, seed: int) -> ImageData:
     if config.augment is not None:
         augment = augmentation(config.augment, pixels.shape[1:], fit, normalise)
     held_out_pixels = Pixels(source.train, held_out, fit, example)
-    test_pixels = Pixels(source.test, test, fit, example)
+    test_pixels = Pixels(source.test, test, fit, example, TEST)
     return ImageData(
         input_shape=pixels.shape,
-        num_classes=_num_classes(labels, test_labels),
+        num_classes=num_classes(getattr(source.train, "classes", None), labels, test_labels),
         mean=mean,
         std=std,
         train=Split("train", pixels, labels[train], normalise, augment=augment, seed=seed),
@@ -104,12 +106,11 @@ def _mean_and_std(
                     f"got {len(mean)} and {len(std)}"
                 )
             return mean, std
-    return pixels.mean_and_std()
-
-
-def _num_classes(*labels: np.ndarray) -> int:
-    """One more than the largest label."""
-    smallest = min(int(part.min()) for part in labels)
-    if smallest < 0:
-        raise UserError(f"labels must be numbers from 0 on, got {smallest}")
-    return 1 + max(int(part.max()) for part in labels)
+    mean, std = pixels.mean_and_std()
+    if 0 in std:
+        channel = std.index(0)
+        raise UserError(
+            f"data.source must give channels that vary, but channel {channel} of the training images is "
+            f"{mean[channel]:g} everywhere, or nearly: leave it out, or give images of values from 0 to 1"
+        )
+    return mean, std

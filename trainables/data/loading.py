@@ -1,10 +1,12 @@
 """Batches that are prepared ahead, by processes of their own."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
+
+from nasray.trainables.core.guards.watchdog import step_made
 
 JobT = TypeVar("JobT")
 BatchT = TypeVar("BatchT")
@@ -25,10 +27,17 @@ def loaded(load: Callable[[JobT], BatchT], jobs: Sequence[JobT], num_workers: in
         multiprocessing_context="fork" if num_workers else None,  # they have the data set as it is here
         generator=torch.Generator(),  # else the loader draws from the global generator
     )
-    return iter(loader)
+    return _with_signs(iter(loader))
 
 
-class _Batches(Dataset, Generic[JobT, BatchT]):
+def _with_signs(batches: Iterator[BatchT]) -> Iterator[BatchT]:
+    """The batches, each a sign that whoever asks for them gets on."""
+    for batch in batches:
+        step_made()
+        yield batch
+
+
+class _Batches(Dataset[Any], Generic[JobT, BatchT]):
     """Ready batches, so that a worker prepares whole ones."""
 
     def __init__(self, load: Callable[[JobT], BatchT], jobs: Sequence[JobT]) -> None:

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import to_dtype
 
 from nasray.errors import UserError
+from nasray.trainables.data.items import TRAINING, described, read_image
 from nasray.trainables.data.transforms import Transform
 
 MEMORY_LIMIT_BYTES = 2**30
@@ -25,10 +26,17 @@ class Pixels:
         shape: Shape (C, H, W) of each image.
     """
 
-    def __init__(self, dataset: Dataset, indices: np.ndarray, fit: Transform, example: Tensor) -> None:
-        """Images of `dataset` at `indices`; `fit` must make pixels like `example` of each."""
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        indices: np.ndarray,
+        fit: Transform,
+        example: Tensor,
+        half: str = TRAINING,
+    ) -> None:
+        """Images of `dataset`, that half of a data set, at `indices`; `fit` must make pixels like `example` of each."""
         self.indices = indices
-        self._dataset, self._fit, self._example = dataset, fit, example
+        self._dataset, self._fit, self._example, self._half = dataset, fit, example, half
         num_channels, height, width = example.shape
         self.shape = (num_channels, height, width)
         self._kept: Tensor | None = None
@@ -49,8 +57,8 @@ class Pixels:
         return self._kept[torch.from_numpy(positions)]
 
     def stored(self, position: int) -> Any:
-        """The image as the data set has it: a PIL image or a tensor [C, H, W]."""
-        return self._dataset[int(self.indices[position])][0]
+        """The image at its own size: a PIL image or a tensor [C, H, W]."""
+        return read_image(self._dataset, int(self.indices[position]), self._half)
 
     def mean_and_std(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel in at most NUM_IMAGES_MEASURED images, to four digits.
@@ -63,17 +71,24 @@ class Pixels:
             image = to_dtype(self[position[None]][0], torch.float64, scale=True)
             moments += torch.stack([image.mean((1, 2)), image.square().mean((1, 2))])
         mean, mean_square = moments / len(positions)
-        std = (mean_square - mean.square()).sqrt()
+        std = (mean_square - mean.square()).clamp_min(0).sqrt()
         return tuple(mean.round(decimals=4).tolist()), tuple(std.round(decimals=4).tolist())
 
     def _read(self, position: int) -> Tensor:
         pixels = self._fit(self.stored(position))
         if (pixels.shape, pixels.dtype) != (self._example.shape, self._example.dtype):
             raise UserError(
-                f"all images must be {_describe(self._example)} like the first one, image "
-                f"{self.indices[position]} is {_describe(pixels)}: set data.image_size for a common size"
+                f"all images must be {_describe(self._example)} like the first one, but "
+                f"{described(self._dataset, int(self.indices[position]), self._half)} is {_describe(pixels)}: "
+                + _remedy(pixels, self._example)
             )
         return pixels
+
+
+def _remedy(pixels: Tensor, example: Tensor) -> str:
+    if (pixels.shape[0], pixels.dtype) == (example.shape[0], example.dtype):
+        return "set data.image_size for a common size"
+    return "convert all to the same channels and type in the function of data.source"
 
 
 def _describe(pixels: Tensor) -> str:

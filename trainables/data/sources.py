@@ -1,7 +1,9 @@
 """Sources of labelled images: scikit-learn, torchvision's data sets on disk, or a user's function."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,13 @@ import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, ImageFolder
 
 from nasray.errors import UserError
 from nasray.search_spaces.names.attribute import call_named
 from nasray.trainables.core.seeding import global_generators_seeded
+from nasray.trainables.data.items import blamed
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 NUM_DIGITS_FOR_TEST = 360
@@ -34,12 +37,25 @@ class ImageSource:
         crop_fraction: Share of the resized image's side that the centre crop keeps.
     """
 
-    train: Dataset
-    test: Dataset
+    train: Dataset[Any]
+    test: Dataset[Any]
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     image_size: int | None = None
     crop_fraction: float = 1.0
+
+
+_OPENED: ContextVar[dict[tuple[str, Path | None], ImageSource] | None] = ContextVar("opened", default=None)
+
+
+@contextmanager
+def sources_opened_once() -> Iterator[None]:
+    """Within, what is opened again under the same name and root is the same object: a hundred searches hold one."""
+    token = _OPENED.set({})
+    try:
+        yield
+    finally:
+        _OPENED.reset(token)
 
 
 def open_source(name: str, root: Path | None) -> ImageSource:
@@ -48,20 +64,20 @@ def open_source(name: str, root: Path | None) -> ImageSource:
     Raises:
         UserError: `name` is unknown, the files are not under `root`, or the function returns something else.
     """
+    opened = _OPENED.get()
+    if opened is None:
+        return _open(name, root)
+    if (name, root) not in opened:
+        opened[name, root] = _open(name, root)
+    return opened[name, root]
+
+
+def _open(name: str, root: Path | None) -> ImageSource:
     if ":" in name:
         return _from_function(name, root)
     if name not in SOURCES:
         raise UserError(f'data.source must be one of {", ".join(SOURCES)} or "module:function", got {name!r}')
     return SOURCES[name](root)
-
-
-def labels_of(dataset: Dataset) -> np.ndarray:
-    """Label of each image, int64 [N]; from `targets` where the data set has them, else image by image."""
-    if isinstance(dataset, Subset):
-        return labels_of(dataset.dataset)[np.asarray(dataset.indices)]
-    if hasattr(dataset, "targets"):
-        return np.asarray(dataset.targets, dtype=np.int64)
-    return np.array([int(dataset[i][1]) for i in range(len(dataset))], dtype=np.int64)  # type: ignore[arg-type]
 
 
 def _digits(_root: Path | None) -> ImageSource:
@@ -92,7 +108,7 @@ def _fashion_mnist(root: Path | None) -> ImageSource:
     return ImageSource(train, test, mean=(0.2860,), std=(0.3530,))
 
 
-def _read_idx(folder: Path, part: str) -> Dataset:
+def _read_idx(folder: Path, part: str) -> Dataset[Any]:
     """Images uint8 [N, 1, 28, 28] and labels of two gzipped IDX files, whose headers have 16 and 8 bytes."""
 
     def read(kind: str, header_bytes: int) -> Tensor:
@@ -146,7 +162,7 @@ def _required(name: str, root: Path | None) -> Path:
     return root
 
 
-def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset, Dataset]:
+def _open_both(dataset: Any, root: Path, expected: str) -> tuple[Dataset[Any], Dataset[Any]]:
     """The training and test part of a torchvision data set; an error tells which files are `expected`."""
     try:
         return dataset(root, train=True), dataset(root, train=False)
@@ -163,7 +179,9 @@ def _from_function(name: str, root: Path | None) -> ImageSource:
     """
     with global_generators_seeded(0, name):
         found = call_named(name, *([] if root is None else [root]))
-    if not (isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))):
+    with blamed("give data sets that tell their length and their first item"):
+        fits = isinstance(found, tuple | list) and len(found) == 2 and all(map(_is_image_dataset, found))
+    if not fits:
         raise UserError(
             f"{name} must return (train, validation), two map-style data sets of "
             f"(PIL image or tensor [C, H, W], integer label), got {_describe(found)}"

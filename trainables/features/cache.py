@@ -29,7 +29,7 @@ from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import replacing, write_json
 from nasray.search_spaces.files.damage import file_checksum, set_aside
 from nasray.trainables.core.compute import place, place_module, prepare
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.data.loading import loaded
 from nasray.trainables.data.split import Split
@@ -209,7 +209,9 @@ class CachedFeatures:
 
     def __init__(self, store: FeatureStore, load_teacher: Callable[[], CutTeacher]) -> None:
         if not store.complete:
-            raise FileNotFoundError(f"{store.folder} must hold a manifest.json: compute the features first")
+            raise FileNotFoundError(
+                f"{store.folder} must hold a manifest.json: search with --stages features first"
+            )
         self._store, self._load_teacher = store, load_teacher
         self._arrays: dict[tuple[int, int], np.memmap] = {}
         self._files: dict[tuple[int, int], BinaryIO] = {}

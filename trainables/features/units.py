@@ -31,6 +31,10 @@ class FeatureShardSpec(FeaturesSpec):
     kind: Literal["features"] = "features"
     shard: int
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_feature_shard`."""
+        return run_feature_shard(self)
+
     @property
     def is_done(self) -> bool:
         """Whether the shard is there, here or, as the manifest says, elsewhere; the manifest's unit looks at it."""
@@ -42,6 +46,10 @@ class FeatureManifestSpec(FeaturesSpec):
     """See to the shards of a split's features and say that they are complete."""
 
     kind: Literal["manifest"] = "manifest"
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_feature_manifest`."""
+        return run_feature_manifest(self)
 
     @property
     def is_done(self) -> bool:

@@ -21,6 +21,8 @@ from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.settings.training import DistillationConfig
 from nasray.trainables.supervised.guide import Taught
 
+LOGIT_DISTANCE, FEATURE_DISTANCE = "logit_distance", "feature_distance"
+
 TeacherOfEpoch = Callable[[int], CutTeacher]
 """Gives the teacher of the student's epoch, from 0, on the student's device."""
 
@@ -51,9 +53,9 @@ class Distillation:
             _, *targets = map(Tensor.float, self._teacher.features(images, up_to=up_to))
         terms: dict[str, tuple[float, Tensor]] = {}
         if self._config.logits:
-            terms["logit_distance"] = self._config.logits, self._logit_distance(logits, targets[-1])
+            terms[LOGIT_DISTANCE] = self._config.logits, self._logit_distance(logits, targets[-1])
         if self._config.features:
-            terms["feature_distance"] = self._config.features, self._feature_distance(features, targets)
+            terms[FEATURE_DISTANCE] = self._config.features, self._feature_distance(features, targets)
         loss = torch.stack([weight * distance for weight, distance in terms.values()]).sum()
         return Taught(logits, loss, {name: distance.detach() for name, (_, distance) in terms.items()})
 
@@ -77,6 +79,12 @@ class Distillation:
             for adapter, maps, target in zip(self.adapters, features, targets, strict=False)
         ]
         return torch.stack(distances).mean()
+
+
+def distances(config: DistillationConfig) -> list[str]:
+    """The names of the distances from the teacher that a training with this config reports."""
+    weights = {LOGIT_DISTANCE: config.logits, FEATURE_DISTANCE: config.features}
+    return [name for name, weight in weights.items() if weight]
 
 
 def build_adapters(

@@ -46,7 +46,7 @@ def _read(targets: Iterable[CellTarget], block: int, cell: str) -> dict[str, Ten
     if not target.weights.is_file():
         raise UserError(
             f"weights can be inherited of trained cells alone, but cell {cell} of block {block} has none at "
-            f"{target.weights}: run the dna search first, or set init to scratch"
+            f"{target.weights}: run the search again, or set init to scratch"
         )
     check_unchanged(target.folder, target.weights)
     return load_file(target.weights)

@@ -23,7 +23,7 @@ def build_distillation(
     if config.logits and num_classes not in (None, of_data):
         raise UserError(
             f"distillation of logits needs a teacher of the data's {of_data} classes, got one of {num_classes}: "
-            "set distillation.logits=0 and distillation.features, or take another teacher"
+            "set its logits to 0 and its features above 0, or take another teacher"
         )
     result = TeacherResult.read(inputs.teacher_folder)
     shapes = [
@@ -47,7 +47,7 @@ def _in_steps(inputs: SearchInputs, result: TeacherResult, num_epochs: int) -> T
     if train is None:
         raise UserError(
             "distillation.multi_step needs a teacher that the search trains, got no teacher.train: give it, or set "
-            "distillation.multi_step=false"
+            "multi_step to false"
         )
     num_teacher_epochs = train.epochs
     return lambda epoch: _placed(

@@ -10,27 +10,27 @@ from torch import nn
 
 from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.artefacts.columns import HELD_OUT_ACCURACY, TEST_ACCURACY
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.block_wise.units.cell import CellTarget
 from nasray.trainables.core.compute import place, place_module
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, train
 from nasray.trainables.core.weights import save_weights
 from nasray.trainables.inputs import SearchInputs, UnitInputs, UnitSpec
+from nasray.trainables.retrain.distillation import distances
 from nasray.trainables.retrain.inheritance import inherit
 from nasray.trainables.retrain.teaching import build_distillation
 from nasray.trainables.retrain.zero_cost import NUM_IMAGES, zero_cost_proxies
-from nasray.trainables.sd_darts.trainable import Found, SdDartsSpec
-from nasray.trainables.settings.training import RetrainConfig, TrainConfig
+from nasray.trainables.settings.training import RetrainConfig
 from nasray.trainables.supervised.accuracy import accuracy
 from nasray.trainables.supervised.step import SupervisedTraining
 
 NETWORK = "network.safetensors"
 RETRAINED = "retrained.json"
-TEST_ACCURACY = "test_accuracy"
-HELD_OUT_ACCURACY = "held_out_accuracy"
 # Networks of one seed see the same batches in the same order, whatever their units are called.
 _SEED_NAME = "retrain"
 
@@ -53,28 +53,28 @@ class RetrainSpec(UnitSpec):
     training_seed: int = Field(ge=0)
     targets: tuple[CellTarget, ...] = ()
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_retrain`."""
+        return run_retrain(self)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """The architecture, and how it is trained."""
+        own = {"architecture": self.architecture, "training_seed": self.training_seed}
+        return own | self.config.model_dump(mode="json")
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of the training, and how far it is from the teacher's, if one teaches."""
+        taught = self.config.distillation
+        return Reported.of_training(
+            [*SupervisedTraining.after_epochs, *(() if taught is None else distances(taught))]
+        )
+
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The weights, and the architecture with its accuracies, costs and settings."""
         return self.folder / NETWORK, self.folder / RETRAINED
-
-    @property
-    def num_processes(self) -> int:
-        """As many as the config says."""
-        return self.inputs.compute.num_processes
-
-
-class RetrainFoundSpec(UnitSpec):
-    """Train what a search has found, on all training images, those of both halves."""
-
-    kind: Literal["retrain_found"] = "retrain_found"
-    search: SdDartsSpec
-    config: TrainConfig
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        """The architecture with its accuracies, costs and settings."""
-        return (self.folder / RETRAINED,)
 
     @property
     def num_processes(self) -> int:
@@ -95,16 +95,10 @@ def run_retrain(spec: RetrainSpec) -> Iterator[Metrics]:
     )
 
 
-def run_retrain_found(spec: RetrainFoundSpec) -> Iterator[Metrics]:
-    """Metrics of the training, epoch by epoch; the test images are looked at once, at the end."""
-    architecture = Found.read(spec.search.folder).architecture
-    yield from _train_and_test(spec, architecture, RetrainConfig(train=spec.config), spec.inputs.seed)
-
-
 def read_retrained(folder: Path) -> dict[str, Any]:
     """What a training left.
 
-    `architecture`, `seed`, `test_accuracy` and `held_out_accuracy`, 0 to 1, `num_params`, `num_macs`, the proxies
+    `architecture`, `seed`, `test_accuracy` and `held_out_accuracy`, 0 to 1, the counted costs, the proxies
     `naswot` and `synflow` of the network before its first step (None: it has none that is finite), and `settings`, a
     `RetrainConfig`, how it was trained. Trainings of earlier versions have neither proxies nor settings; proxies are
     missing, too, where an operation fails in them.
@@ -185,14 +179,12 @@ def _train_and_test(
     seed_global_generators(seed, _SEED_NAME, "test")
     test_accuracy = accuracy(method.trained, inputs.images.test, inputs.compute)
     save_weights(method.trained, spec.folder / NETWORK)
-    cost = inputs.space.cost(architecture)
     result = {
         "architecture": architecture,
         "seed": seed,
         TEST_ACCURACY: test_accuracy,
         HELD_OUT_ACCURACY: metrics[HELD_OUT_ACCURACY],
-        "num_params": cost.num_params,
-        "num_macs": cost.num_macs,
+        **inputs.space.cost(architecture).counts,
         **_proxies(inputs, _initial_network(inputs, architecture, config, seed, targets)),
         "settings": config.model_dump(mode="json"),
     }

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.sd_darts import architect
 from nasray.trainables.sd_darts.early_stopping import stop_epoch
 from nasray.trainables.sd_darts.halves import Batch, Halves
-from nasray.trainables.sd_darts.sharpness.measurement import EIGENVALUE, Measurement
+from nasray.trainables.sd_darts.sharpness.measurement import EIGENVALUE, MEASURED, PULL, Measurement
 from nasray.trainables.sd_darts.supernets.supernet import Supernet, mean_entropy
 from nasray.trainables.sd_darts.voting import votes
 from nasray.trainables.sd_darts.voting.self_distillation import SelfDistillation
@@ -44,7 +45,7 @@ class SdDarts:
     ) -> None:
         self.num_epochs = config.epochs
         self.architectures: list[str] = []
-        self.choice_weights: list[dict[str, list]] = []
+        self.choice_weights: list[dict[str, list[Any]]] = []
         self.chosen_epoch = config.epochs - 1
         self._supernet, self._halves, self._config = supernet, halves, config
         self._measurement, self._distillation = measurement, distillation
@@ -216,3 +217,17 @@ class SdDarts:
         if chosen is not None:
             self.num_epochs = epoch + 1
             self.chosen_epoch = list(self._eigenvalues)[chosen]
+
+
+def reported(config: SdDartsConfig) -> Reported:
+    """The figures that a search with this config reports."""
+    after_epochs = {"train_loss", "train_accuracy", "num_skips", "alpha_entropy"}
+    by_the_end: set[str] = set()
+    (after_epochs if config.alpha_start_epoch == 0 else by_the_end).add("val_loss")
+    (after_epochs if config.measure.every_epochs == 1 else by_the_end).update(MEASURED)
+    if config.teachers is not None:
+        parts = {"weights": "train", "alpha": "val"}
+        taught = [part for name, part in parts.items() if config.teachers.applies_to in (name, "both")]
+        by_the_end |= {f"{part}_{name}" for part in taught for name in ("distillation_loss", "vote_entropy")}
+        by_the_end |= {PULL} if config.teachers.applies_to != "alpha" else set()
+    return Reported.of_training(after_epochs, by_the_end)

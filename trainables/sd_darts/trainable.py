@@ -4,18 +4,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from nasray.search_spaces.cells.cell_space import CellSpace
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.core.compute import place_module
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import CHECKPOINT_PARTS, Metrics, train
 from nasray.trainables.inputs import UnitInputs, UnitSpec
 from nasray.trainables.sd_darts.halves import Halves
 from nasray.trainables.sd_darts.sharpness.measurement import Measurement
-from nasray.trainables.sd_darts.step import SdDarts
+from nasray.trainables.sd_darts.step import SdDarts, reported
 from nasray.trainables.sd_darts.supernets.cell_supernet import MixedCellSupernet
 from nasray.trainables.sd_darts.supernets.chain_supernet import ChainSupernet
 from nasray.trainables.sd_darts.supernets.supernet import Supernet
@@ -23,7 +24,7 @@ from nasray.trainables.sd_darts.voting.self_distillation import SelfDistillation
 from nasray.trainables.sd_darts.voting.teachers import build_teachers
 from nasray.trainables.settings.sd_darts import SdDartsConfig
 
-FOUND = "found.json"
+FOUND_FILE = "found.json"
 # What is drawn at random does not depend on the unit's name, so that arms of a study with one seed start alike.
 _SEED_NAME = "sd_darts"
 
@@ -33,17 +34,34 @@ class SdDartsSpec(UnitSpec):
 
     Attributes:
         config: How.
-        arm: What the settings are called in a study, where there is one.
     """
 
     kind: Literal["sd_darts"] = "sd_darts"
     config: SdDartsConfig
-    arm: str | None = None
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_sd_darts`."""
+        return run_sd_darts(self)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """The space, and how it is searched."""
+        return {"space": self.inputs.search_space.source, **self.config.model_dump(mode="json")}
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of the search."""
+        return reported(self.config)
+
+    @property
+    def chosen_epoch(self) -> int:
+        """The epoch whose architecture was found."""
+        return Found.read(self.folder).epoch
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """What was found."""
-        return (self.folder / FOUND,)
+        return (self.folder / FOUND_FILE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,7 @@ class Found:
     epoch: int
     num_params: int
     num_macs: int
-    weights: dict[str, list]
+    weights: dict[str, list[Any]]
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -71,7 +89,7 @@ class Found:
         Raises:
             FileNotFoundError: The search is not finished.
         """
-        return cls(**json.loads((folder / FOUND).read_text(encoding="utf-8")))
+        return cls(**json.loads((folder / FOUND_FILE).read_text(encoding="utf-8")))
 
 
 def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
@@ -87,7 +105,7 @@ def run_sd_darts(spec: SdDartsSpec) -> Iterator[Metrics]:
     cost = inputs.space.cost(architecture)
     weights = method.choice_weights[method.chosen_epoch]
     found = Found(architecture, method.chosen_epoch + 1, cost.num_params, cost.num_macs, weights)
-    write_json(spec.folder / FOUND, asdict(found))
+    write_json(spec.folder / FOUND_FILE, asdict(found))
 
 
 def build_supernet(space: SearchSpace | CellSpace, *, allow_none: bool = True) -> Supernet:

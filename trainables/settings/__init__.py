@@ -1,1 +1,1 @@
-"""The settings of what runs in a unit: pydantic models."""
+"""The settings of what runs in a unit: a file of pydantic models for each."""

@@ -1,17 +1,21 @@
 """The settings of a DNA search: how blocks are distilled and how their candidates are rated."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nasray.errors import UserError
+from nasray.trainables.settings.method import MethodSettings
+from nasray.trainables.settings.metrics import METRICS, RELATIVE_L1, check_metric
 
 
 class RatingConfig(BaseModel):
     """How the candidates of a trained block are rated.
 
     Attributes:
-        metric: What is measured between a candidate's output and the teacher's, see `metrics.py`.
+        metric: What is measured between a candidate's output and the teacher's, lower is better: "relative_l1", "mse"
+            or "noise_to_signal", see `metrics.py`; or "module:function", a function (output, target, scale) that gives
+            one finite number for the two of a held-out batch, [B, C, H, W] or [B, N, C], and the `TargetScale` of all.
         num_batches: Into how many held-out batches the held-out images are cut; one rating is kept for each.
         rated_batches: On how many of these all candidates are rated, at least 2, so that there is an error of the
             ratings; the others are for those that matter, by `nasray refine`. Each batch then takes its images from
@@ -28,7 +32,7 @@ class RatingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    metric: Literal["relative_l1", "mse", "noise_to_signal"] = "relative_l1"
+    metric: Annotated[str, AfterValidator(check_metric)] = Field(default=RELATIVE_L1, examples=list(METRICS))
     num_batches: int = Field(default=10, ge=1)
     rated_batches: int | None = Field(default=None, ge=2)
     calibration_images: int = Field(default=512, ge=2)
@@ -56,7 +60,7 @@ class RatingConfig(BaseModel):
         return -(-self.swap_in_images // self.num_batches)
 
 
-class BlockSearchConfig(BaseModel):
+class BlockSearchConfig(MethodSettings):
     """What searches that train each block's supernets for themselves have in common.
 
     Attributes:
@@ -71,8 +75,6 @@ class BlockSearchConfig(BaseModel):
             takes weights from a supernet takes the first one's.
         num_evaluation_paths: Sampled paths that are measured on held-out images after every epoch.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=2)

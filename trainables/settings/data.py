@@ -1,5 +1,6 @@
 """The settings of a data set: which images are used, how many of them, and how they are prepared."""
 
+import math
 from pathlib import Path
 from typing import Self
 
@@ -79,4 +80,8 @@ class DataConfig(BaseModel):
     def _mean_and_std_go_together(self) -> Self:
         if (self.mean is None) != (self.std is None):
             raise UserError("mean and std must be given both or neither")
+        if self.std is not None and not all(0 < value < math.inf for value in self.std):
+            raise UserError(f"std must be finite and greater than 0 for each channel, got {list(self.std)}")
+        if self.mean is not None and not all(map(math.isfinite, self.mean)):
+            raise UserError(f"mean must be finite for each channel, got {list(self.mean)}")
         return self

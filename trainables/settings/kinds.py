@@ -10,7 +10,6 @@ UNIT_KINDS = frozenset(
         "rating_table",
         "refinement",
         "retrain",
-        "retrain_found",
         "sd_darts",
         "seed_table",
         "stitch",

@@ -1,11 +1,12 @@
 """The settings of SD-DARTS: the differentiable search, its teachers, and what is measured of it."""
 
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nasray.errors import UserError
+from nasray.trainables.settings.method import MethodSettings
 
 DEFAULT_SIGMAS = (0.02, 0.05, 0.1)
 # What the teachers must be for their logits to be known from the training itself.
@@ -133,7 +134,7 @@ class EarlyStoppingConfig(BaseModel):
     earliest: int = Field(default=0, ge=0)
 
 
-class SdDartsConfig(BaseModel):
+class SdDartsConfig(MethodSettings):
     """How the alphas and the weights of one supernet are trained.
 
     The defaults are the published ones of DARTS (Liu et al., ICLR 2019, arXiv 1806.09055) on CIFAR-10.
@@ -153,8 +154,6 @@ class SdDartsConfig(BaseModel):
         self_distillation: The earlier supernets' part; None: plain DARTS.
         early_stopping: None: all epochs are run.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["sd_darts"] = "sd_darts"
     epochs: int = Field(default=50, ge=1)
@@ -215,13 +214,3 @@ class SdDartsConfig(BaseModel):
         """The self-distillation, if it does anything."""
         distillation = self.self_distillation
         return distillation if distillation is not None and distillation.weight > 0 else None
-
-
-def without_other_teachers(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A search's settings without what the kind of teacher that the changes ask for has not, as plain data."""
-    changed, distillation = changes.get("self_distillation"), settings["self_distillation"]
-    if distillation is None or not isinstance(changed, dict) or "teacher" not in changed:
-        return settings
-    of_others = {key for teacher, keys in _ONLY_OF.items() if teacher != changed["teacher"] for key in keys}
-    kept = {key: value for key, value in distillation.items() if key not in of_others}
-    return settings | {"self_distillation": kept}

@@ -9,8 +9,6 @@ from nasray.errors import UserError
 from nasray.search_spaces.settings import ScalingConfig
 from nasray.trainables.settings.training import TrainConfig
 
-CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth")
-
 
 class TeacherConfig(BaseModel):
     """Which model teaches, with what weights, and where it is cut.
@@ -21,8 +19,8 @@ class TeacherConfig(BaseModel):
             num_classes) -> torch.nn.Module that makes logits [B, num_classes] of images [B, C, H, W].
         architecture: ID of an architecture of the space.
         scaling: By how much it is scaled; None: it is taken as it is.
-        weights: Name of torchvision's weights, such as "IMAGENET1K_V1", or path of a .safetensors file, or of a
-            .pt or .pth file with a state_dict; None: freshly initialised.
+        weights: Name of torchvision's weights, such as "IMAGENET1K_V1", or path, with a folder or a suffix, of a file
+            that safetensors or torch.save wrote, with a state_dict in it; None: freshly initialised.
         num_classes: Classes of the teacher's classifier, where they are not the data's.
         allow_chance: Whether a teacher with weights, and with the data's classes, may be right no more often than by
             chance, for methods and trials that need none better.
@@ -57,4 +55,6 @@ class TeacherConfig(BaseModel):
 
 def is_checkpoint(weights: str | None) -> bool:
     """Whether `TeacherConfig.weights` names a file, and not weights of torchvision's."""
-    return weights is not None and Path(weights).suffix in CHECKPOINT_SUFFIXES
+    return weights is not None and (
+        len(Path(weights).parts) > 1 or Path(weights).suffix != "" or weights.startswith(".")
+    )

@@ -21,7 +21,13 @@ from nasray.trainables.supervised.optimizer import build_optimizer, learning_rat
 
 
 class SupervisedTraining:
-    """A `Method` of the epoch loop: a classifier learns the labels of the training images, and what a teacher adds."""
+    """A `Method` of the epoch loop: a classifier learns the labels of the training images, and what a teacher adds.
+
+    Attributes:
+        after_epochs: The figures that every epoch ends with, beside those that a teacher adds.
+    """
+
+    after_epochs = ("train_loss", "train_accuracy", "held_out_accuracy")
 
     def __init__(
         self,

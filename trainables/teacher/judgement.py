@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from nasray.errors import UserError
-from nasray.trainables.core.notes import LOGGER
+from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.teacher import is_checkpoint
-from nasray.trainables.supervised.accuracy import accuracy
+from nasray.trainables.supervised.accuracy import answers, num_right
 from nasray.trainables.teacher.chance import Verdict, verdict
 
 _AT_A_TIME = 16
@@ -19,15 +19,20 @@ def held_out_accuracy(model: nn.Module, inputs: SearchInputs) -> float | None:
     """The share, 0 to 1, of held-out images that the teacher classifies rightly; None where its classes are others.
 
     Raises:
-        UserError: It has weights, but is right no more often than by chance, and may not be.
+        UserError: It answers NaN; or it has weights, but is right no more often than by chance, and may not be.
     """
-    if not _has_the_datas_classes(inputs):
+    if not has_the_datas_classes(inputs):
         return None
-    images = inputs.images.held_out
-    share = accuracy(model, images, inputs.compute)
-    labels = images.labels(range(len(images))).numpy()
-    _judge(inputs, verdict(round(share * len(images)), labels))
-    return share
+    images, right = inputs.images.held_out, 0
+    for logits, labels in answers(model, images, inputs.compute):
+        if logits.isnan().any():
+            raise UserError(
+                f"teacher {inputs.teacher.source} must answer numbers in evaluation mode, got NaN for held-out images: "
+                "look for what divides by zero or overflows there, or lower teacher.train.lr where it is trained"
+            )
+        right += int(num_right(logits, labels))
+    _judge(inputs, verdict(right, images.labels(range(len(images))).numpy()))
+    return right / len(images)
 
 
 @torch.no_grad()
@@ -44,7 +49,7 @@ def judge_at_hand(inputs: SearchInputs, model: nn.Module) -> None:
     teacher = inputs.teacher
     if not is_checkpoint(teacher.weights) or teacher.train is not None or not inputs.summary.found:
         return
-    if not _has_the_datas_classes(inputs):
+    if not has_the_datas_classes(inputs):
         return
     images = inputs.images.held_out
     num_images = min(len(images), _MOST_IMAGES)
@@ -60,7 +65,8 @@ def judge_at_hand(inputs: SearchInputs, model: nn.Module) -> None:
     _judge(inputs, verdict(num_right, labels.numpy()))
 
 
-def _has_the_datas_classes(inputs: SearchInputs) -> bool:
+def has_the_datas_classes(inputs: SearchInputs) -> bool:
+    """Whether the teacher tells the data's classes apart, so that its labels judge it."""
     return inputs.teacher.num_classes in (None, inputs.summary.num_classes)
 
 

@@ -56,5 +56,5 @@ def check_probe(teacher: CutTeacher, written: Probe, cuts: Sequence[str], versio
             raise UserError(
                 f"the teacher must compute what it computed when it was made, but at {place} it gives other values "
                 f"here ({told}): go on with the libraries that the run was made with, see its environment.json, or "
-                "give this search a name of its own (name=...)"
+                "search under a name of its own (name=...)"
             )

@@ -1,15 +1,12 @@
 """The teacher: any torch classifier, built from what a config says, with its weights."""
 
 import hashlib
-import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
@@ -19,7 +16,9 @@ from nasray.search_spaces.chain.scaling import build_scaled
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.names.attribute import call_named
 from nasray.search_spaces.names.suggestion import did_you_mean
-from nasray.trainables.settings.teacher import CHECKPOINT_SUFFIXES, TeacherConfig, is_checkpoint
+from nasray.trainables.settings.teacher import TeacherConfig, is_checkpoint
+from nasray.trainables.teacher.checkpoint_file import read_tensors
+from nasray.trainables.teacher.found_weights import find_weights
 from nasray.trainables.teacher.torchvision_models import build_model, fetch, without_auxiliary
 
 NUM_NAMES_SHOWN = 5
@@ -68,7 +67,7 @@ def check_weights_name(config: TeacherConfig, num_classes: int) -> None:
         UserError: The model has no weights of that name, or they tell other classes apart.
     """
     name, weights = config.source, str(config.weights)
-    files = f"a {', '.join(CHECKPOINT_SUFFIXES)} file"
+    files = "the path of a checkpoint's file, such as ./weights.pth"
     if name in _OF_THE_SPACE or ":" in name:
         raise UserError(f"teacher.weights must be {files}, got {weights!r}")
     _check_known(name)
@@ -86,28 +85,27 @@ def check_weights_name(config: TeacherConfig, num_classes: int) -> None:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a checkpoint into `model`, be it nested under "state_dict" or "model" or saved from a parallel wrapper.
+    """Load a checkpoint into `model`, whatever it is nested under, or saved from a wrapper of the model's.
 
     Raises:
-        UserError: The file is missing, holds something else, or has other names or shapes than the model.
+        UserError: The file is missing, damaged or holds something else, has other names or shapes than the model, or
+            values that are no numbers.
     """
-    weights = without_auxiliary(model, _read_checkpoint(path))
+    weights = without_auxiliary(model, find_weights(model, read_tensors(path), path))
     own = model.state_dict()
-    if not any(name.startswith("module.") for name in own):
-        weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    unexpected = weights.keys() - own.keys()
     # Old checkpoints, and those of other frameworks, do not count batches.
     names = _names_of_one(own)
     missing = [
         name
         for name in own.keys() - weights.keys()
-        if not name.endswith(".num_batches_tracked") and weights.keys().isdisjoint(names[name])
+        if not name.endswith("num_batches_tracked") and weights.keys().isdisjoint(names[name])
     ]
-    unexpected = weights.keys() - own.keys()
-    reshaped = [
-        f"{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own.keys() & weights.keys()
+    shapes = {
+        name: (tuple(weights[name].shape), tuple(own[name].shape))
+        for name in sorted(own.keys() & weights.keys())
         if weights[name].shape != own[name].shape
-    ]
+    }
     torn = [
         " and ".join(same)
         for same in set(names.values())
@@ -116,12 +114,14 @@ def load_weights(model: nn.Module, path: Path) -> None:
     problems = {
         "lacks": missing,
         "has unknown": unexpected,
-        "has": reshaped,
+        "has": [f"{name} {given} instead of {wanted}" for name, (given, wanted) in shapes.items()],
         "has different values for the one weight": torn,
+        "has NaN or infinite values in": _not_finite(model, weights),
     }
     if any(problems.values()):
         listed = "; ".join(f"{verb} {_shorten(names)}" for verb, names in problems.items() if names)
-        raise UserError(f"{path} must hold the weights of this {type(model).__name__}, but it {listed}")
+        hint = "" if missing or unexpected else _of_other_classes(shapes.values())
+        raise UserError(f"{path} must hold the weights of this {type(model).__name__}, but it {listed}{hint}")
     model.load_state_dict(weights, strict=False)
 
 
@@ -150,6 +150,27 @@ def _names_of_one(tensors: Mapping[str, Tensor]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(same) for same in by_tensor.values() for name in same}
 
 
+def _not_finite(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """The names of parameters that are not finite, and of buffers that have NaN: a mask may be infinite."""
+    trained = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return [
+        name
+        for name, tensor in weights.items()
+        if tensor.is_floating_point()
+        and bool((~tensor.isfinite() if name in trained else tensor.isnan()).any())
+    ]
+
+
+def _of_other_classes(shapes: Iterable[tuple[tuple[int, ...], tuple[int, ...]]]) -> str:
+    """What to do where the shapes, those given and those wanted, differ in one number of outputs alone."""
+    firsts = {(given[:1], wanted[:1]) for given, wanted in shapes}
+    same_inputs = all(given[1:] == wanted[1:] for given, wanted in shapes)
+    if len(firsts) != 1 or not same_inputs:
+        return ""
+    (((num_given,), _),) = firsts
+    return f": if it tells {num_given} classes apart, set teacher.num_classes={num_given}"
+
+
 def _check_known(name: str) -> None:
     known = models.list_models(module=models)
     if name not in known:
@@ -157,23 +178,6 @@ def _check_known(name: str) -> None:
             'teacher.source must be "largest", "architecture", "module:function" or a classifier of torchvision, '
             f"got {name!r}{did_you_mean(name, known)}"
         )
-
-
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise UserError(f"teacher.weights must be a file, there is none at {path}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path} must hold tensors alone, reading it failed: {error}") from error
-    for key in ("state_dict", "model"):
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not (isinstance(found, Mapping) and all(isinstance(value, Tensor) for value in found.values())):
-        raise UserError(f"{path} must hold a state_dict, at the top or under state_dict or model")
-    return dict(found)
 
 
 def _shorten(names: Iterable[str]) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from torch import nn
 
 from nasray.errors import UserError
 from nasray.search_spaces.files.atomic_file import write_json
 from nasray.trainables.core.compute import place_module
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights
@@ -22,11 +23,11 @@ from nasray.trainables.inputs import SearchInputs, UnitSpec
 from nasray.trainables.settings.training import TrainConfig
 from nasray.trainables.supervised.kept_epochs import KeptEpochs, epoch_weights, epochs_folder
 from nasray.trainables.supervised.step import SupervisedTraining
-from nasray.trainables.teacher.judgement import held_out_accuracy
+from nasray.trainables.teacher.judgement import has_the_datas_classes, held_out_accuracy
 from nasray.trainables.teacher.probe import Probe, check_probe, library_versions, take_probe
 from nasray.trainables.teacher.teacher import build_teacher, build_untrained, fingerprint, load_weights
 
-WEIGHTS = "weights.safetensors"
+TEACHER_WEIGHTS = "weights.safetensors"
 DESCRIPTION = "teacher.json"
 
 
@@ -46,13 +47,31 @@ class TeacherSpec(UnitSpec):
         """The teacher's unit of a search."""
         return cls(name="teacher", folder=inputs.teacher_folder, inputs=inputs, keep_epochs=keep_epochs)
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_teacher`."""
+        return run_teacher(self)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """What the teacher is, and how it is trained."""
+        return self.inputs.teacher.model_dump(mode="json")
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of its training; without one, of the judgement by its classes, where they are the data's."""
+        if self.inputs.teacher.train is not None:
+            return Reported.of_training(SupervisedTraining.after_epochs)
+        return Reported(
+            by_the_end=frozenset({"held_out_accuracy"} if has_the_datas_classes(self.inputs) else ())
+        )
+
     @property
     def outputs(self) -> tuple[Path, ...]:
         """Weights, of all epochs if they are kept, and description."""
         train = self.inputs.teacher.train
         num_kept = train.epochs if self.keep_epochs and train is not None else 0
         epochs = (epoch_weights(self.folder, epoch) for epoch in range(1, num_kept + 1))
-        return self.folder / WEIGHTS, self.folder / DESCRIPTION, *epochs
+        return self.folder / TEACHER_WEIGHTS, self.folder / DESCRIPTION, *epochs
 
     @property
     def num_processes(self) -> int:
@@ -121,10 +140,10 @@ class TeacherResult:
             UserError: The weights after that epoch were not kept, or they are damaged; or a library computes something
                 else from the final ones than when they were made.
         """
-        path = self.folder / WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
+        path = self.folder / TEACHER_WEIGHTS if epoch is None else epoch_weights(self.folder, epoch)
         if not path.is_file():
             raise UserError(
-                f"the teacher's weights must be at {path}, there are none: train the teacher again"
+                f"the teacher's weights must be at {path}, there are none: run the search again, which trains it anew"
             )
         check_unchanged(self.folder, path)
         model = build_untrained(inputs.teacher, inputs.space)
@@ -160,7 +179,7 @@ def run_teacher(spec: TeacherSpec) -> Iterator[Metrics]:
     model = model.cpu().eval()
     cuts = resolve_cuts(model, inputs.teacher.cuts, inputs.images.input_shape, len(inputs.space.blocks))
     teacher = cut(model, cuts, inputs.images.input_shape)
-    save_weights(model, spec.folder / WEIGHTS)
+    save_weights(model, spec.folder / TEACHER_WEIGHTS)
     TeacherResult(
         fingerprint=_fingerprint(teacher),
         cuts=tuple(cuts),

@@ -1,6 +1,5 @@
 """Trial of a user's module on a few inputs: what everything that trains, copies and keeps modules relies on."""
 
-import copy
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from nasray.errors import UserError
+from nasray.trainables.core.copying import copied
 from nasray.trainables.core.weights import save_weights
+from nasray.trainables.cutting.tracing import reason
 from nasray.trainables.teacher.teacher import load_weights
 
 _TOLERANCE = 1e-4  # of the norm; other sizes of a batch are summed in other orders
@@ -58,9 +59,7 @@ class ModuleTrial:
         try:
             outputs = module(inputs)
         except Exception as error:
-            raise UserError(
-                f"{self.what} must run on {shape} {how}, it failed: {type(error).__name__}: {error}"
-            ) from error
+            raise UserError(f"{self.what} must run on {shape} {how}, it failed: {reason(error)}") from error
         self.require(isinstance(outputs, Tensor), f"return one tensor {how}", type(outputs).__name__)
         return outputs
 
@@ -132,14 +131,8 @@ def _alone(trial: ModuleTrial) -> None:
 
 
 def _copied(trial: ModuleTrial) -> None:
-    try:
-        copied = copy.deepcopy(trial.module)
-    except Exception as error:
-        raise UserError(
-            f"{trial.what} must be one that copy.deepcopy copies, it failed: {type(error).__name__}: {error}"
-        ) from error
     trial.require(
-        alike(trial.run(copied, trial.inputs, "as a copy"), trial.outputs),
+        alike(trial.run(copied(trial.module, trial.what), trial.inputs, "as a copy"), trial.outputs),
         "give the same as a copy of it",
         "other outputs",
         "keep all that it computes with in parameters, buffers and plain attributes",

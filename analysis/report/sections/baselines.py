@@ -3,7 +3,6 @@
 import pandas as pd
 
 from nasray.analysis.counting.statement import scope
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.numerals import decimal
 from nasray.analysis.report.content import Cell, Column, Figure, Key, Section, Table, breakable
 from nasray.analysis.report.drawing.axis import linear
@@ -11,6 +10,7 @@ from nasray.analysis.report.drawing.chart import Chart
 from nasray.analysis.report.drawing.palette import series_role
 from nasray.analysis.runs.run import Run
 from nasray.analysis.studies.contest import NUM_SEARCHES, by_strategy, format_accuracy
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 
 _COLUMNS = (
     Column("strategy", "what searched; dna is the first of this run's ranking, not trained before", "text"),

@@ -3,15 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, RANK, SCORE, top_architectures
+from nasray.analysis.exact.ranking import RANK, top_architectures
 from nasray.analysis.exact.unrated import unrated_candidates
 from nasray.analysis.numerals import decimal, quantity
 from nasray.analysis.report.content import Figure, Key, Section
 from nasray.analysis.report.drawing.axis import linear
 from nasray.analysis.report.drawing.chart import MEDIUM, Chart
 from nasray.analysis.report.drawing.cloud import draw_cloud
-from nasray.analysis.report.reference import COSTS, extremes, found, trained
+from nasray.analysis.report.reference import extremes, found, shown_costs, trained
 from nasray.analysis.runs.run import Run
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, SCORE
+from nasray.search_spaces.artefacts.costs import cost_kind
 
 _NUM_BUDGETS = 12
 _TIME_LIMIT_SECONDS = 2.0  # for each budget; what is not proved by then is left out
@@ -58,7 +60,7 @@ def _score_figure(run: Run) -> Figure | None:
         "Score against cost",
         f"The line joins the best of all {rated}architectures within each of some budgets, each proved: nothing lies "
         "below it at those budgets. Where it runs flat, more cost buys no better score.",
-        [_score_chart(run, run.ranking, run.tables, references, cost) for cost in COSTS],
+        [_score_chart(run, run.ranking, run.tables, references, cost) for cost in shown_costs()],
         [
             Key("best within a budget", "front", "line"),
             Key("ranked", "ranked clear"),
@@ -79,7 +81,10 @@ def _score_chart(
     others = [frame for frame in (front, found(run), trained(run)) if frame is not None and SCORE in frame]
     every = pd.concat([ranking, references, *others])
     chart = Chart(
-        "", linear(COSTS[cost], every[cost], low=0), linear("score (lower is better)", every[SCORE]), MEDIUM
+        "",
+        linear(cost_kind(cost).noun, every[cost], low=0),
+        linear("score (lower is better)", every[SCORE]),
+        MEDIUM,
     )
     draw_cloud(chart, ranking, cost, SCORE, "ranked clear", _tips)
     if len(front):
@@ -98,7 +103,7 @@ def _score_chart(
 
 def _accuracy_figure(run: Run) -> Figure | None:
     networks = trained(run)
-    if networks is None or len(networks) < 2 or not any(cost in networks for cost in COSTS):
+    if networks is None or len(networks) < 2 or not any(cost in networks for cost in shown_costs()):
         return None
     teacher = None if run.teacher is None else run.teacher.get("held_out_accuracy")
     legend = [
@@ -112,7 +117,7 @@ def _accuracy_figure(run: Run) -> Figure | None:
     return Figure(
         "Accuracy against cost",
         "Mean accuracy on the test images over the training seeds; the stroke is one standard error to each side.",
-        [_accuracy_chart(run, networks, teacher, cost) for cost in COSTS if cost in networks],
+        [_accuracy_chart(run, networks, teacher, cost) for cost in shown_costs() if cost in networks],
         legend,
         is_wide=True,
     )
@@ -124,7 +129,7 @@ def _accuracy_chart(run: Run, networks: pd.DataFrame, teacher: float | None, cos
     values = [*low, *high, *([] if teacher is None else [teacher])]
     chart = Chart(
         "",
-        linear(COSTS[cost], networks[cost], low=0),
+        linear(cost_kind(cost).noun, networks[cost], low=0),
         linear("test accuracy (higher is better)", values),
         MEDIUM,
     )
@@ -158,6 +163,6 @@ def _tips(frame: pd.DataFrame) -> list[str]:
         parts = [f"rank {row[RANK]}"] if RANK in row else []
         parts += [f"score {decimal(row[SCORE], 4)}"] if SCORE in row else []
         parts += [f"accuracy {decimal(row['accuracy'], 4)}"] if "accuracy" in row else []
-        parts += [f"{quantity(row[cost])} {label}" for cost, label in COSTS.items() if cost in row]
+        parts += [f"{quantity(row[cost])} {label}" for cost, label in shown_costs().items() if cost in row]
         texts.append(f"{row[ARCHITECTURE]}\n{', '.join(parts)}")
     return texts

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from nasray.analysis.counting.statement import scope
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.numerals import decimal
 from nasray.analysis.report.content import Cell, Column, Figure, Key, Section, Table
 from nasray.analysis.report.drawing.axis import linear, names
@@ -16,30 +15,18 @@ from nasray.analysis.runs.run import Run
 from nasray.analysis.trust import additivity, calibration
 from nasray.analysis.trust.agreement import ZERO_COST
 from nasray.analysis.trust.verdict import sentence
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
+from nasray.search_spaces.artefacts.costs import counted_costs
+from nasray.search_spaces.artefacts.criteria import CRITERIA
 
-_PREDICTORS = {
-    "score": "score",
-    "swap_in_score": "swap-in score",
-    "calibrated": "calibrated score",
-    "stitched_accuracy": "stitched accuracy",
-    "combined": "score and stitched",
-    "num_params": "parameters",
-    "num_macs": "MACs",
-    "depth": "depth",
-    "naswot": "NASWOT",
-    "synflow": "synflow",
-    "random": "random order",
-}
+_STITCHED = {"stitched_accuracy": "stitched accuracy", "combined": "score and stitched"}
+_OTHERS = {"depth": "depth", "naswot": "NASWOT", "synflow": "synflow", "random": "random order"}
 _AXES = {
-    "score": "score (lower is better)",
-    "swap_in_score": "swap-in score (lower is better)",
-    "calibrated": "calibrated score, by weights from the other networks",
     "stitched_accuracy": "accuracy of the trained blocks put together",
     "depth": "depth, in layers",
     "naswot": "NASWOT, before the first step of training",
     "synflow": "log of synflow, before the first step of training",
 }
-_OWN = ("score", "swap_in_score", "calibrated", "stitched_accuracy", "combined")
 _PROXY = series_role(3)
 _GROUPS = {
     "top": ("best of the ranking", "ranked clear", "circle"),
@@ -77,9 +64,20 @@ def section(run: Run) -> Section | None:
     return Section("agreement", "Agreement with accuracy", lead, parts)
 
 
+def _predictors() -> dict[str, str]:
+    """What each predictor of accuracy is called, those of the search in front."""
+    costs = {cost.name: cost.noun for cost in counted_costs()}
+    return {**_own(), **costs, **_OTHERS}
+
+
+def _own() -> dict[str, str]:
+    """The predictors that the search gives."""
+    return {one.score: one.noun for one in CRITERIA.values()} | _STITCHED
+
+
 def _scatters(networks: pd.DataFrame) -> Figure:
     present = [
-        name for name in _PREDICTORS if name in networks and networks[name].min() < networks[name].max()
+        name for name in _predictors() if name in networks and networks[name].min() < networks[name].max()
     ]
     groups = [Key(*_GROUPS[group]) for group in _GROUPS if (networks["group"] == group).any()]
     return Figure(
@@ -94,9 +92,12 @@ def _scatters(networks: pd.DataFrame) -> Figure:
 def _scatter(networks: pd.DataFrame, predictor: str) -> Chart:
     lows, highs = networks["accuracies"].map(min), networks["accuracies"].map(max)
     y = linear("test accuracy (higher is better)", [*lows, *highs])
+    axes = {one.score: one.axis for one in CRITERIA.values()} | _AXES
     chart = Chart(
         "",
-        linear(_AXES.get(predictor, _PREDICTORS[predictor]), networks[predictor], whole=predictor == "depth"),
+        linear(
+            axes.get(predictor, _predictors()[predictor]), networks[predictor], whole=predictor == "depth"
+        ),
         y,
     )
     for x, low, high in zip(networks[predictor], lows, highs, strict=True):
@@ -149,14 +150,14 @@ def _on_the_ceiling(ceiling: dict[str, Any], num_seeds: int) -> str:
 
 
 def _role(predictor: str) -> str:
-    return "ranked" if predictor in _OWN else _PROXY if predictor in ZERO_COST else "reference"
+    return "ranked" if predictor in _own() else _PROXY if predictor in ZERO_COST else "reference"
 
 
 def _intervals(predictors: dict[str, Any], tau: str, title: str, ceiling: dict[str, Any] | None) -> Chart:
     rows = [name for name, one in predictors.items() if one[tau] is not None]
     ends = [predictors[name][tau][end] for name in rows for end in ("low", "high")]
     ends += [0.0] if ceiling is None else [0.0, ceiling["kendall_tau"]["low"], ceiling["kendall_tau"]["high"]]
-    labels = [_PREDICTORS.get(name, name) for name in rows]
+    labels = [_predictors().get(name, name) for name in rows]
     chart = Chart(
         title,
         linear("Kendall's τ (higher is better)", ends),
@@ -188,7 +189,7 @@ def _table(figures: dict[str, Any]) -> Table:
     columns += [Column(f"regret@{k}", f"accuracy lost by training only the first {k}") for k in budgets]
     rows = [
         [
-            Cell(_PREDICTORS.get(name, name)),
+            Cell(_predictors().get(name, name)),
             *(
                 Cell(_interval(one[key]), math.nan if one[key] is None else one[key]["value"])
                 for key in measures

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from nasray.analysis.counting.statement import bounds, proof
 from nasray.analysis.numerals import count
 from nasray.analysis.runs.run import Run
-from nasray.analysis.studies import family, generations
 from nasray.analysis.trust.verdict import sentence
 from nasray.search_spaces.costs.uncounted import lower_bounds
 
@@ -30,12 +29,6 @@ def facts(run: Run) -> list[tuple[str, str]]:
 def conclusions(run: Run) -> list[str]:
     """What came out: how far the ranking can be trusted, and what is proved of it."""
     texts = []
-    if run.generations is not None and run.generations_figures is not None:
-        texts.append(generations.sentence(run.generations, run.generations_figures))
-    if run.family is not None and run.family_networks is not None:
-        texts.append(
-            family.sentence(family.family_summary(run.family, run.family_networks), run.family_networks)
-        )
     if run.agreement_figures is not None:
         texts.append(sentence(run.agreement_figures))
     elif run.ranking is not None:
@@ -50,9 +43,9 @@ def conclusions(run: Run) -> list[str]:
 
 
 def _searches(run: Run) -> list[str]:
-    """The methods that search; in a family study its members."""
-    members = run.config.get("family") or {}
-    return list(members.get("members", {})) or [str(search["method"]) for search in run.config["searches"]]
+    """The methods that search; of a comparison its arms."""
+    comparison = run.config.get("comparison") or {}
+    return list(comparison.get("arms", {})) or [str(search["method"]) for search in run.config["searches"]]
 
 
 def _short(commit: str | None) -> str:
@@ -64,7 +57,7 @@ def _origin(run: Run) -> list[tuple[str, str]]:
     """When, from which code and on what machine."""
     if run.environment is None:
         return []
-    launched = datetime.fromtimestamp((run.path / "environment.json").stat().st_mtime, UTC)
+    launched = datetime.fromtimestamp(run.files.environment.stat().st_mtime, UTC)
     machine = run.environment["machine"]
     versions = {"python": run.environment["python"], **run.environment["packages"]}
     return [

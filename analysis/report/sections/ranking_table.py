@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE, RANK, SCORE
+from nasray.analysis.exact.ranking import RANK
 from nasray.analysis.numerals import decimal, quantity, with_error
 from nasray.analysis.report.content import Cell, Column, Section, Table, breakable
 from nasray.analysis.runs.run import Run
-from nasray.search_spaces.artefacts.columns import NUM_MACS
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, SCORE
+from nasray.search_spaces.artefacts.costs import cost_kind
 
 NUM_SHOWN = 100
 _SCORE_ERROR, _TOP_PROBABILITY, _GROUP, _SHARE_BETTER = "score_se", "top_probability", "group", "share_better"
@@ -76,8 +77,8 @@ def _table(listed: pd.DataFrame, num_ranked: int, hints: Mapping[str, str]) -> T
 
 
 def _column(name: str, hints: Mapping[str, str]) -> Column:
-    headings = {_TOP_PROBABILITY: "P(top)", _SHARE_BETTER: "share better", NUM_MACS: "MACs"}
-    heading = headings.get(name, name.removeprefix("num_").replace("_", " "))
+    headings = {_TOP_PROBABILITY: "P(top)", _SHARE_BETTER: "share better"}
+    heading = headings.get(name, cost_kind(name).heading)
     role = ARCHITECTURE if name == ARCHITECTURE else "number"
     return Column(heading, hints.get(name, "sum over the blocks"), role)
 

@@ -5,13 +5,13 @@ import pandas as pd
 
 from nasray.analysis.counting.distribution import ScoreDistribution, score_distribution
 from nasray.analysis.counting.statement import left_out, ranked
-from nasray.analysis.exact.ranking import ARCHITECTURE, SCORE
 from nasray.analysis.numerals import count, decimal
 from nasray.analysis.report.content import Figure, Key, Section
 from nasray.analysis.report.drawing.axis import linear, logarithmic
 from nasray.analysis.report.drawing.chart import MEDIUM, Chart
 from nasray.analysis.report.reference import found, trained
 from nasray.analysis.runs.run import Run
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, SCORE
 
 _NUM_BINS = 80
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from nasray.analysis.exact.ranking import ARCHITECTURE
 from nasray.analysis.numerals import decimal
 from nasray.analysis.report.content import Figure, Key, Section
 from nasray.analysis.report.drawing.axis import linear
 from nasray.analysis.report.drawing.chart import Chart
 from nasray.analysis.report.drawing.palette import NUM_COLOURS, series_role
 from nasray.analysis.runs.run import Run
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE
 
 _MOST_LINES = 60
 _BAND = (5, 50, 95)  # percentiles that stand for more lines than that

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from nasray.analysis.report import write_report
+from nasray.analysis.report.content import Section
 
 VOID = {"meta", "wbr", "br"}
 
@@ -44,7 +45,7 @@ def page(full_run, tmp_path_factory):
 
 
 def test_a_full_run_has_every_section_once(page):
-    expected = ["ranking", "agreement", "costs", "scores", "ratings", "sd_darts", "curves", "time"]
+    expected = ["ranking", "agreement", "costs", "scores", "ratings", "curves", "time"]
     assert Page(page).sections == expected
 
 
@@ -99,7 +100,6 @@ def test_a_dna_search_alone(new_run, tmp_path):
     assert Page(page).sections == ["ranking", "costs", "scores", "ratings", "curves", "time"]
     assert "none was trained for real" in page
     assert "Swap-in" not in page
-    assert "SD-DARTS" not in page
 
 
 def test_an_unfinished_dna_search(new_run, tmp_path):
@@ -111,34 +111,44 @@ def test_an_unfinished_dna_search(new_run, tmp_path):
     assert "not counted" in page
 
 
-def test_an_sd_darts_search_alone(new_run, tmp_path):
-    run = new_run(searches=[{"method": "sd_darts"}])
-    row = {"search": "sd_darts", "architecture": "|none~0|", "epoch": 2, "num_params": 10, "num_macs": 100}
-    pd.DataFrame([row]).to_parquet(run.path / "found.parquet")
-    run.search("sd_darts", 0.5)
-    page = write_report(run.path, tmp_path / "page.html").read_text()
-    assert Page(page).sections == ["sd_darts", "time"]
-    assert "Found after epoch 2: |none~0|." in page
+def test_sections_of_others_stand_before_all_and_behind_the_results(full_run, tmp_path):
+    def build(name):
+        return lambda run: Section(name, name, f"of {run.name}", [], f"{name} says so.")
+
+    path = write_report(
+        full_run, tmp_path / "page.html", first=[build("whole"), lambda run: None], more=[build("own")]
+    )
+    page = path.read_text()
+    expected = ["whole", "ranking", "agreement", "costs", "scores", "ratings", "own", "curves", "time"]
+    assert Page(page).sections == expected
+    assert page.index("whole says so.") < page.index("own says so.") < page.index('<section id="whole"')
 
 
-def test_a_study(new_run, tmp_path):
-    run = new_run(study={"arms": {"plain": {}, "k3": {}}, "spaces": {"s2": {}}})
-    run.study()
+def test_a_comparison(new_run, tmp_path):
+    run = new_run(searches=[], comparison={"arms": {"plain": {}, "k3": {}}, "spaces": {"s2": {}}})
+    run.comparison()
     page = write_report(run.path, tmp_path / "page.html").read_text()
-    assert Page(page).sections == ["sd_darts", "curves", "time"]
+    assert Page(page).sections == ["comparison"]
     assert ">0.8600 ± 0.0058</td>" in page
     assert ">0.0500 ± 0.0000</td>" in page  # the gain of k3 over plain, the same for each seed
+    assert "What k3 found is the best over 3 seeds" in page
+    assert "k3, plain" in page  # as the config has them
 
 
 def test_names_are_escaped(new_run, tmp_path):
     evil = "<script>alert(1)</script>"
-    run = new_run(evil, study={"arms": {evil: {}}, "spaces": {evil: {}}}, budgets={evil: 1.0})
+    comparison = {"arms": {evil: {}}, "spaces": {evil: {}}}
+    run = new_run(evil, searches=[], comparison=comparison, budgets={evil: 1.0})
     run.ratings(operations=("skip", "<script>alert(1)"))
-    run.search(f"sd_darts/s2/{evil.replace('/', '')}/seed_0", 0.5)
+    run.comparison(arms=("plain",), seeds=1)
+    table = pd.read_parquet(run.path / "comparison.parquet")
+    table.assign(space=evil, arm=evil, column=evil, architecture=evil).to_parquet(
+        run.path / "comparison.parquet"
+    )
     page = write_report(run.path, tmp_path / "page.html").read_text()
     assert page.count("<script>") == page.count("</script>") == 1
     assert "alert(1)" in page
-    assert Page(page).sections == ["scores", "ratings", "sd_darts", "curves", "time"]
+    assert Page(page).sections == ["comparison", "scores", "ratings", "curves", "time"]
 
 
 def test_a_large_run_has_a_small_page(new_run, tmp_path):

@@ -57,7 +57,7 @@ def workplace(tmp_path_factory):
     folder = RunFolder.of(requested)
     resolved, inputs = resolve(requested, folder)
     plan = plan_search(resolved, folder, inputs)
-    folder.claim(resolved, inputs, rating_tables(plan))
+    folder.claim(resolved, inputs, rating_tables(resolved, folder, inputs))
     folder.record_environment(resolved.seed)
     for stage in plan.values():
         for unit in stage:
@@ -112,11 +112,12 @@ def test_times_are_sums_over_epochs(run):
 
 
 def test_what_is_not_there_is_none(run, tmp_path):
-    assert (run.agreement, run.agreement_figures, run.study, run.found, run.retrained) == (None,) * 5
+    assert (run.agreement, run.agreement_figures, run.comparison, run.found, run.retrained) == (None,) * 5
     (tmp_path / "config.yaml").write_text((run.path / "config.yaml").read_text())
     bare = load_run(tmp_path)
     parts = ("environment", "teacher", "ranking", "certificate", "tables", "ratings", "num_architectures")
     assert [getattr(bare, name) for name in (*parts, "curves", "times")] == [None] * 9
+    assert bare.parts == []
 
 
 FILES = {

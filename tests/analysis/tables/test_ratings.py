@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasray.analysis.tables.ratings import check_budgets_known, load_ratings
+from nasray.analysis.tables.measured_costs import check_budgets_known
+from nasray.analysis.tables.ratings import load_ratings
 from nasray.search_spaces.artefacts import rating_table
 
 
@@ -40,7 +41,7 @@ def test_a_block_is_all_its_cells_in_the_order_of_their_names(tmp_path):
     assert len(tables) == 11
     assert tables[10]["candidate"].tolist() == ["1x16:b", "1x16:a", "1x8:b"]
     assert tables[10].index.tolist() == [0, 1, 2]
-    assert tables[0].columns.tolist() == rating_table.SCHEMA.names
+    assert tables[0].columns.tolist() == rating_table.schema().names
 
 
 def test_missing_ratings_are_named(tmp_path):
@@ -96,7 +97,7 @@ def measured(tmp_path):
 
 def test_latencies_are_joined_where_they_are_measured(measured):
     (table,) = load_ratings(measured)
-    assert table.columns.tolist() == [*rating_table.SCHEMA.names, "latency_ms"]
+    assert table.columns.tolist() == [*rating_table.schema().names, "latency_ms"]
     assert table["candidate"].tolist() == ["1x16:b", "1x16:a", "1x8:c"]
     assert table["latency_ms"].tolist() == [98.0, 97.0, 99.0]
 

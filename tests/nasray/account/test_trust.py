@@ -12,7 +12,7 @@ import pytest
 
 from nasray.account import trust
 from nasray.cli import main
-from nasray.planning.plan import planned_inputs
+from nasray.inputs.shared import planned_inputs
 from nasray.run.folder import RunFolder
 from nasray.search_spaces.chain.mbconv import digits
 from nasray.settings.loading import load_config

@@ -24,7 +24,7 @@ LAUNCH = Path(__file__).parents[3] / "nasray" / "launch.py"
 @pytest.fixture
 def config_file(tiny, tmp_path):
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(tiny()))
+    path.write_text(yaml.safe_dump(tiny(resources={})))
     return str(path)
 
 
@@ -130,6 +130,18 @@ def test_a_dry_run_tells_and_leaves_nothing(config_file, tmp_path, capsys):
     ):
         assert part in told
     assert not (tmp_path / "runs" / "tiny").exists()
+
+
+def test_a_dry_run_tells_what_the_plan_of_units_does_not_show(config_file, capsys):
+    changes = ["retrain.top=2", "retrain.sample=3", "retrain.train.epochs=7", "retrain.training_seeds=[0, 1]"]
+    assert main(["search", config_file, "--dry-run", *changes, "budgets.latency_ms=3"]) == 0
+    output = capsys.readouterr().out
+    assert "for the evidence, up to 5 networks are trained for 7 epochs, with each of 2 seeds" in output
+    assert "the ranking has to wait: budgets.latency_ms needs a measurement" in output
+    assert main(["search", config_file, "--dry-run", "retrain=null"]) == 0
+    output = capsys.readouterr().out
+    assert "evidence" not in output
+    assert "wait" not in output
 
 
 def test_the_papers_setting_dry_runs_without_its_data(tmp_path, monkeypatch, capsys):

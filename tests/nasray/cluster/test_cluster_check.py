@@ -200,7 +200,7 @@ def cluster(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_node_that_joins_and_lacks_something_is_told(cluster, tiny, tmp_path):
-    config = tiny()
+    config = tiny(resources={})
     config["searches"][0]["epochs"] = 2000  # long enough for a node to join meanwhile
     (tmp_path / "search.yaml").write_text(yaml.safe_dump(config))
     other_numpy = tmp_path / "other" / "numpy-1.0.dist-info" / "METADATA"

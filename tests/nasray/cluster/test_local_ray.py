@@ -17,7 +17,8 @@ from nasray.cluster.cluster import ray_cluster
 from nasray.settings.resources import ResourcesConfig
 
 def look():
-    return {name: value for name, value in os.environ.items() if name.startswith(("RAY_AUTH", "TORCHINDUCTOR"))}
+    kept = ("RAY_AUTH", "TORCHINDUCTOR", "TMPDIR")
+    return {name: value for name, value in os.environ.items() if name.startswith(kept)}
 
 tokens = []
 with ray_cluster(ResourcesConfig()):
@@ -49,10 +50,11 @@ def told():
 
 
 @pytest.mark.timeout(600)
-def test_each_local_ray_has_a_token_of_its_own_and_leaves_nothing(told):
-    """Whatever the environment says of other clusters, and where the home folder takes no file."""
-    secret = "a" * 64
-    found, left = told(RAY_AUTH_TOKEN=secret, RAY_AUTH_MODE="disabled", HOME="/proc")
+def test_each_local_ray_has_a_token_of_its_own_and_leaves_nothing(told, tmp_path):
+    """Whatever the environment says of other clusters and places, and where the home folder takes no file."""
+    secret, long = "a" * 64, tmp_path / ("x" * 100)
+    long.mkdir()
+    found, left = told(RAY_AUTH_TOKEN=secret, RAY_AUTH_MODE="disabled", HOME="/proc", TMPDIR=str(long))
     assert len({*found["tokens"], secret}) == 3
     assert found["before"] == found["after"]
     assert found["after"].items() >= {"RAY_AUTH_TOKEN": secret, "RAY_AUTH_MODE": "disabled"}.items()
@@ -60,6 +62,8 @@ def test_each_local_ray_has_a_token_of_its_own_and_leaves_nothing(told):
     assert "RAY_AUTH_TOKEN" not in found["within"]
     assert found["within"]["RAY_AUTH_MODE"] == "token"
     assert "/nasray-" in found["within"]["TORCHINDUCTOR_CACHE_DIR"]
+    assert "/nasray-" in found["within"]["TMPDIR"]  # loaders' sockets have room there
+    assert found["after"]["TMPDIR"] == str(long)
     assert left == []
 
 

@@ -9,7 +9,7 @@ from nasray.commands.additivity import measure_additivity
 from nasray.experiment import search
 from nasray.views.additivity import print_additivity
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_blocks_of_a_finished_run_are_swapped_together_and_alone(tiny):

@@ -14,7 +14,7 @@ from nasray.tracking.tracker import tracking_uri
 from nasray.trainables.retrain.trainable import read_retrained
 from nasray.views.baselines import print_baselines
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 TRAIN = {"epochs": 2, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 SETTINGS = StrategySettings(trainings=3, batch=2, population=2, reduction=2, fewest_epochs=1)
@@ -22,7 +22,7 @@ BUDGETS = {"num_params": 6000}
 
 
 @pytest.fixture(scope="module")
-def searched(ray_of_two, tiny_in, tmp_path_factory):
+def searched(tiny_in, tmp_path_factory):
     """A finished search, and all strategies on it; the tests below come in this order."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)

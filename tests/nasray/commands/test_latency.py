@@ -14,7 +14,7 @@ from nasray.analysis.tables.sums import sum_columns
 from nasray.cli import main
 from nasray.commands.latency import measure_latency
 from nasray.experiment import search
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.run.stored_ranking import rank_again
 from nasray.settings.loading import load_config

@@ -12,7 +12,7 @@ from nasray.experiment import search
 from nasray.search_spaces.artefacts import rating_table
 from nasray.views.refine import print_refinement
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 DATA = {"source": "digits", "num_train_images": 256, "num_held_out_images": 240}
 RATING = {"num_batches": 8, "calibration_images": 64, "calibration_batch_size": 32}

@@ -14,7 +14,7 @@ from nasray.tracking.tracker import tracking_uri
 from nasray.trainables.core.trainable import read_done
 from nasray.views.evidence import print_evidence
 
-pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 TRAIN = {"epochs": 1, "batch_size": 64, "optimizer": "adamw", "lr": 0.01}
 EVIDENCE = {"top": 2, "sample": 4, "training_seeds": [0, 1], "train": TRAIN}
@@ -45,7 +45,7 @@ def units(folder):
 
 
 @pytest.fixture(scope="module")
-def searched(ray_of_two, tiny_in, tmp_path_factory):
+def searched(tiny_in, tmp_path_factory):
     """A search with its evidence; the tests below come in this order, each leaves it as the next one expects it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -197,7 +197,7 @@ def test_mistakes(with_evidence, changes, message):
 
 
 def test_inheriting_needs_a_search_of_blocks(tiny):
-    with pytest.raises(ValueError, match="must go with a search of the method dna"):
+    with pytest.raises(ValueError, match="must go with a search that trains blocks, such as dna"):
         load_config(tiny(searches=[SD_DARTS], retrain={"init": "inherited"}))
 
 
@@ -238,5 +238,7 @@ def test_a_ranking_by_swap_in_has_its_evidence(with_evidence):
 
 
 def test_a_ranking_by_swap_in_needs_such_ratings(with_evidence):
-    with pytest.raises(ValueError, match=r"ranking\.by: swap_in .* rating\.swap_in_images above 0"):
+    with pytest.raises(
+        ValueError, match=r"ranking\.by: swap_in .* searches\.0\.rating\.swap_in_images above 0"
+    ):
         load_config(with_evidence(), ["ranking.by=swap_in", "searches.0.rating.swap_in_images=0"])

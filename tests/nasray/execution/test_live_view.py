@@ -8,11 +8,17 @@ from nasray.scheduling.unit import Unit
 
 
 def trial(name):
-    return SimpleNamespace(config={"spec": {"name": name}})
+    return SimpleNamespace(config={"name": name})
 
 
 def units(*names):
     return [Unit(SimpleNamespace(name=name)) for name in names]
+
+
+def shown(console, *names):
+    """The view of one schedule, after it."""
+    with LiveView(console).showing(units(*names)) as view:
+        return view
 
 
 def result(epoch):
@@ -33,7 +39,7 @@ def rendered(view, console):
 
 def test_a_terminal_shows_epoch_loss_and_time_left_of_what_runs():
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    view = LiveView(units("block_0/2x16", "block_1/2x24"), console)
+    view = shown(console, "block_0/2x16", "block_1/2x24")
     view.on_trial_start(0, [], trial("block_0/2x16"))
     view.on_trial_result(0, [], trial("block_0/2x16"), result(1))
     text = rendered(view, console)
@@ -50,7 +56,7 @@ def test_a_terminal_shows_epoch_loss_and_time_left_of_what_runs():
 
 def test_elsewhere_each_finished_unit_is_a_line():
     file = io.StringIO()
-    with LiveView(units("a", "b"), Console(file=file, width=120)) as view:
+    with LiveView(Console(file=file, width=120)).showing(units("a", "b")) as view:
         for name in ("a", "b"):
             view.on_trial_start(0, [], trial(name))
         view.on_trial_result(0, [], trial("a"), result(4))
@@ -69,7 +75,7 @@ def test_elsewhere_each_finished_unit_is_a_line():
 def test_of_a_thousand_units_those_that_failed_or_run_are_seen_and_all_are_counted():
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     names = [f"retrain/{number}" for number in range(1000)]
-    view = LiveView(units(*names), console)
+    view = shown(console, *names)
     for name in names[:100]:
         view.on_trial_start(0, [], trial(name))
     for name in names[:35]:
@@ -80,3 +86,15 @@ def test_of_a_thousand_units_those_that_failed_or_run_are_seen_and_all_are_count
     assert "retrain/99" in text
     assert len(text.splitlines()) == 27
     assert "and 976 more" in text
+
+
+def test_units_are_counted_over_all_schedules_of_a_launch():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    view = LiveView(console)
+    with view.showing(units("teacher", "block_0/2x16")):
+        for name in ("teacher", "block_0/2x16"):
+            view.on_trial_start(0, [], trial(name))
+            view.on_trial_complete(0, [], trial(name))
+    with view.showing(units("retrain/a", "retrain/b", "retrain/c")):
+        view.on_trial_start(0, [], trial("retrain/a"))
+        assert "2 of 5 units done, 1 running" in rendered(view, console)

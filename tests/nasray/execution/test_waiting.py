@@ -23,6 +23,11 @@ pytestmark = pytest.mark.usefixtures("ray_of_two")
 
 
 @pytest.fixture
+def tiny(tiny_on_ray):
+    return tiny_on_ray
+
+
+@pytest.fixture
 def spec(tiny):
     """A unit that takes so many CPUs; the machine's Ray has two."""
 

@@ -3,7 +3,7 @@ from functools import cache
 import pytest
 
 from nasray.evidence.plan import retrain_specs
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
 from nasray.trainables.units import run_unit

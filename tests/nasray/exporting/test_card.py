@@ -3,7 +3,7 @@ import pytest
 
 from nasray.analysis.runs.run import load_run
 from nasray.exporting.export import export_network
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.folder import RunFolder
 
 from .conftest import CHAIN, SPACES

@@ -207,7 +207,7 @@ def test_mistakes_of_the_user(trained, tmp_path):
     run = trained(CHAIN, CHAIN_ID)
     with pytest.raises(ValueError, match="RUN must be the folder of a run"):
         export_network(tmp_path)
-    with pytest.raises(ValueError, match=r"nasray retrain .* --architecture '2x8:skip,skip/1x16:sep3'"):
+    with pytest.raises(ValueError, match=r"nasray retrain .* --architecture 2x8:skip,skip/1x16:sep3`"):
         export_network(run, "2x8:skip,skip/1x16:sep3")
     with pytest.raises(ValueError, match=r"seed must be one that .* was trained with, 0, got 3"):
         export_network(run, seed=3)
@@ -220,7 +220,7 @@ def test_mistakes_of_the_user(trained, tmp_path):
 
 def test_without_any_training(trained):
     run = trained(CHAIN)
-    with pytest.raises(ValueError, match=r"none is: nasray retrain .* --architecture 'ID'"):
+    with pytest.raises(ValueError, match=r"none is: `nasray retrain .* --architecture ID`"):
         export_network(run)
 
 

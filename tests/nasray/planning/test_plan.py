@@ -1,6 +1,7 @@
 import pytest
 
-from nasray.planning.plan import plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.planning.plan import plan_search
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import still_to_do
 from nasray.settings.loading import load_config

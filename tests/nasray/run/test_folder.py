@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from nasray.planning.plan import unit_inputs
+from nasray.inputs.shared import unit_inputs
 from nasray.run.environment import describe_environment
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config

@@ -9,7 +9,8 @@ from PIL import Image
 from rich.console import Console
 
 from nasray.experiment import search
-from nasray.planning.plan import plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
@@ -58,7 +59,7 @@ def test_a_folder_of_other_images_is_refused_wherever_they_are_used(config, tmp_
     Image.new("RGB", (16, 16)).save(tmp_path / "A" / "train" / "y" / "17.png")
     message = (
         r"was computed from other data than data.source and data.root name now: images of train/y changed\. "
-        r"Give this one a name of its own \(name=\.\.\.\), or bring the data back"
+        r"Search under a name of its own \(name=\.\.\.\), or bring the data back"
     )
     with pytest.raises(ValueError, match=message):
         search(config())
@@ -151,8 +152,29 @@ def test_a_run_that_does_not_tell_its_data_is_refused(config):
     with pytest.raises(ValueError, match=re.escape(f"{folder.origins} must tell which data")):
         search(config())
     folder.origins.unlink()
-    with pytest.raises(ValueError, match="it is of an earlier version of nasray, which did not"):
+    with pytest.raises(
+        ValueError, match="must be a run of version 2 of its schema, but is of an earlier version"
+    ):
         search(config())
+
+
+def test_a_run_of_another_schema_is_refused_in_a_sentence(config, tmp_path):
+    folder = claimed(config())
+    folder.origins.write_text(
+        folder.origins.read_text().replace('"schema_version": 2', '"schema_version": 3')
+    )
+    with pytest.raises(
+        ValueError, match="must be a run of version 2 of its schema, but is of version 3 of its"
+    ):
+        search(config())
+    # An older config has sections that are gone.
+    folder.origins.unlink()
+    folder.config.write_text(folder.config.read_text() + "study: null\nfamily: null\n")
+    with pytest.raises(
+        ValueError, match="an earlier version of nasray: read it by the nasray that made it"
+    ) as told:
+        folder.read_config()
+    assert "\n" not in str(told.value)
 
 
 DRAWING = """

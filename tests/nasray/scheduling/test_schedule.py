@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 from ray.tune.schedulers import FIFOScheduler
 
@@ -17,6 +18,7 @@ class Spec:
 
     def __init__(self, name):
         self.name = name
+        self.folder = Path(name)
 
     def model_dump(self, mode):
         return {"name": self.name}
@@ -106,7 +108,8 @@ def test_a_process_that_dies_before_it_tells_anything_is_a_failure(tmp_path):
     searcher = ReadyUnits(units, set(), plenty)
     with ray_cluster(resources):
         results = run_trials(searcher, FIFOScheduler(), 1, "schedule", resources, tmp_path, [], die)
-    assert failures_of(results, units).keys() == {"block_0/2x16"}
+    failures = failures_of(results, units)
+    assert failures == {"block_0/2x16": "its process or its node died, every time it was tried"}
 
 
 def test_no_two_units_share_a_folder():

@@ -1,6 +1,8 @@
 import pytest
 
 from nasray.settings.loading import dump_config, find_config, load_config, shipped_configs
+from nasray.trainables.settings.block_distillation import BlockDistillationConfig
+from nasray.trainables.settings.sd_darts import SdDartsConfig
 
 MINIMAL = {
     "name": "tiny",
@@ -40,7 +42,7 @@ def test_overrides_reach_into_groups_and_lists():
     config = load_config(
         MINIMAL, ["searches.0.epochs=7", "seed=3", "budgets.num_params=5e6", "compute.num_threads=2"]
     )
-    assert config.dna.epochs == 7
+    assert config.searches[0].epochs == 7
     assert config.seed == 3
     assert config.budgets == {"num_params": 5e6}
     assert config.compute.num_threads == 2
@@ -103,10 +105,7 @@ def test_a_database_may_be_named_with_its_user():
 
 
 BOTH = {**MINIMAL, "searches": [{"method": "dna", "epochs": 4}, {"method": "sd_darts", "epochs": 4}]}
-STUDY = {
-    "seeds": [0, 1],
-    "arms": {"plain": {"self_distillation": None}, "taught": {"self_distillation": {"start_epoch": 1}}},
-}
+METHODS = r"dna, dna_plus, dna_plus_plus, sd_darts, or module:attribute of a method of your own"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,10 @@ STUDY = {
             "searches.1.epohcs=3",
             r"searches\.1\.epohcs: unknown key; did you mean epochs\? allowed .*alpha_lr",
         ),
-        ("searches.0.epohcs=3", r"searches\.0\.epohcs: unknown key; did you mean epochs\? allowed .*paths"),
+        (
+            "searches.0.epohcs=3",
+            r"searches\.0\.epohcs: unknown key; did you mean epochs\? allowed are .*paths",
+        ),
         ("searches.1.paths=fair", r"searches\.1\.paths: unknown key; .*allowed are allow_none"),
         ("searches.1.epochs=0", r"searches\.1\.epochs: .*greater than or equal to 1, got 0"),
         ("searches.0.rating.num_baches=3", r"searches\.0\.rating\.num_baches: .*did you mean num_batches\?"),
@@ -137,91 +139,44 @@ STUDY = {
         ),
         (
             "searches.0.method=darts",
-            r"searches\.0\.method: must be one of dna, dna_plus, dna_plus_plus, sd_darts, got 'darts'",
+            rf"searches\.0\.method: must be one of {METHODS}, got 'darts'; .*'sd_darts'",
         ),
-        (
-            "searches.0={epochs: 2}",
-            r"searches\.0\.method: must be one of dna, dna_plus, dna_plus_plus, sd_darts, got none",
-        ),
+        ("searches.0={epochs: 2}", rf"searches\.0\.method: must be one of {METHODS}, got none"),
+        ("searches.0.method=5", rf"searches\.0\.method: must be one of {METHODS}, got 5"),
+        ("searches.0=5", r"searches\.0: must be a group of keys, got 5"),
         ("searches.0.method=sd_darts", r"searches: each method may stand once, got sd_darts, sd_darts"),
+        (
+            "searches.1={method: dna_plus_plus}",
+            r"searches: only one search may rate all candidates, got dna and dna_plus_plus",
+        ),
+        (
+            "searches.0={method: dna_plus}",
+            r"searches: dna_plus must be the only search, since it runs whole ones",
+        ),
         ("searches=[]", r"searches must list at least one search"),
-        (
-            "teacher=null",
-            r"  teacher must be given for a search of the method dna or dna_plus_plus, got none",
-        ),
-        ("study={seeds: [], arms: {}}", r"(?s)study\.seeds: .*study\.arms: "),
-        ("study.seeds=[0, 0]", r"study\.seeds: must differ, got 0, 0"),
-        ("study.sedes=[0]", r"study\.sedes: unknown key; did you mean seeds\? allowed are arms, retrain"),
-        ("study.arms={a/b: {}}", r"study\.arms: names must be made of letters.*got 'a/b'"),
-        ("study.arms.taught={epohcs: 3}", r"study\.arms\.taught\.epohcs: .*got 3"),
-        ("study.arms.taught={epochs: 0}", r"study\.arms\.taught\.epochs: .*equal to 1, got 0"),
-        (
-            "study.arms.taught={self_distillation: {temperature: -1}}",
-            r"study\.arms\.taught\.self_distillation\.temperature: .*greater than 0, got -1",
-        ),
-        (
-            "study.arms.taught={self_distillation: {mode: cache, teacher: ema}}",
-            r"study\.arms\.taught\.self_distillation: .*teacher must be snapshots, got ema; or set mode: forward$",
-        ),
-        ("study.retrain.epochs=0", r"study\.retrain\.epochs: .*got 0"),
-        ("study.spaces={own: {source: declared}}", r"study\.spaces\.own: .*at least one block"),
-        ("study.spaces={own: {sorce: digits}}", r"study\.spaces\.own\.sorce: .*did you mean source\?"),
+        ("teacher=null", r"  teacher must be given for a search of the method dna, got none"),
     ],
 )
-def test_mistakes_in_searches_and_studies_are_named_as_they_are_written(override, message):
+def test_mistakes_in_searches_are_named_as_they_are_written(override, message):
     with pytest.raises(ValueError, match=message) as error:
-        load_config({**BOTH, "study": STUDY}, [override])
+        load_config(BOTH, [override])
     assert "Value error" not in str(error.value)
 
 
-def test_each_search_is_found_by_its_method():
-    config = load_config(BOTH)
-    assert (config.dna.method, config.sd_darts.method) == ("dna", "sd_darts")
-    assert load_config(MINIMAL).sd_darts is None
+def test_each_search_has_the_settings_of_its_method():
+    dna, sd_darts = load_config(BOTH).searches
+    assert (dna.method, type(dna)) == ("dna", BlockDistillationConfig)
+    assert (sd_darts.method, type(sd_darts)) == ("sd_darts", SdDartsConfig)
     alone = load_config({**MINIMAL, "searches": [{"method": "sd_darts"}], "teacher": None})
-    assert (alone.dna, alone.teacher, alone.sd_darts.epochs) == (None, None, 50)
+    assert (alone.ranks, alone.needs_teacher, alone.searches[0].epochs) == (False, False, 50)
 
 
-def test_what_belongs_to_another_method_is_refused():
+def test_budgets_need_a_ranking():
     alone = {**MINIMAL, "searches": [{"method": "sd_darts"}], "teacher": None}
-    with pytest.raises(ValueError, match="budgets must go with a search of the method dna"):
-        load_config(alone, ["budgets.num_params=1e6"])
-    with pytest.raises(ValueError, match="study must go with a search of the method sd_darts, got none"):
-        load_config({**MINIMAL, "study": STUDY})
-
-
-def test_an_arm_with_another_teacher_leaves_the_settings_of_the_first_ones_kind():
-    arms = {"average": {"self_distillation": {"teacher": "ema"}}, "more": {}}
-    config = load_config(
-        {**BOTH, "study": {**STUDY, "arms": arms}},
-        ["searches.1.self_distillation={num_snapshots: 5, temperature: 2}"],
-    )
-    average, more = (config.arm(name).self_distillation for name in arms)
-    assert (average.teacher, average.num_snapshots, average.temperature) == ("ema", 3, 2)
-    assert (more.teacher, more.num_snapshots) == ("snapshots", 5)
     with pytest.raises(
-        ValueError, match=r"average\.self_distillation: num_snapshots is of teacher: snapshots"
+        ValueError, match="budgets must go with a search that rates all candidates, such as dna"
     ):
-        load_config(config.model_dump(mode="json"), ["study.arms.average.self_distillation.num_snapshots=4"])
-
-
-def test_a_study_alone_has_no_other_trainings():
-    alone = {**MINIMAL, "searches": [{"method": "sd_darts"}], "teacher": None, "study": STUDY}
-    with pytest.raises(ValueError, match=r"retrain must be left out .* trained by study\.retrain"):
-        load_config(alone, ["retrain.train.epochs=9"])
-    assert load_config(alone, ["retrain=null"]).retrain is None
-    assert load_config({**BOTH, "study": STUDY}, ["retrain.train.epochs=9"]).retrain.train.epochs == 9
-
-
-def test_a_study_loads_as_it_was_dumped(tmp_path):
-    config = load_config({**BOTH, "study": STUDY})
-    path = tmp_path / "config.yaml"
-    path.write_text(dump_config(config))
-    assert load_config(path) == config
-    assert config.arm("plain").self_distillation is None
-    assert config.arm("taught").self_distillation.start_epoch == 1
-    other = load_config({**BOTH, "study": STUDY}, ["study.arms.plain.lr=0.1", "searches.1.alpha_lr=0.1"])
-    assert config.differences(other) == ["searches.1.alpha_lr: 0.0003 -> 0.1"], "arms may be added to a study"
+        load_config(alone, ["budgets.num_params=1e6"])
 
 
 def test_a_date_is_a_text():
@@ -236,6 +191,22 @@ def test_a_missing_key_is_named():
 def test_all_mistakes_are_told_at_once():
     with pytest.raises(ValueError, match=r"(?s)seed: .*searches\.0\.epochs: "):
         load_config(MINIMAL, ["seed=-1", "searches.0.epochs=-1"])
+
+
+def test_all_that_does_not_fit_together_is_told_at_once():
+    """What concerns several sections: the teacher, the rating, the evidence and the processes."""
+    wrong = ["teacher=null", "ranking={top: 3, by: swap_in}", "searches.0.rating.swap_in_images=0"]
+    wrong += ["retrain={top: 4, distillation: {multi_step: true}}", "resources.gpus_per_unit=4"]
+    with pytest.raises(ValueError, match="the config has mistakes") as raised:
+        load_config(MINIMAL, wrong)
+    told = [line.strip().split(" ")[0] for line in str(raised.value).splitlines()[1:]]
+    assert told == [
+        "resources.gpus_per_unit",
+        "teacher",
+        "ranking.by:",
+        "retrain.top",
+        "retrain.distillation.multi_step",
+    ]
 
 
 def test_a_file_that_is_not_a_config_is_told(tmp_path):

@@ -25,6 +25,13 @@ from nasray.storage.store import Store
 from nasray.storage.store_lock import StoreLock
 
 pytestmark = [pytest.mark.usefixtures("ray_of_two"), pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def tiny(tiny_on_ray):
+    return tiny_on_ray
+
+
 TABLE = "tiny/ratings/block_1/2x16.parquet"
 
 
@@ -38,7 +45,13 @@ def ranking(finished):
 def bucket(ray_of_two, tiny_in, tmp_path_factory):
     """A store after the smallest search."""
     place = tmp_path_factory.mktemp("store")
-    search(tiny_in(place, storage={"root": f"file://{place}/bucket/runs", "staging": str(place / "staging")}))
+    search(
+        tiny_in(
+            place,
+            resources={},
+            storage={"root": f"file://{place}/bucket/runs", "staging": str(place / "staging")},
+        )
+    )
     return place / "bucket"
 
 

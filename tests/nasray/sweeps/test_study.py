@@ -1,3 +1,5 @@
+import sqlite3
+
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -5,6 +7,7 @@ from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from nasray.errors import UserError
 from nasray.scheduling.schedule import FAILURE
 from nasray.settings.sweeps import Domain, SweepConfig
 from nasray.sweeps.study import distribution, fail_interrupted, num_ended, open_study, sampler
@@ -91,3 +94,21 @@ def test_a_study_without_a_result_makes_way_for_another(folder):
     study = open_study(sweep(), folder)
     assert study.trials == []
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
+
+
+def test_a_study_lies_in_a_folder_of_any_name(tmp_path):
+    folder = SweepFolder(tmp_path / "a?b {c} %20" / "sweep")
+    open_study(sweep(), folder)
+    assert folder.study.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["a?b {c} %20"]
+
+
+def test_a_study_of_another_version_is_told_with_its_remedy(folder):
+    open_study(sweep(), folder)
+    with sqlite3.connect(folder.study) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+    with pytest.raises(UserError, match=r"optuna storage upgrade --storage sqlite:///.*study\.db"):
+        open_study(sweep(), folder)
+    folder.study.write_text("no database")
+    with pytest.raises(UserError, match="file is not a database"):
+        open_study(sweep(), folder)

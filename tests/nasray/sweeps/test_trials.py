@@ -182,24 +182,6 @@ def test_values_that_do_not_go_together_fail_that_trial(begin):
     assert None in given
 
 
-MISSING = r"block_1/2x16 reports .*, got held_out_relative_l2; did you mean 'held_out_relative_l1'\?"
-
-
-def test_a_metric_that_is_not_reported_is_told_at_the_end(begin):
-    """A unit may measure some only now and then."""
-    _, searcher = begin(objectives={"held_out_relative_l2": "min"})
-    config = searcher.suggest("a")
-    with pytest.raises(ValueError, match=MISSING):
-        finish(searcher, "a", config, epoch(1, 0.5))
-
-
-def test_a_metric_that_asha_lacks_is_told_at_the_first_epoch(begin):
-    _, searcher = begin(objectives={"held_out_relative_l2": "min"}, scheduler="asha")
-    searcher.suggest("a")
-    with pytest.raises(ValueError, match=MISSING):
-        searcher.on_trial_result("a", {**epoch(1, 0.5), "num_epochs": 9})
-
-
 def test_several_objectives_have_values_in_order_of_their_names(begin):
     study, searcher = begin(objectives={"train_loss": "min", "accuracy": "max"})
     finish(searcher, "a", searcher.suggest("a"), epoch(1, 0.5, accuracy=0.9))

@@ -1,11 +1,12 @@
 import pytest
 
 from nasray.evidence.plan import retrain_specs
-from nasray.planning.plan import plan_search, unit_inputs
+from nasray.inputs.shared import unit_inputs
+from nasray.planning.plan import plan_search
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
-from nasray.settings.sweeps import Domain
+from nasray.settings.sweeps import Domain, SweepConfig
 from nasray.sweeps.unit import SweepFolder, SweptUnit
 
 BLOCK = "block_1/2x16"
@@ -166,3 +167,63 @@ def test_a_swept_training_needs_what_it_takes_from_the_search(swept_in, settings
 def test_a_training_that_cannot_be_is_told(swept_in, name, changes, message):
     with pytest.raises(ValueError, match=message):
         swept_in(f"retrain/{name}", **changes).needed()
+
+
+SD_DARTS = {"method": "sd_darts", "epochs": 9}
+TAUGHT = {"distillation": {"logits": 1.0, "features": 0.0}}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "objective", "settings", "message"),
+    [
+        (
+            BLOCK,
+            {},
+            "held_out_relative_l2",
+            {},
+            r"train_loss, got \w+; did you mean 'held_out_relative_l1'\?",
+        ),
+        (
+            "teacher",
+            {"teacher": {"source": "largest"}},
+            "train_loss",
+            {},
+            "reports, held_out_accuracy, got train_loss",
+        ),
+        (
+            "teacher",
+            {"teacher": {"source": "largest", "num_classes": 7}},
+            "held_out_accuracy",
+            {},
+            "reports, none, got held_out_accuracy",
+        ),
+        (
+            f"retrain/{ARCHITECTURE}",
+            {"retrain": TAUGHT},
+            "feature_distance",
+            {"domains": {"retrain.distillation.temperature": {"low": 1, "high": 4}}},
+            "logit_distance, .*got feature_distance",
+        ),
+        (
+            f"retrain/{ARCHITECTURE}",
+            {"retrain": TAUGHT},
+            "feature_distance",  # which one end of the domain has
+            {"domains": {"retrain.distillation.features": {"low": 0.0, "high": 1.0}}},
+            "got feature_distance",
+        ),
+        (
+            "sd_darts",
+            {"searches": [SD_DARTS | {"alpha_start_epoch": 2}], "teacher": None},
+            "val_loss",
+            {"scheduler": "asha", "domains": {"searches.0.lr": {"low": 0.01, "high": 0.1}}},
+            "reports, with asha after every epoch, .*got val_loss; did you mean",
+        ),
+    ],
+)
+def test_an_objective_that_is_not_reported_is_told_before_anything_runs(
+    swept_in, name, changes, objective, settings, message
+):
+    key, low, high = ("seed", 0, 9) if name == "teacher" else ("searches.0.lr", 0.01, 0.1)
+    given = {"unit": name, "objectives": {objective: "min"}, "domains": {key: {"low": low, "high": high}}}
+    with pytest.raises(ValueError, match=message):
+        swept_in(name, **changes).planned(SweepConfig.model_validate(given | settings))

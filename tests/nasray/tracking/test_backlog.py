@@ -33,7 +33,14 @@ def test_calls_are_made_at_once(place):
     assert place.entries == [0, 1, 2]
 
 
-@pytest.mark.parametrize("error", [MlflowException("API request failed"), ConnectionRefusedError()])
+def unheard():
+    """What MLflow raises of a server that does not answer."""
+    error = MlflowException("API request to http://somewhere failed")
+    error.__context__ = ConnectionRefusedError()
+    return error
+
+
+@pytest.mark.parametrize("error", [unheard(), ConnectionRefusedError()])
 def test_what_was_missed_is_made_up_for_in_its_order_and_said_once(place, error, caplog):
     backlog = Backlog("http://somewhere", pause_seconds=0)
     backlog.call(place.take, 0)

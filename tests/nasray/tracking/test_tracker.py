@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -5,14 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
 
+from nasray.errors import UserError
 from nasray.execution.trial_tracking import TrackTrials
 from nasray.experiment import search
 from nasray.planning.plan import plan_search, rating_tables
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder
 from nasray.settings.loading import load_config
-from nasray.tracking.mlflow_place import check_place, create_database, shown_uri
+from nasray.tracking.mlflow_place import check_place, create_database, is_away, shown_uri
 from nasray.tracking.tracker import Tracker, tracking_uri
 from nasray.trainables.core.trainable import mark_done
 from nasray.trainables.units import parse_spec
@@ -27,10 +32,15 @@ def started(tiny):
     folder = RunFolder.of(config)
     config, inputs = resolve(config, folder)
     plan = plan_search(config, folder, inputs)
-    folder.claim(config, inputs, rating_tables(plan))
+    folder.claim(config, inputs, rating_tables(config, folder, inputs))
     unit = plan["ratings"][0]
-    trial = SimpleNamespace(config={"spec": unit.spec.model_dump(mode="json")})
+    trial = SimpleNamespace(config={"name": unit.name, "spec": unit.spec.model_dump(mode="json")})
     return config, folder, trial
+
+
+def following(tracker):
+    """What logs the events of that trial with a tracker."""
+    return TrackTrials({"block_0/2x8": tracker})
 
 
 def runs_of(config):
@@ -46,11 +56,11 @@ def epoch(number):
 def test_a_driver_that_died_leaves_no_duplicates(started):
     """The second launch goes on in the same run, and replayed epochs are not logged twice."""
     config, folder, trial = started
-    first = TrackTrials(Tracker(config, folder))
+    first = following(Tracker(config, folder))
     first.on_trial_start(0, [], trial)
     for number in (1, 2):
         first.on_trial_result(0, [], trial, epoch(number))
-    second = TrackTrials(Tracker(config, folder))
+    second = following(Tracker(config, folder))
     second.on_trial_start(0, [], trial)
     for number in (1, 2, 3):
         second.on_trial_result(0, [], trial, epoch(number))
@@ -71,7 +81,7 @@ def test_a_driver_that_died_leaves_no_duplicates(started):
 def test_figures_without_an_epoch_stand_at_the_last_one(started, driver_dies):
     config, folder, trial = started
     spec = parse_spec(trial.config["spec"])
-    tracking = TrackTrials(Tracker(config, folder))
+    tracking = following(Tracker(config, folder))
     tracking.on_trial_start(0, [], trial)
     tracking.on_trial_result(0, [], trial, epoch(1))
     if driver_dies:
@@ -97,7 +107,7 @@ def test_catching_up_leaves_open_what_is_not_done(started):
     """A unit that was interrupted, and that this launch does not need, is not told as finished."""
     config, folder, trial = started
     first = Tracker(config, folder)
-    TrackTrials(first).on_trial_start(0, [], trial)
+    following(first).on_trial_start(0, [], trial)
     spec = parse_spec(trial.config["spec"])
     Tracker(config, folder).catch_up([spec])
     assert runs_of(config)[1][0].info.status == "RUNNING"
@@ -142,7 +152,7 @@ def test_nothing_waits_for_a_server_that_is_away(started, caplog, monkeypatch):
     config, folder, trial = started
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     tracker = Tracker(config, folder)
-    tracking = TrackTrials(tracker)
+    tracking = following(tracker)
     tracking.on_trial_start(0, [], trial)
     for number in (1, 2):
         tracking.on_trial_result(0, [], trial, epoch(number))
@@ -221,7 +231,7 @@ def test_credentials_that_expire_end_no_search(started, monkeypatch, caplog):
         monkeypatch.setattr(
             "nasray.tracking.tracker.check_place", lambda uri: None
         )  # it was let in when it started
-        tracking = TrackTrials(Tracker(config, folder))
+        tracking = following(Tracker(config, folder))
         tracking.on_trial_start(0, [], trial)
         tracking.on_trial_complete(0, [], trial)
     (said,) = caplog.messages
@@ -231,7 +241,7 @@ def test_credentials_that_expire_end_no_search(started, monkeypatch, caplog):
 
 def test_a_failure_is_told_with_its_reason(started):
     config, folder, trial = started
-    tracking = TrackTrials(Tracker(config, folder))
+    tracking = following(Tracker(config, folder))
     tracking.on_trial_start(0, [], trial)
     tracking.on_trial_result(0, [], trial, {"failure": "train_loss must stay finite"})
     tracking.on_trial_complete(0, [], trial)
@@ -240,7 +250,6 @@ def test_a_failure_is_told_with_its_reason(started):
     assert runs[0].data.tags["failure"] == "train_loss must stay finite"
 
 
-@pytest.mark.usefixtures("ray_of_two")
 def test_a_search_has_a_run_for_its_result_and_one_per_trial(tiny, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     result = search(tiny())
@@ -272,12 +281,57 @@ def test_the_environment_names_the_server(tiny, monkeypatch):
     assert tracking_uri(load_config(tiny(tracking={"uri": "sqlite:///x.db"}))) == "sqlite:///x.db"
 
 
-def test_a_folder_with_a_quote_in_its_name_is_logged_once(tiny):
+@pytest.mark.parametrize("name", ["bob's", "a b", "p%20x", "q?x", "a#b", "{a}"])
+def test_a_folder_of_any_name_is_logged_once(tiny, tmp_path, name):
     storage = tiny()["storage"]
-    config = load_config(tiny(storage={"root": f"{storage['root']}/bob's"}))
+    config = load_config(tiny(storage={"root": f"{storage['root']}/{name}"}))
     folder = RunFolder.of(config)
     for _ in range(2):
         tracker = Tracker(config, folder)
         tracker.close_run(tracker.open_run("unit", {}, {}))
     _, runs = runs_of(config)
     assert [run.data.tags["run_folder"] for run in runs] == [str(folder.path)]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [name]  # and nothing beside it
+    assert (tmp_path / "runs" / name / "mlflow.db").is_file()
+
+
+def test_a_database_of_an_older_version_is_told_with_its_remedy(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    create_database(uri)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    with pytest.raises(UserError, match=r"found version 451aebb31d03") as raised:
+        check_place(uri)
+    assert f"run `mlflow db upgrade {uri}`" in str(raised.value)
+
+
+def test_a_database_that_is_locked_or_full_is_no_mistake(tmp_path):
+    path = tmp_path / "mlflow.db"
+    create_database(f"sqlite:///{path}")
+    for said in ("database is locked", "database or disk is full", "could not connect to server"):
+        assert is_away(OperationalError("SELECT 1", None, sqlite3.OperationalError(said)))
+    for said in ("attempt to write a readonly database", "FATAL: password authentication failed for user"):
+        assert not is_away(OperationalError("SELECT 1", None, sqlite3.OperationalError(said)))
+
+
+def test_a_disk_that_is_full_is_said_in_a_line(started, caplog, monkeypatch):
+    """SQLite grows no database beyond its largest number of pages, and says that the disk is full."""
+    config, folder, trial = started
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracker = Tracker(config, folder)
+
+    def fill(connection, record):
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(Engine, "connect", fill)
+    try:
+        tracking = following(tracker)
+        tracking.on_trial_start(0, [], trial)
+        for number in range(1, 200):
+            tracking.on_trial_result(0, [], trial, epoch(number))
+    finally:
+        event.remove(Engine, "connect", fill)
+    (said,) = caplog.messages
+    assert "refuses what is to be logged" in said
+    assert "disk is full" in said

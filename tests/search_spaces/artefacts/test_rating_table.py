@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -34,7 +36,7 @@ def test_a_table_reads_back_as_it_was_written(frame, tmp_path):
     back = rating_table.read(path)
     assert [list(values) for values in back["rating_batches"]] == frame["rating_batches"].tolist()
     rest = frame.columns.drop("rating_batches")
-    assert back.columns.tolist() == rating_table.SCHEMA.names
+    assert back.columns.tolist() == rating_table.schema().names
     pd.testing.assert_frame_equal(back[rest], frame[rest], check_dtype=False)
     assert back["rating"][2] == 0.1 + 0.2
     assert list(tmp_path.glob("seed=0/*")) == [path]
@@ -94,7 +96,7 @@ def test_what_a_table_of_an_earlier_version_lacks_is_null(frame, tmp_path):
     rating_table.write(frame, path)
     pq.write_table(pq.read_table(path).drop_columns([RATING_SEEDS]), path)
     back = rating_table.read(path)
-    assert back.columns.tolist() == rating_table.SCHEMA.names
+    assert back.columns.tolist() == rating_table.schema().names
     assert back[RATING_SEEDS].isna().all()
 
 
@@ -213,7 +215,7 @@ def test_a_truncated_file_is_named(frame, tmp_path, share):
     path = tmp_path / "table.parquet"
     rating_table.write(frame, path)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(ValueError, match=r"table\.parquet must be a whole table of ratings; write it anew"):
+    with pytest.raises(ValueError, match=r"table\.parquet must be a whole table of ratings .*: remove it"):
         rating_table.read(path)
 
 
@@ -266,9 +268,7 @@ def edit(frame, path, **columns):
 def test_a_table_edited_by_hand_is_refused_with_file_and_row(frame, tmp_path, columns, message):
     path = tmp_path / "table.parquet"
     edit(frame, path, **columns)
-    with pytest.raises(
-        ValueError, match=rf"table\.parquet must be a whole table of ratings; write it anew: .*{message}"
-    ):
+    with pytest.raises(ValueError, match=rf"table\.parquet must be a whole table of ratings .*{message}"):
         rating_table.read(path)
 
 
@@ -296,3 +296,22 @@ def test_another_parquet_file_is_no_table_of_ratings(frame, tmp_path):
 def test_a_missing_file_is_told_as_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         rating_table.read(tmp_path / "none.parquet")
+
+
+def test_a_table_says_which_of_its_columns_add_up(frame, tmp_path):
+    path = tmp_path / "table.parquet"
+    rating_table.write(frame, path)
+    (said,) = pq.read_schema(path).metadata.values()
+    assert json.loads(said).keys() == {"rating", "swap_in", "num_params", "num_macs"}
+
+
+def test_a_table_of_ratings_of_which_higher_ones_are_better_is_refused(frame, tmp_path):
+    path = tmp_path / "table.parquet"
+    rating_table.write(frame, path)
+    table = pq.read_table(path)
+    said = {key: text.replace(b"lower", b"higher") for key, text in table.schema.metadata.items()}
+    pq.write_table(table.replace_schema_metadata(said), path)
+    with pytest.raises(
+        ValueError, match=r"table\.parquet must be a whole table .*rating must add up .*lower is better"
+    ):
+        rating_table.read(path)

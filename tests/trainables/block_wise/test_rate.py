@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.trainables.block_wise.metrics import TargetScale
+from nasray.search_spaces.artefacts.criteria import CRITERIA, Criterion, Rating
+from nasray.trainables.block_wise.metrics import TargetScale, relative_l1
 from nasray.trainables.block_wise.rate import CandidateRater, ratings_frame
 from nasray.trainables.block_wise.supernet import Path
 from nasray.trainables.settings.block_distillation import RatingConfig
@@ -35,7 +36,7 @@ def rate_unshared(net, data, path):
         net.eval()
         held_out = data.held_out_batches(CONFIG.num_batches)
         scale = TargetScale.measure(target for _, target in held_out)
-        return [scale.rate(net(features, path), target, CONFIG.metric) for features, target in held_out]
+        return [relative_l1(net(features, path), target, scale) for features, target in held_out]
 
 
 def test_shared_prefixes_give_the_ratings_of_whole_paths(trained, block_data):
@@ -143,3 +144,36 @@ def test_a_cell_whose_candidates_all_fail_has_a_table_that_says_so(trained, bloc
     frame = ratings_frame(trained, rater.rate(rater.walk.subtrees()), space.candidate_table(1))
     rating_table.check(frame)
     assert (frame["failure"] == "non-finite output").all()
+
+
+class LargestError:
+    """A further rating of one entry and this class."""
+
+    def predict(self, features):
+        return features
+
+    def rate(self, output, predictions):
+        return float((output - predictions).abs().max())
+
+
+def test_a_further_rating_is_an_entry_and_what_measures_it(trained, block_data, space, monkeypatch):
+    kind = Rating("largest_error", "largest_error_batches", "by the largest error", "rating.num_batches")
+    entry = Criterion("largest_error", "largest_error_score", "score", "score", "of the largest errors", kind)
+    monkeypatch.setitem(CRITERIA, entry.name, entry)
+    data = block_data(1)
+    rater = CandidateRater(trained, data, CONFIG, {kind.column: LargestError()})
+    ratings = rater.rate(rater.walk.subtrees())
+    frame = ratings_frame(trained, ratings, space.candidate_table(1))
+    rating_table.check(frame)
+    assert frame["swap_in"].isna().all()
+    first = frame["largest_error_batches"][0]
+    assert len(first) == CONFIG.num_batches
+    assert frame["largest_error"][0] == pytest.approx(np.mean(first))
+    calibration = data.calibration_batches(CONFIG.calibration_images, CONFIG.calibration_batch_size)
+    inputs, targets = zip(*data.held_out_batches(CONFIG.num_batches), strict=True)
+    with torch.no_grad():
+        (output,) = rater.walk.outputs([ratings[0].path], calibration, inputs)
+    expected = [
+        float((one - target).abs().max()) for one, target in zip(output.batches, targets, strict=True)
+    ]
+    assert list(ratings[0].further[kind.column]) == pytest.approx(expected)

@@ -146,6 +146,11 @@ class Counting(Chain):
         return self.third(self.second(self.first(images) * self.calls)).mean((2, 3))
 
 
+class Dividing(Chain):
+    def forward(self, images):
+        return self.third(self.second(self.first(images)) / 0).mean((2, 3))
+
+
 class Transposed(Chain):
     def __init__(self):
         super().__init__()
@@ -183,8 +188,13 @@ class Recurrent(Chain):
         (InPlace(), ["first", "second"], "must give what the whole gives, but they differ at cut 'second'"),
         (Counting(), ["first", "second"], "must give what the whole gives, but they differ at cut 'second'"),
         (Counting(), ["first"], "must give what the whole gives, but they differ at the output"),
+        (
+            Dividing(),
+            ["first", "second"],
+            "must give finite values .* got NaN or infinite ones at the output",
+        ),
         (Transposed(), ["swap"], r"cut 'swap' must give one entry per image, .* got \[4, 2, 8, 8\] for B=2"),
-        (Recurrent(), ["rnn"], "must .* give a tensor at each cut, it failed: 'tuple'"),
+        (Recurrent(), ["rnn"], "must .* give a tensor at each cut, it failed: AttributeError: 'tuple'"),
     ],
 )
 def test_cuts_that_break_the_model_are_named(model, cuts, message):

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from nasray.errors import UserError
 from nasray.trainables.data import file_digests
 from nasray.trainables.data.file_digests import FileDigests
 
@@ -68,3 +69,16 @@ def test_without_a_place_to_keep_them_files_are_read(files, tmp_path, monkeypatc
     (tmp_path / "no_folder").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no_folder"))
     assert FileDigests(folder).of(["a"]) == [sha("a")]
+
+
+def test_damaged_files_are_listed_and_those_that_are_whole_are_kept(files):
+    folder, read = files
+
+    def check(path):
+        return "cut off" if path.name != "b" else None
+
+    with pytest.raises(UserError, match=r"is damaged in 2 of 3: a: cut off; c: cut off: replace or remove"):
+        FileDigests(folder, check).of(["a", "b", "c"])
+    with pytest.raises(UserError, match="is damaged in 1 of 2: a: cut off"):
+        FileDigests(folder, check).of(["a", "b"])
+    assert sorted(read) == ["a", "a", "b", "c"]

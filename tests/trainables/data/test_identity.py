@@ -7,6 +7,7 @@ from PIL import Image
 from torch.utils.data import Dataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 
+from nasray.errors import UserError
 from nasray.trainables.data.identity import DataIdentity, sample_digest
 from nasray.trainables.data.sources import ImageSource, open_source
 
@@ -162,6 +163,37 @@ def test_images_drawn_at_random_are_refused():
         ValueError, match=r"image 0 changes from one reading to the next: leave .* to data.augment"
     ):
         of(Listed(make(), lambda image: image + torch.rand(1)))
+
+
+def test_an_image_that_is_no_number_is_named():
+    images = make()
+    images.tensors[0][11, 0, 1, 2] = torch.nan
+    for dataset in (images, Listed(images)):
+        with pytest.raises(UserError, match="image 11 of the training images has NaN or infinite"):
+            of(dataset)
+
+
+def test_a_file_that_is_cut_off_is_named(root):
+    path = root / "train" / "z" / "7.png"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(
+        UserError, match=r"first/train must hold whole files, but is damaged in 1 of 40: z/7\.png: "
+    ):
+        identity(root)
+
+
+def test_a_data_set_that_grows_is_refused():
+    class Growing(Listed):
+        number = 8
+
+        def __len__(self):
+            self.number += 1
+            return self.number
+
+    with pytest.raises(
+        UserError, match="a length that stays, but that of the training images was 9 and is 10"
+    ):
+        of(Growing(make()))
 
 
 def test_a_version_stands_for_all_images():

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from nasray.errors import UserError
 from nasray.trainables.data.image_data import load_data
 from nasray.trainables.settings.data import AugmentConfig, DataConfig
 
@@ -83,6 +84,8 @@ def test_what_the_data_cannot_give_is_refused(asked, message):
         ({"held_out_fraction": 1.0}, "held_out_fraction"),
         ({"num_train_images": 0}, "num_train_images"),
         ({"image_size": 0}, "image_size"),
+        ({"mean": (0.5,), "std": (0.0,)}, "std must be finite and greater than 0"),
+        ({"mean": (float("nan"),), "std": (1.0,)}, "mean must be finite"),
         ({"mean": (0.5,)}, "mean and std must be given both or neither"),
         ({"augmentation": {}}, "augmentation"),
     ],
@@ -127,12 +130,14 @@ USER_MODULE = """
 import torch
 from torch.utils.data import TensorDataset
 
-def images(size=9, lowest=0):
-    make = lambda number: TensorDataset(torch.rand(number, 2, size, size), torch.arange(number) % 5 + lowest)
+def images(size=9):
+    make = lambda number: TensorDataset(torch.rand(number, 2, size, size), torch.arange(number) % 5)
     return make(50), make(10)
 
-def negative():
-    return images(lowest=-1)
+def constant():
+    for part in (parts := images()):
+        part.tensors[0][:, 1] = 0.3
+    return parts
 
 def mixed():
     return images()[0], images(size=7)[1]
@@ -153,9 +158,11 @@ def test_images_of_a_users_function():
 
 
 @pytest.mark.usefixtures("user_module")
-def test_labels_must_be_class_numbers():
-    with pytest.raises(ValueError, match="labels must be numbers from 0 on, got -1"):
-        load_data(DataConfig(source="my_images:negative"), seed=0)
+def test_a_channel_that_does_not_vary_is_refused():
+    with pytest.raises(
+        UserError, match=r"channel 1 of the training images is 0\.3 everywhere, or nearly: leave it out"
+    ):
+        load_data(DataConfig(source="my_images:constant"), seed=0)
 
 
 @pytest.mark.usefixtures("user_module")

@@ -88,7 +88,7 @@ def test_stored_features_are_the_same_and_lie_at_the_same_place(images, teacher,
 def test_results_stay_those_of_the_same_inputs(tmp_path):
     def fingerprint(compute):
         inputs = UnitInputs(seed=0, data=DATA, search_space=SpaceConfig(source="digits"), compute=compute)
-        return UnitSpec(name="unit", folder=tmp_path, inputs=inputs).fingerprint
+        return UnitSpec(kind="unit", name="unit", folder=tmp_path, inputs=inputs).fingerprint
 
     assert fingerprint(ALONE) == fingerprint(HELPED)
     assert fingerprint(ALONE) != fingerprint(ComputeConfig(device="cpu", num_threads=2))

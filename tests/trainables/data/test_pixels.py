@@ -26,7 +26,7 @@ class Counting(Dataset):
 
 
 def test_pixels_are_those_at_the_indices_in_the_order_asked_for():
-    pixels = Pixels(TensorDataset(BYTES), np.array([7, 2, 9]), AS_THEY_ARE, BYTES[0])
+    pixels = Pixels(TensorDataset(BYTES, torch.zeros(12)), np.array([7, 2, 9]), AS_THEY_ARE, BYTES[0])
     assert (len(pixels), pixels.shape) == (3, (3, 4, 5))
     assert torch.equal(pixels[np.array([2, 0, 2])], BYTES[[9, 7, 9]])
 
@@ -43,7 +43,7 @@ def test_what_fits_in_memory_is_read_once(monkeypatch, limit, reads):
 
 def test_mean_and_std_are_those_of_each_channel():
     chosen = np.array([1, 3, 4, 8])
-    mean, std = Pixels(TensorDataset(BYTES), chosen, AS_THEY_ARE, BYTES[0]).mean_and_std()
+    mean, std = Pixels(TensorDataset(BYTES, torch.zeros(12)), chosen, AS_THEY_ARE, BYTES[0]).mean_and_std()
     values = BYTES[chosen].double() / 255
     np.testing.assert_allclose(mean, values.mean((0, 2, 3)), atol=6e-5)
     np.testing.assert_allclose(std, values.std((0, 2, 3), correction=0), atol=6e-5)
@@ -56,5 +56,8 @@ def test_mean_and_std_are_those_of_each_channel():
 def test_an_image_unlike_the_first_is_named(odd, named):
     dataset = Counting([BYTES[0], BYTES[1], odd])
     pixels = Pixels(dataset, np.array([0, 2]), AS_THEY_ARE, BYTES[0])
-    with pytest.raises(ValueError, match=rf"uint8 \(3, 4, 5\) like the first one, image 2 is {named}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"uint8 \(3, 4, 5\) like the first one, but image 2 of the training images is {named}",
+    ):
         pixels[np.array([0, 1])]

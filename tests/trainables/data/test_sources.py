@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import Subset, TensorDataset
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from nasray.trainables.data.sources import DEBIAN_FASHION_MNIST, labels_of, open_source
+from nasray.errors import UserError
+from nasray.trainables.data.labels import labels_of
+from nasray.trainables.data.sources import DEBIAN_FASHION_MNIST, open_source, sources_opened_once
 
 RNG = np.random.default_rng(0)
 
@@ -36,7 +37,7 @@ def test_digits_have_a_fixed_balanced_test_part():
     first, second = open_source("digits", None), open_source("digits", None)
     assert (len(first.train), len(first.test)) == (1437, 360)
     assert all(torch.equal(a, b) for a, b in zip(first.test.tensors, second.test.tensors, strict=True))
-    assert np.bincount(labels_of(first.test)).min() >= 34
+    assert np.bincount(labels_of(first.test, "training")).min() >= 34
     image, _ = first.train[0]
     assert image.shape == (1, 8, 8)
     assert 0 <= float(image.min()) < float(image.max()) <= 1
@@ -49,14 +50,14 @@ def test_fashion_mnist_is_read_packed_or_as_torchvision_keeps_it(tmp_path, suffi
     for dataset, (images, labels) in zip((source.train, source.test), written.values(), strict=True):
         assert len(dataset) == len(images)
         assert np.array_equal(np.asarray(dataset[3][0]).squeeze(), images[3])
-        assert labels_of(dataset).tolist() == labels.tolist()
+        assert labels_of(dataset, "training").tolist() == labels.tolist()
 
 
 @pytest.mark.skipif(not DEBIAN_FASHION_MNIST.exists(), reason="needs Debian's dataset-fashion-mnist")
 def test_fashion_mnist_of_debian_needs_no_root():
     source = open_source("fashion_mnist", None)
     assert (len(source.train), len(source.test)) == (60_000, 10_000)
-    assert np.bincount(labels_of(source.train)).tolist() == [6000] * 10
+    assert np.bincount(labels_of(source.train, "training")).tolist() == [6000] * 10
 
 
 def write_cifar(dataset, root, label_key, monkeypatch):
@@ -91,7 +92,7 @@ def test_cifar10(tmp_path, monkeypatch):
     assert (len(source.train), len(source.test)) == (20, 4)
     assert np.array_equal(np.asarray(source.train[5][0]), images[1].transpose(1, 2, 0))
     assert source.train[5][1] == labels[1]
-    assert labels_of(source.test).tolist() == written["test_batch"][1]
+    assert labels_of(source.test, "training").tolist() == written["test_batch"][1]
 
 
 def test_cifar100(tmp_path, monkeypatch):
@@ -99,7 +100,7 @@ def test_cifar100(tmp_path, monkeypatch):
     source = open_source("cifar100", tmp_path)
     images, labels = written["train"]
     assert np.array_equal(np.asarray(source.train[3][0]), images[3].transpose(1, 2, 0))
-    assert labels_of(source.train).tolist() == labels
+    assert labels_of(source.train, "training").tolist() == labels
 
 
 def test_damaged_cifar_files_are_refused(tmp_path, monkeypatch):
@@ -121,8 +122,8 @@ def write_imagenet(root, classes=("n01440764", "n01443537", "n01484850")):
 def test_imagenet_labels_are_the_sorted_class_folders(tmp_path):
     write_imagenet(tmp_path)
     source = open_source("imagenet", tmp_path)
-    assert labels_of(source.train).tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert labels_of(source.test).tolist() == [0, 0, 1, 1, 2, 2]
+    assert labels_of(source.train, "training").tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert labels_of(source.test, "training").tolist() == [0, 0, 1, 1, 2, 2]
     image, label = source.train[8]
     assert (image.size, label) == ((60, 40), 2)
     assert abs(int(np.asarray(image).mean()) - 160) <= 2
@@ -194,6 +195,14 @@ def float_labels():
     labelled = TensorDataset(torch.rand(4, 3, 6, 6), torch.rand(4))
     return labelled, labelled
 
+class Broken(TensorDataset):
+    def __getitem__(self, index):
+        return {}["a"]
+
+def broken():
+    data = Broken(torch.rand(4, 3, 6, 6), torch.arange(4))
+    return data, data
+
 def flat():
     flattened = TensorDataset(torch.rand(4, 108), torch.arange(4))
     return flattened, flattened
@@ -210,7 +219,7 @@ def user_module(tmp_path, monkeypatch):
 def test_a_function_gives_the_images_and_gets_the_root(tmp_path):
     source = open_source("my_pictures:pair", None)
     assert (len(source.train), len(source.test)) == (8, 5)
-    assert labels_of(source.train).tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert labels_of(source.train, "training").tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
     assert len(open_source("my_pictures:pair", tmp_path).train) == 9
     assert len(open_source("my_pictures:split", None).test) == 3
 
@@ -228,6 +237,16 @@ def test_what_is_named_must_be_a_function():
         open_source("my_pictures:NAME", None)
 
 
-def test_labels_of_a_subset_follow_its_indices():
-    dataset = TensorDataset(torch.rand(5, 1, 2, 2), torch.tensor([4, 3, 2, 1, 0]))
-    assert labels_of(Subset(dataset, [3, 0])).tolist() == [1, 4]
+@pytest.mark.usefixtures("user_module")
+def test_a_data_set_that_fails_at_once_is_told_as_the_users_own(tmp_path):
+    with pytest.raises(
+        UserError, match=r"data\.source must give .*first item: KeyError: 'a' .*my_pictures\.py, line"
+    ):
+        open_source("my_pictures:broken", None)
+
+
+def test_within_a_comparison_a_data_set_is_opened_once():
+    with sources_opened_once():
+        first = open_source("digits", None)
+        assert open_source("digits", None) is first
+    assert open_source("digits", None) is not first

@@ -19,7 +19,7 @@ CROP = AugmentConfig(crop_padding=2, horizontal_flip=True, random_erasing=0.5)
 def split(indices=range(23), *, images=IMAGES, config=CROP, seed=0):
     indices = np.array(indices)
     augment = config and augmentation(config, (6, 6), FIT, NORMALISE)
-    pixels = Pixels(TensorDataset(images), indices, FIT, images[0])
+    pixels = Pixels(TensorDataset(images, torch.zeros(len(images))), indices, FIT, images[0])
     return Split("train", pixels, LABELS[indices], NORMALISE, augment=augment, seed=seed)
 
 

@@ -92,5 +92,5 @@ def test_missing_cells_are_named(tmp_path):
     with pytest.raises(ValueError, match="must have cell 2x12 of block 0"):
         inherit(space.build(architecture), architecture, space, targets[1:])
     targets[-1].weights.unlink()
-    with pytest.raises(ValueError, match=r"cell 3x14 of block 1 has none at .*run the dna search first"):
+    with pytest.raises(ValueError, match=r"cell 3x14 of block 1 has none at .*: run the search again"):
         inherit(space.build(architecture), architecture, space, targets)

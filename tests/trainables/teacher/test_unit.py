@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from nasray.errors import UserError
 from nasray.trainables.features.units import FeatureManifestSpec, FeatureShardSpec
 from nasray.trainables.inputs import SearchInputs
+from nasray.trainables.settings.teacher import TeacherConfig
 from nasray.trainables.teacher import unit
 from nasray.trainables.teacher.unit import TeacherResult, TeacherSpec
 from nasray.trainables.units import parse_spec, run_unit
@@ -116,7 +118,7 @@ def test_the_teacher_of_each_epoch_is_kept_where_that_is_asked_for(inputs, tmp_p
     answers = [result.load(inputs, epoch=epoch)(images) for epoch in (1, 2)]
     assert torch.equal(answers[1], result.load(inputs)(images))
     assert not torch.equal(answers[0], answers[1])
-    with pytest.raises(ValueError, match=r"epochs/3.safetensors, there are none: train the teacher again"):
+    with pytest.raises(ValueError, match=r"epochs/3.safetensors, there are none: run the search again"):
         result.load(inputs, epoch=3)
 
 
@@ -175,3 +177,21 @@ def test_a_teacher_that_computes_something_else_is_refused(inputs, monkeypatch):
     monkeypatch.setattr(unit, "library_versions", lambda: {"torch": "3.0", "torchvision": "1.0"})
     with pytest.raises(ValueError, match="it gives other values here"):
         unit.check_finished_teacher(inputs)
+
+
+class NanOnDarkImages(nn.Module):
+    """What it gives for noise is finite, so that no trial before a search finds anything."""
+
+    def forward(self, images):
+        logits = images.flatten(1)[:, :10]
+        return logits.masked_fill((images.flatten(1).median(dim=1).values < -0.3)[:, None], torch.nan)
+
+
+def test_a_teacher_that_answers_nan_is_told_as_that(inputs, monkeypatch):
+    """And neither as one that is right by chance nor for its cuts."""
+    monkeypatch.setattr(unit, "build_teacher", lambda *_: NanOnDarkImages())
+    spec = teacher_unit(inputs.model_copy(update={"teacher": TeacherConfig(source="largest")}))
+    with pytest.raises(
+        UserError, match="largest must answer numbers in evaluation mode, got NaN for held-out"
+    ):
+        list(run_unit(spec))

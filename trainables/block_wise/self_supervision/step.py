@@ -26,8 +26,17 @@ class SelfSupervision:
     """A `Method` of the epoch loop: a cell's supernet that learns from its own moving average.
 
     Attributes:
+        after_epochs: The figures that every epoch ends with.
         student: The supernet and its heads, as they are trained.
     """
+
+    after_epochs = (
+        "train_loss",
+        "agreement_loss",
+        "variance_loss",
+        "held_out_dimension_std",
+        "held_out_effective_rank",
+    )
 
     def __init__(
         self,

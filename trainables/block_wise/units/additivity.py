@@ -52,6 +52,10 @@ class AdditivitySpec(UnitSpec):
     num_images: int = Field(ge=1)
     targets: tuple[CellTarget, ...] = Field(min_length=1)
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_additivity`."""
+        return run_additivity(self)
+
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The table of divergences."""

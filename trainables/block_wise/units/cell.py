@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nasray.search_spaces.artefacts import rating_table
-from nasray.search_spaces.artefacts.columns import CELL
+from nasray.search_spaces.artefacts.columns import CELL, SWAP_IN
 from nasray.trainables.block_wise.block_data import BlockData, CachedSource, FeatureSource, OnlineSource
+from nasray.trainables.block_wise.left_out import left_out_in
 from nasray.trainables.block_wise.rate import CandidateRater, Rater, Rating, ratings_frame
 from nasray.trainables.block_wise.self_supervision.heads import Heads
 from nasray.trainables.block_wise.self_supervision.population import PopulationRater
@@ -21,6 +22,8 @@ from nasray.trainables.block_wise.step import BlockDistillation
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.swap_in import SwapIn
 from nasray.trainables.core.compute import place_module
+from nasray.trainables.core.guards.notes import LOGGER
+from nasray.trainables.core.reported import Reported
 from nasray.trainables.core.seeding import generator, seed_global_generators
 from nasray.trainables.core.trainable import Metrics, check_unchanged, train
 from nasray.trainables.core.weights import save_weights
@@ -83,18 +86,59 @@ class CellTarget(BaseModel):
         return self.folder / "ratings" / f"{subtree}.parquet"
 
 
-class BlockSpec(UnitSpec):
+class CellSpec(UnitSpec):
+    """A unit that works on the cell `target` with one of its supernets, or on what comes of it."""
+
+    inputs: SearchInputs
+    target: CellTarget
+
+    @property
+    def named_code(self) -> tuple[str, ...]:
+        """The metric, too, by which the cell's candidates are rated."""
+        return (*super().named_code, self.target.config.rating.metric)
+
+
+class BlockSpec(CellSpec):
     """Train a cell's supernet, and rate its candidates if that is not a unit's work of its own."""
 
     kind: Literal["block"] = "block"
-    inputs: SearchInputs
-    target: CellTarget
     rate: bool
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_block`."""
+        return run_block(self)
+
+    @property
+    def reads_features_of(self) -> int:
+        """The cell's block."""
+        return self.target.block
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        """The cell, and how it is trained and rated."""
+        return {
+            "block": self.target.block,
+            "cell": self.target.cell,
+            **self.target.config.model_dump(mode="json"),
+        }
+
+    @property
+    def reported(self) -> Reported:
+        """The figures of the training."""
+        is_self_supervised = isinstance(self.target.config, SelfSupervisionConfig)
+        return Reported.of_training(
+            (SelfSupervision if is_self_supervised else BlockDistillation).after_epochs
+        )
+
+    @property
+    def method(self) -> str:
+        """The method of the search."""
+        return self.target.config.method
 
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The weights, and the table of ratings."""
-        heads = (self.target.heads,) if self.target.config.method == "dna_plus_plus" else ()
+        heads = (self.target.heads,) if isinstance(self.target.config, SelfSupervisionConfig) else ()
         return (self.target.weights, *heads, *((self.target.own_table,) if self.rate else ()))
 
     @property
@@ -103,13 +147,20 @@ class BlockSpec(UnitSpec):
         return self.inputs.compute.num_processes
 
 
-class RatingSpec(UnitSpec):
+class RatingSpec(CellSpec):
     """Rate the candidates below one first-layer choice of a trained cell."""
 
     kind: Literal["rating"] = "rating"
-    inputs: SearchInputs
-    target: CellTarget
     subtree: int
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_rating`."""
+        return run_rating(self)
+
+    @property
+    def reads_features_of(self) -> int:
+        """The cell's block."""
+        return self.target.block
 
     @property
     def outputs(self) -> tuple[FilePath, ...]:
@@ -117,13 +168,15 @@ class RatingSpec(UnitSpec):
         return (self.target.part(self.subtree),)
 
 
-class RatingTableSpec(UnitSpec):
+class RatingTableSpec(CellSpec):
     """Join the parts of a cell's table of ratings."""
 
     kind: Literal["rating_table"] = "rating_table"
-    inputs: SearchInputs
-    target: CellTarget
     num_subtrees: int
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_rating_table`."""
+        return run_rating_table(self)
 
     @property
     def outputs(self) -> tuple[FilePath, ...]:
@@ -135,6 +188,8 @@ def run_block(spec: BlockSpec) -> Iterator[Metrics]:
     """Train the cell's supernet, epoch by epoch; leaves its weights and, if asked for, its table of ratings."""
     inputs, target = spec.inputs, spec.target
     data, supernet = build_data(inputs, target.block), build_supernet(inputs, target)
+    for one in left_out_in(spec.folder):
+        LOGGER.warning("block %d: %s", target.block, one)
     common: dict[str, Any] = {"block": target.block, "seed": inputs.seed, "name": spec.name}
     method: BlockDistillation | SelfSupervision
     if isinstance(target.config, SelfSupervisionConfig):
@@ -155,6 +210,7 @@ def run_rating(spec: RatingSpec) -> Iterator[Metrics]:
     """Rate one subtree of a trained cell; leaves a part of the table."""
     inputs, target = spec.inputs, spec.target
     supernet = load_supernet(inputs, target)
+    supernet.leave_out(left_out_in(spec.folder))
     rater = build_rater(inputs, target, supernet, build_data(inputs, target.block))
     ratings = rater.rate([rater.walk.subtrees()[spec.subtree]])
     write_ratings(inputs, target, supernet, ratings, target.part(spec.subtree))
@@ -182,7 +238,7 @@ def load_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
 
 
 def build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
-    """The cell's supernet in its initial state, on the device."""
+    """The cell's supernet in its initial state, on the device, without what its unit left out."""
     block, teacher = target.block, TeacherResult.read(inputs.teacher_folder)
     further = [target.training_seed] if target.training_seed else []
     seed_global_generators(inputs.seed, "block", block, target.cell, *further)
@@ -200,6 +256,7 @@ def build_supernet(inputs: SearchInputs, target: CellTarget) -> CellSupernet:
         zero_init=config.zero_init_residual,
         always_adapt=isinstance(config, BlockDistillationConfig) and config.adapters == "always",
     )
+    supernet.leave_out(left_out_in(target.folder))
     return place_module(inputs.compute, supernet, inputs.device)
 
 
@@ -225,13 +282,13 @@ def build_rater(inputs: SearchInputs, target: CellTarget, supernet: CellSupernet
         rng = generator(inputs.seed, "population", target.block, target.cell)
         return PopulationRater(supernet, heads, data, target.config, rng)
     config = target.config.rating
-    swap_in = None
+    further = {}
     if config.swap_in_images:
-        teacher = TeacherResult.read(inputs.teacher_folder).load(inputs)
-        rest = nn.Sequential(*teacher.pieces[target.block + 1 :]).eval()
-        rest = place_module(inputs.compute, rest, inputs.device)
-        swap_in = SwapIn(rest, config.swap_in_images_per_batch)
-    return CandidateRater(supernet, data, config, swap_in)
+        pieces = TeacherResult.read(inputs.teacher_folder).load(inputs).pieces
+        behind = nn.Sequential(*pieces[target.block + 1 :]).eval()
+        rest = place_module(inputs.compute, behind, inputs.device)
+        further[SWAP_IN] = SwapIn(rest, config.swap_in_images_per_batch)
+    return CandidateRater(supernet, data, config, further)
 
 
 def _source(inputs: SearchInputs, block: int, teacher: TeacherResult) -> FeatureSource:

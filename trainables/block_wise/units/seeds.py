@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,13 @@ from nasray.search_spaces.artefacts.columns import (
     RATING,
     RATING_BATCHES,
     RATING_SEEDS,
-    SWAP_IN,
-    SWAP_IN_BATCHES,
 )
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.search_spaces.artefacts.criteria import further_ratings
+from nasray.trainables.block_wise.units.cell import CellSpec
 from nasray.trainables.core.trainable import Metrics
-from nasray.trainables.inputs import SearchInputs, UnitSpec
 
 
-class SeedTableSpec(UnitSpec):
+class SeedTableSpec(CellSpec):
     """Join the ratings by each of a cell's supernets.
 
     Attributes:
@@ -29,8 +27,10 @@ class SeedTableSpec(UnitSpec):
     """
 
     kind: Literal["seed_table"] = "seed_table"
-    inputs: SearchInputs
-    target: CellTarget
+
+    def run(self) -> Iterator[Metrics]:
+        """See `run_seed_table`."""
+        return run_seed_table(self)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -48,7 +48,7 @@ def run_seed_table(spec: SeedTableSpec) -> Iterator[Metrics]:
 def mean_over_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The table whose ratings are means over the tables, batch by batch; `rating_seeds` holds theirs.
 
-    What has no rating in one of them has none; the same holds for the second rating.
+    What has no rating in one of them has none; the same holds for each further rating.
 
     Args:
         tables: The same candidates in the same order, rated on the same batches by each supernet; one is given back.
@@ -59,7 +59,7 @@ def mean_over_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame([_mean(of_seeds) for of_seeds in rows], columns=tables[0].columns)
 
 
-def _mean(rows: Sequence[dict]) -> dict:
+def _mean(rows: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
     """One row from those of each seed."""
     failures = [row for row in rows if not pd.isna(row[FAILURE])]
     if failures:
@@ -70,7 +70,10 @@ def _mean(rows: Sequence[dict]) -> dict:
         RATING_BATCHES: batches,
         RATING_SEEDS: [row[RATING] for row in rows],
     }
-    if any(pd.isna(row[SWAP_IN]) for row in rows):
-        return mean | {SWAP_IN: np.nan, SWAP_IN_BATCHES: None}
-    swapped_in = np.mean([row[SWAP_IN_BATCHES] for row in rows], axis=0)
-    return mean | {SWAP_IN: float(swapped_in.mean()), SWAP_IN_BATCHES: swapped_in}
+    for rating in further_ratings():
+        if any(pd.isna(row[rating.column]) for row in rows):
+            mean |= {rating.column: np.nan, rating.batches: None}
+        else:
+            batches = np.mean([row[rating.batches] for row in rows], axis=0)
+            mean |= {rating.column: float(batches.mean()), rating.batches: batches}
+    return mean

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
+from nasray.search_spaces.artefacts.columns import ARCHITECTURE, STITCHED_ACCURACY
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.trainables.block_wise.block_data import BlockData, Job, Pair
 from nasray.trainables.block_wise.supernet import CellSupernet
@@ -32,9 +33,7 @@ from nasray.trainables.settings.features import FeatureConfig
 from nasray.trainables.supervised.accuracy import accuracy
 from nasray.trainables.teacher.unit import TeacherResult
 
-STITCHED = "stitched.parquet"
-ARCHITECTURE = "architecture"
-STITCHED_ACCURACY = "stitched_accuracy"
+STITCHED_TABLE = "stitched.parquet"
 Supernets = Mapping[tuple[int, str], CellSupernet]
 
 
@@ -51,10 +50,14 @@ class StitchSpec(UnitSpec):
     architectures: tuple[str, ...] = Field(min_length=1)
     targets: tuple[CellTarget, ...] = Field(min_length=1)
 
+    def run(self) -> Iterator[Metrics]:
+        """See `run_stitch`."""
+        return run_stitch(self)
+
     @property
     def outputs(self) -> tuple[FilePath, ...]:
         """The table of accuracies."""
-        return (self.folder / STITCHED,)
+        return (self.folder / STITCHED_TABLE,)
 
 
 def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
@@ -69,7 +72,7 @@ def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
         raise UserError(
             "the teacher of stitched networks must tell the data's classes apart, since its head is theirs: the data "
             f"has {inputs.images.num_classes}, teacher.num_classes is {inputs.teacher.num_classes}; "
-            "leave stitched networks out or take another teacher"
+            "set retrain.stitched=false or take another teacher"
         )
     architectures = {text: Architecture.parse(text) for text in sorted(spec.architectures)}
     for architecture in architectures.values():
@@ -81,7 +84,7 @@ def run_stitch(spec: StitchSpec) -> Iterator[Metrics]:
     found = dict(stitching.accuracies(list(architectures.values()), images))
     accuracies = [found[architectures[text]] for text in spec.architectures]
     frame = pd.DataFrame({ARCHITECTURE: spec.architectures, STITCHED_ACCURACY: accuracies})
-    write_parquet(spec.folder / STITCHED, frame)
+    write_parquet(spec.folder / STITCHED_TABLE, frame)
     yield {"num_stitched": len(frame)}
 
 
@@ -91,7 +94,7 @@ def read_stitched(folder: FilePath) -> pd.DataFrame:
     Raises:
         FileNotFoundError: The unit is not finished.
     """
-    return pd.read_parquet(folder / STITCHED)
+    return pd.read_parquet(folder / STITCHED_TABLE)
 
 
 class Stitching:

@@ -12,6 +12,8 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from nasray.trainables.core.guards.watchdog import step_made
+
 # Relative to the eigenvalue, of which a batch of images gives no more digits.
 _TOLERANCE = 1e-4
 _MOST_RESTARTS = 50
@@ -91,6 +93,7 @@ class _Curvature:
 
     def product(self, vector: np.ndarray) -> np.ndarray:
         """The Hessian times a vector [n]."""
+        step_made()
         # A gradient that is a constant: the loss is linear in the parameters, or does not depend on them.
         if not self._gradient.requires_grad:
             return np.zeros(self.size)

@@ -25,6 +25,17 @@ SUPERNET_ACCURACY = "held_out_accuracy"
 DISCRETIZED_ACCURACY = "held_out_discretized_accuracy"
 GAP = "discretization_gap"
 NOISE_SLOPE = "weight_noise_slope"
+PULL = "distillation_gradient_ratio"
+MEASURED = (
+    "val_cross_entropy",
+    EIGENVALUE,
+    NOISE_SLOPE,
+    SUPERNET_ACCURACY,
+    DISCRETIZED_ACCURACY,
+    GAP,
+    "resident_bytes",
+)
+"""What is always measured."""
 
 
 class Measurement:
@@ -106,7 +117,7 @@ class Measurement:
         logits = frozen(batch.images)
         labels_norm = gradient_norm(F.cross_entropy(logits, batch.labels), parameters)
         teachers_norm = gradient_norm(distillation.loss(target, logits), parameters)
-        return {"distillation_gradient_ratio": float(teachers_norm / labels_norm)}
+        return {PULL: float(teachers_norm / labels_norm)}
 
 
 class _Weighted(nn.Module):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nasray.errors import UserError
+from nasray.trainables.core.guards.watchdog import step_made
 from nasray.trainables.sd_darts.sharpness.preserved import preserved
 
 
@@ -72,6 +73,7 @@ def _loss_beside(
     buffers: Sequence[Tensor],
 ) -> float:
     """The loss at parameters + sigma * noise."""
+    step_made()
     with preserved([*parameters, *buffers]):
         for parameter, direction in zip(parameters, noise, strict=True):
             parameter.add_(direction, alpha=sigma)

@@ -1,8 +1,12 @@
+import sys
+
 import pandas as pd
 import pytest
 
 from nasray.search_spaces.artefacts import rating_table
 from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec, RatingTableSpec
+from nasray.trainables.block_wise.units.refinement import RefinementSpec
+from nasray.trainables.block_wise.units.seeds import SeedTableSpec
 from nasray.trainables.units import run_unit
 
 CELL = (1, "2x16")
@@ -53,7 +57,7 @@ def test_without_images_to_swap_in_there_is_the_first_rating_alone(whole, search
     target = targets(swap_in_images=0)[CELL]
     train(search, target, tmp_path, rate=True)
     table = rating_table.read(target.table)
-    swapped_in = list(rating_table.OPTIONAL)
+    swapped_in = rating_table.optional_columns()
     assert table[swapped_in].isna().all(axis=None)
     pd.testing.assert_frame_equal(table.drop(columns=swapped_in), whole.drop(columns=swapped_in))
 
@@ -64,3 +68,46 @@ def test_fewer_images_change_the_second_rating_alone(whole, search, targets, tmp
     table = rating_table.read(target.table)
     assert (table["swap_in"] != whole["swap_in"]).all()
     assert table["rating"].tolist() == whole["rating"].tolist()
+
+
+@pytest.fixture
+def own_metric(tmp_path, monkeypatch):
+    """The file of a user's own metric, twice the mean squared error."""
+    file = tmp_path / "doubled_metric.py"
+    file.write_text("def rate(output, target, scale):\n    return 2 * (output - target).square().mean()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, file.stem, raising=False)
+    return file
+
+
+def test_a_metric_of_the_users_own_rates_the_candidates(own_metric, search, targets, tmp_path):
+    tables = []
+    for metric in ("mse", f"{own_metric.stem}:rate"):
+        target = targets(metric=metric)[CELL]
+        train(search, target, tmp_path, rate=True)
+        tables.append(rating_table.read(target.table))
+    shipped, own = tables
+    assert own["rating"].tolist() == pytest.approx(2 * shipped["rating"], rel=1e-5)
+    assert own["swap_in"].tolist() == shipped["swap_in"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("kind", "further"),
+    [
+        (BlockSpec, {"rate": True}),
+        (RatingSpec, {"subtree": 0}),
+        (RatingTableSpec, {"num_subtrees": 4}),
+        (SeedTableSpec, {}),
+        (RefinementSpec, {"candidates": [(8, "2x16:skip,skip")], "first_batch": 2, "end_batch": 4}),
+    ],
+)
+def test_what_is_rated_belongs_to_the_text_of_the_users_metric(own_metric, search, targets, kind, further):
+    def fingerprint(metric):
+        target = targets(metric=metric)[CELL]
+        return kind(name="a", folder="a", inputs=search, target=target, **further).fingerprint
+
+    own = f"{own_metric.stem}:rate"
+    before = fingerprint(own)
+    assert fingerprint(own) == before
+    own_metric.write_text(own_metric.read_text().replace("2 *", "3 *"))
+    assert fingerprint(own) != before

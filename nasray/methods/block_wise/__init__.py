@@ -1,0 +1,1 @@
+"""Block-wise search: DNA, distilled from a teacher, and DNA++, without labels."""

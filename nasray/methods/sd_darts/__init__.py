@@ -1,0 +1,1 @@
+"""SD-DARTS: differentiable search with self-distillation and voting teachers."""
