@@ -13,6 +13,7 @@ from nasray.account.trust import check_methods_trusted, check_trusted, remember
 from nasray.errors import UserError
 from nasray.run.environment import describe_environment
 from nasray.run.origins import SCHEMA_VERSION, Origins
+from nasray.run.parts import refuse_several
 from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.atomic_file import write_json, write_text
 from nasray.settings.experiment import ExperimentConfig
@@ -51,10 +52,11 @@ class RunFolder(RunFiles):
             overrides: Changes to it, as "a.b=value".
 
         Raises:
-            UserError: The folder is not a run's, or somebody else's whose config is not trusted, or the changes would
-                make it another's.
+            UserError: The folder is not a run's, holds several searches, or is somebody else's whose config is not
+                trusted; or the changes would make it another's.
         """
         check_trusted(self.config)
+        refuse_several(self.path)
         mirror = Mirror.of(self.path)
         storage = (
             {"root": self.path.parent} if mirror is None else {"root": mirror.url, "staging": mirror.folder}

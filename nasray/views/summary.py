@@ -44,10 +44,11 @@ def print_result(result: SearchResult, console: Console) -> None:
     if result.evidence is not None:
         print_evidence(result.evidence, console)
     folder = RunFolder(result.folder)
-    for search, method in methods_of(folder.read_config()):
-        method.print_result(search, folder, console)
-    if result.comparison is not None:
+    if result.comparison is not None:  # whose own searches are only what arms change
         print_comparison(result.comparison, analysis.load_run(result.folder).comparison_networks, console)
+    else:
+        for search, method in methods_of(folder.read_config()):
+            method.print_result(search, folder, console)
     console.print(
         f"{result.num_architectures:,} architectures; {result.num_units_run} units run in {result.seconds:.0f} s",
         soft_wrap=True,

@@ -2,8 +2,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from nasray.pipeline.search_result import SearchResult
+from nasray.run.folder import RunFolder
 from nasray.settings.comparison import ComparisonConfig
+from nasray.settings.loading import dump_config, load_config
 from nasray.views.comparison import describe_comparison, print_comparison
+from nasray.views.summary import print_result
 
 MEASURED = ("num_skips", "alpha_eigenvalue", "weight_noise_slope", "discretization_gap", "supernet_accuracy")
 
@@ -99,3 +103,20 @@ def test_what_follows_is_told_before_it_runs():
     )
     alone = describe_comparison(ComparisonConfig.model_validate(settings | {"judge": None}))
     assert alone == "4 searches in all: 2 arms with the seeds 0, 2."
+
+
+def test_what_arms_change_is_not_printed_as_a_search_of_its_own(tiny, tmp_path, capsys):
+    """Here generations, of which the comparison's own folder has no table."""
+    search = tiny()["searches"][0] | {"method": "dna_plus", "generations": 2}
+    arms = {"two": {}, "one": {"searches.0.generations": 1}}
+    retrain = {"top": 1, "sample": 0, "distillation": {}}
+    config = load_config(tiny(searches=[search], retrain=retrain, comparison={"seeds": [0], "arms": arms}))
+    folder = RunFolder.of(config)
+    folder.path.mkdir(parents=True)
+    folder.config.write_text(dump_config(config))
+    found = pd.DataFrame([row("blocks", "two", 0, 0.6), row("blocks", "one", 0, 0.5)])
+    result = SearchResult(folder.path, None, None, None, 54, 3, 1.0, comparison=found)
+    print_result(result, Console(width=200, highlight=False))
+    told = capsys.readouterr().out
+    assert "What two found is the best over one seed, right on 0.6000." in told
+    assert "Generations" not in told

@@ -15,9 +15,13 @@ from rich.console import Console
 
 from nasray import analysis
 from nasray.cli import main
+from nasray.commands.additivity import measure_additivity
+from nasray.commands.refine import refine
 from nasray.experiment import search
+from nasray.run.folder import RunFolder
 from nasray.run.parts import leave_parts
 from nasray.search_spaces.artefacts.run_files import RunFiles
+from nasray.settings.loading import load_config
 from nasray.views.summary import print_dry_run, print_result
 
 pytestmark = pytest.mark.timeout(900)
@@ -192,3 +196,11 @@ def test_commands_want_one_generation(tmp_path, capsys):
     for command in (["rank"], ["export"], ["refine"]):
         assert main([*command, str(tmp_path)]) == 2
         assert "RUN must be one search" in capsys.readouterr().err
+
+
+def test_functions_want_one_generation_too(plus, tmp_path):
+    folder = RunFolder.of(load_config(plus()))
+    leave_parts(folder, ["generation_1", "generation_2"])
+    for command in (refine, measure_additivity):
+        with pytest.raises(ValueError, match="RUN must be one search"):
+            command(folder.path)
