@@ -1,6 +1,5 @@
 """A run's folder as pandas frames, read when they are asked for."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,16 +9,15 @@ import pandas as pd
 
 from nasray.analysis.counting.coverage import NUM_LEFT_OUT, Coverage, cover
 from nasray.analysis.runs.complete_tables import complete_tables
+from nasray.analysis.runs.histories import History, curves, read_histories, times, unit_name
 from nasray.analysis.tables.criterion import tables_by
 from nasray.analysis.trust.calibration import read_calibration
 from nasray.errors import UserError
 from nasray.search_spaces.artefacts import rating_table
 from nasray.search_spaces.artefacts.criteria import BY_SCORE
-from nasray.search_spaces.artefacts.run_files import DONE, RunFiles
+from nasray.search_spaces.artefacts.run_files import RunFiles
 from nasray.search_spaces.files.json_file import damaged, read_object
 from nasray.search_spaces.files.plain_yaml import parse_yaml
-
-CURVE_COLUMNS = ("unit", "kind", "epoch", "metric", "value")
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ class Run:
         paths = sorted(self.files.retrainings.rglob("retrained.json"))
         rows = [
             {
-                "unit": _unit_name(self.path, path),
+                "unit": unit_name(self.path, path),
                 "way": _way(path.parent),
                 **(read_object(path, "architecture") or {}),
             }
@@ -233,29 +231,17 @@ class Run:
 
         Figures that belong to no epoch stand at the last one, or at 0 where there is none.
         """
-        rows = [row for unit, history in self._histories for row in _curve(unit, history)]
-        return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)) if rows else None
+        return curves(self._histories)
 
     @cached_property
     def times(self) -> pd.DataFrame | None:
         """A row per finished unit: unit, kind, num_epochs, seconds of its epochs (NaN if it has none)."""
-        rows = [
-            {
-                "unit": unit,
-                "kind": unit_kind(unit),
-                "num_epochs": sum("epoch" in metrics for metrics in history),
-                "seconds": sum(metrics.get("seconds", 0.0) for metrics in history) or float("nan"),
-            }
-            for unit, history in self._histories
-        ]
-        return pd.DataFrame(rows) if rows else None
+        return times(self._histories)
 
     @cached_property
-    def _histories(self) -> list[tuple[str, list[dict[str, Any]]]]:
+    def _histories(self) -> list[History]:
         """Each finished unit's name with its reports."""
-        paths = [self.files.teacher / DONE, *sorted(self.files.units.rglob(DONE))]
-        markers = [(path, read_object(path, "history")) for path in paths]
-        return [(_unit_name(self.path, path), marker["history"]) for path, marker in markers if marker]
+        return read_histories(self.files)
 
 
 def load_run(path: str | Path) -> Run:
@@ -272,32 +258,9 @@ def load_run(path: str | Path) -> Run:
     return Run(folder)
 
 
-def unit_kind(unit: str) -> str:
-    """What a unit of this name does: teacher, features, block, rating, sd_darts, retrain, and so on."""
-    first, *rest = unit.split("/")
-    if first.startswith("block_"):
-        return "rating" if "rating" in rest else "block"
-    return first
-
-
-def _curve(unit: str, history: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, int, str, float]]:
-    kind, epoch = unit_kind(unit), 0
-    for metrics in history:
-        epoch = metrics.get("epoch", epoch)
-        for name, value in metrics.items():
-            if isinstance(value, float):
-                yield unit, kind, epoch, name, value
-
-
 def _way(folder: Path) -> str:
     """How the network in a unit's folder was trained: `seed_0`, or `<digest>_seed_0` where it is not the usual way."""
     return folder.name.rpartition("seed_")[0]
-
-
-def _unit_name(run: Path, path: Path) -> str:
-    """Name of the unit that left the file at `path`."""
-    parts = path.parent.relative_to(run).parts
-    return "/".join(parts[1:] if parts[0] == "units" else parts)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame | None:

@@ -5,7 +5,7 @@ own reading: an arm's tau is the mean over its seeds, whose interval is over net
 resamples for all seeds and arms, so that differences between arms are paired.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from nasray.analysis.trust.kendall import draw_resamples, kendall_taus, order_si
 from nasray.search_spaces.artefacts.columns import RANDOM, TRIVIAL
 
 SPACE, ARM, COLUMN, NUM_UNRATED = "space", "arm", "column", "num_unrated"
-GAIN, CPU_SECONDS = "gain", "cpu_seconds"
+GAIN, CPU_SECONDS, TAU = "gain", "cpu_seconds", "kendall_tau"
 _SAMPLE, _NUM_UNSCORED = "sample", "num_unscored"
 
 Values = NDArray[np.float64]
@@ -54,6 +54,18 @@ def comparison_summary(
         for space, own in table.groupby(SPACE, sort=False)
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def measurements(summary: pd.DataFrame, first: Sequence[str]) -> list[str]:
+    """The names of what some arm of a summary has a mean of, `first` those that stand first; without τ."""
+    others = (str(name).removesuffix("_se") for name in summary if str(name).endswith("_se"))
+    names = dict.fromkeys([*first, *others])
+    return [name for name in names if name in summary and name != TAU and summary[name].notna().any()]
+
+
+def is_scored(summary: pd.DataFrame) -> bool:
+    """Whether some arm's scores were held to networks that were drawn."""
+    return TAU in summary and bool(summary[TAU].notna().any())
 
 
 def _of_its_space(networks: pd.DataFrame, space: object) -> pd.DataFrame:
@@ -133,9 +145,9 @@ def _on_agreement(summary: pd.DataFrame, networks: pd.DataFrame) -> str:
         f"Of {len(networks)} networks trained for real the best is right on {networks['accuracy'].max():.4f}."
     )
     unrated = "".join(_on_the_unrated(row, len(sampled(networks))) for row in arms.to_dict("records"))
-    if arms["kendall_tau"].isna().all():
+    if arms[TAU].isna().all():
         return text + unrated
-    best = arms.iloc[int(np.nanargmax(arms["kendall_tau"].to_numpy(np.float64)))]
+    best = arms.iloc[int(np.nanargmax(arms[TAU].to_numpy(np.float64)))]
     outcome = (
         "better than"
         if best["above_trivial_low"] > 0
@@ -144,7 +156,7 @@ def _on_agreement(summary: pd.DataFrame, networks: pd.DataFrame) -> str:
         else "not to be told apart from"
     )
     return (
-        f"{text} {best[ARM]} orders the sampled ones best, with a Kendall's τ of {best['kendall_tau']:.2f} over its "
+        f"{text} {best[ARM]} orders the sampled ones best, with a Kendall's τ of {best[TAU]:.2f} over its "
         f"seeds: {outcome} the best trivial measure, a difference of {best['above_trivial']:.2f} (95% interval "
         f"{best['above_trivial_low']:.2f} to {best['above_trivial_high']:.2f}).{unrated}"
     )
@@ -182,11 +194,11 @@ def _promise(scores: pd.Series) -> Values:
 
 def _agreement(taus: Values | None, best: Values | None) -> dict[str, float]:
     if taus is None:
-        names = ("kendall_tau", "kendall_tau_low", "kendall_tau_high", "kendall_tau_se")
+        names = (TAU, "kendall_tau_low", "kendall_tau_high", "kendall_tau_se")
         return dict.fromkeys((*names, "above_trivial", "above_trivial_low", "above_trivial_high"), np.nan)
     row = {"kendall_tau_se": _error(taus[:, 0])}
     mean = taus.mean(axis=0)
-    for name, values in (("kendall_tau", mean), ("above_trivial", mean - (0.0 if best is None else best))):
+    for name, values in ((TAU, mean), ("above_trivial", mean - (0.0 if best is None else best))):
         ends = interval(values[0], values[1:])
         row |= {name: ends["value"], f"{name}_low": ends["low"], f"{name}_high": ends["high"]}
     return row

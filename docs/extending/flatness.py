@@ -19,13 +19,8 @@ from nasray.methods.block_wise.plan import cell_targets, num_rows
 from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
 from nasray.trainables.block_wise.rate import CandidateRater, Rating
-from nasray.trainables.block_wise.units.cell import (
-    BlockSpec,
-    CellTarget,
-    build_data,
-    load_supernet,
-    write_ratings,
-)
+from nasray.trainables.block_wise.units.cell import BlockSpec, build_data, load_supernet, write_ratings
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.seeding import generator
 from nasray.trainables.core.trainable import Metrics
 from nasray.trainables.inputs import SearchInputs, UnitSpec
@@ -142,7 +137,7 @@ class Flatness(Method):
     def tables(self, search: FlatnessSettings, folder: RunFolder, inputs: SearchInputs) -> Mapping[Path, int]:
         """A table per cell, with a row per candidate and width at which the cell is entered."""
         targets = cell_targets(search.blocks, folder, inputs)
-        return {target.table: num_rows(_training(folder, inputs, target)) for target in targets}
+        return {target.table: num_rows(inputs, target) for target in targets}
 
 
 def _training(folder: RunFolder, inputs: SearchInputs, target: CellTarget) -> BlockSpec:

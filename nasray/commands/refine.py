@@ -39,7 +39,7 @@ from nasray.search_spaces.artefacts.columns import (
 )
 from nasray.settings.experiment import ExperimentConfig
 from nasray.tracking.tracker import Tracker
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.block_wise.units.seeds import mean_over_seeds
 from nasray.trainables.core.trainable import confirm_output
 from nasray.trainables.inputs import SearchInputs

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 import pandas as pd
@@ -25,7 +26,7 @@ from nasray.trainables.retrain.trainable import RetrainSpec
 from nasray.trainables.settings.training import RetrainConfig
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judge:
     """What trains networks of one space for real.
 
@@ -34,7 +35,7 @@ class Judge:
         config: The comparison's config.
         folder: Its folder.
         space: The space's name.
-        inputs: What its units share, in that space.
+        inputs: What its units share, in that space and with the judge's seed, where it has one.
     """
 
     settings: JudgeConfig
@@ -68,13 +69,11 @@ class Judge:
 
         On that search's own seed where the judge has none: training seeds are then counted from it.
         """
-        seed, place = self.settings.seed, self.space
-        if seed is None:
+        inputs, place, first = self.inputs, self.space, 0
+        if self.settings.seed is None:
             assert run is not None
-            seed, place = run.seed, run.name
-        inputs = self.inputs.without_teacher(seed)
+            inputs, place, first = self.inputs.without_teacher(run.seed), run.name, run.seed
         config = RetrainConfig(train=self.settings.train)
-        first = 0 if self.settings.seed is not None else seed
         specs = []
         for training_seed in self.settings.training_seeds:
             name = retrain_unit(architecture, config, first + training_seed, place)
@@ -90,6 +89,7 @@ class Judge:
             )
         return specs
 
+    @cached_property
     def sample(self) -> list[str]:
         """The architectures that are drawn to judge scores by."""
         if not self.settings.sample:
@@ -101,9 +101,9 @@ class Judge:
         """Per seed an architecture, drawn uniformly within the budgets, where networks are drawn at all."""
         return {seed: next(self._problem.draws(seed)) for seed in seeds} if self.settings.sample else {}
 
-    def networks(self, sample: Sequence[str], found: Sequence[str]) -> pd.DataFrame:
-        """The networks of which all trainings are done, each once, as `evidence_table` has them."""
-        rows = [(name, SAMPLE) for name in sample] + [(name, FOUND) for name in found]
+    def networks(self, found: Sequence[str]) -> pd.DataFrame:
+        """The sample and what was found, each once, of which all trainings are done, as `evidence_table` has them."""
+        rows = [(name, SAMPLE) for name in self.sample] + [(name, FOUND) for name in found]
         frame = pd.DataFrame(rows, columns=[ARCHITECTURE, GROUP], dtype=str)
         frame = frame.drop_duplicates(ARCHITECTURE, ignore_index=True)
         trainings = {name: self.trainings(name) for name in frame[ARCHITECTURE]}
@@ -113,7 +113,7 @@ class Judge:
         """The units of trainings, each once."""
         return retrain_units(list({spec.name: spec for spec in specs}.values()), self.inputs)
 
-    @property
+    @cached_property
     def _problem(self) -> Problem:
         space = self.inputs.space
         assert isinstance(space, SearchSpace)

@@ -189,14 +189,11 @@ def _judge(
     rows = [_row(config, run, inputs[run.space], judges.get(run.space), raters[run.space]) for run in runs]
     for space, judge in judges.items():
         rows += _baselines(config, space, judge, raters[space])
-    specs = {
-        space: [spec for row in rows if row.found[SPACE] == space for spec in row.trainings]
-        for space in judges
-    }
     units = []
     for space, judge in judges.items():
-        sampled = [spec for name in judge.sample() for spec in judge.trainings(name)]
-        units += list(judge.units([*sampled, *specs[space]]))
+        specs = [spec for name in judge.sample for spec in judge.trainings(name)]
+        specs += [spec for row in rows if row.found[SPACE] == space for spec in row.trainings]
+        units += list(judge.units(specs))
     try:
         execution.run_missing(units, units)
     finally:
@@ -250,7 +247,7 @@ def _networks(
     for space, judge in judges.items():
         if judge.settings.sample:
             found = [row.found[ARCHITECTURE] for row in rows if row.found[SPACE] == space]
-            networks = judge.networks(judge.sample(), found)
+            networks = judge.networks(found)
             networks.insert(0, SPACE, space)
             frames.append(with_scores(networks, raters[space], comparison.seeds))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

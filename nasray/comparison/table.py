@@ -46,11 +46,12 @@ def run_find(
     says how many such candidates it has.
     """
     method = run.speaks[1]
-    row = {SPACE: run.space, **_found(rater, budgets)} if rater is not None else {SPACE: run.space}
     if rater is None:
-        row |= {ARCHITECTURE: method.found(folder).architecture, NUM_UNRATED: 0}
+        found = {ARCHITECTURE: method.found(folder).architecture, NUM_UNRATED: 0}
+    else:
+        found = _found(rater, budgets)
     own = {ARM: run.arm, "seed": run.seed, COLUMN: run.name, CPU_SECONDS: cpu_seconds(folder.path)}
-    return row | own | dict(method.figures(folder))
+    return {SPACE: run.space, **found, **own, **method.figures(folder)}
 
 
 def trivial_find(rater: Rater, space: str, budgets: Mapping[str, float]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from nasray.run.folder import RunFolder, retrain_unit
 from nasray.scheduling.unit import Unit
 from nasray.settings.evidence import EvidenceConfig
 from nasray.settings.experiment import ExperimentConfig
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.block_wise.units.stitch import StitchSpec
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.retrain.trainable import RetrainSpec

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # only names of types, so that a declaration needs neither Ra
     from nasray.run.folder import RunFolder
     from nasray.scheduling.unit import Unit
     from nasray.settings.experiment import ExperimentConfig
-    from nasray.trainables.block_wise.units.cell import CellTarget
+    from nasray.trainables.block_wise.units.cell_target import CellTarget
     from nasray.trainables.cutting.cutting import CutTeacher
     from nasray.trainables.inputs import SearchInputs, UnitInputs
     from nasray.trainables.settings.method import MethodSettings

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from nasray.errors import UserError
 from nasray.inputs.units import FEATURES, TEACHER
 from nasray.settings.experiment import ExperimentConfig
-from nasray.settings.methods import METHODS, declared
 
 RANKING, EVIDENCE = "ranking", "evidence"
 
@@ -16,12 +15,6 @@ def possible_stages(config: ExperimentConfig) -> list[str]:
     stages += [stage for _, declaration in config.declared for stage in declaration.stages]
     stages += [RANKING] if config.ranks else []
     return [*dict.fromkeys(stages), *([EVIDENCE] if config.retrain is not None else [])]
-
-
-def all_stages() -> list[str]:
-    """The stages that any search by the methods that come with nasray may have, in their order."""
-    own = [stage for method in METHODS for stage in declared(method).stages]
-    return [TEACHER, FEATURES, *dict.fromkeys(own), RANKING, EVIDENCE]
 
 
 def chosen_stages(stages: Sequence[str] | None, config: ExperimentConfig) -> list[str]:

@@ -12,7 +12,10 @@ from nasray.analysis.studies.comparison import (
     CPU_SECONDS,
     GAIN,
     SPACE,
+    TAU,
     comparison_summary,
+    is_scored,
+    measurements,
     sampled,
     sentences,
 )
@@ -27,7 +30,6 @@ _KNOWN = {
     NUM_PARAMS: ("params", None),
     NUM_MACS: ("MACs", None),
 }
-_TAU = "kendall_tau"
 _ANY_WIDTH = 10_000
 
 
@@ -67,7 +69,7 @@ def describe_comparison(comparison: ComparisonConfig) -> str:
 
 def _fitting(space: str, summary: pd.DataFrame, console: Console) -> tuple[Table, list[str]]:
     """A space's table that is no wider than the terminal, and the measurements that it leaves out for that."""
-    names = _measured(summary)
+    names = measurements(summary, list(_KNOWN))
     unbounded = console.options.update(max_width=_ANY_WIDTH)
     for number in range(len(names), 0, -1):
         for narrow in (False, True):
@@ -75,13 +77,6 @@ def _fitting(space: str, summary: pd.DataFrame, console: Console) -> tuple[Table
             if console.measure(table, options=unbounded).maximum <= console.width:
                 return table, names[number:]
     return _table(space, summary, names[:1], narrow=True), names[1:]
-
-
-def _measured(summary: pd.DataFrame) -> list[str]:
-    """The measurements that some arm has, those first that every comparison may have."""
-    others = [name.removesuffix("_se") for name in summary.columns if name.endswith("_se")]
-    names = dict.fromkeys([*_KNOWN, *others])
-    return [name for name in names if name in summary and name != _TAU and summary[name].notna().any()]
 
 
 def _table(space: str, summary: pd.DataFrame, names: list[str], *, narrow: bool) -> Table:
@@ -94,17 +89,17 @@ def _table(space: str, summary: pd.DataFrame, names: list[str], *, narrow: bool)
     )
     table.add_column("arm", no_wrap=True)
     table.add_column("seeds", justify="right")
-    is_scored = _TAU in summary and summary[_TAU].notna().any()
-    headings = (["τ", "95%"] if is_scored else []) + [
+    scored = is_scored(summary)
+    headings = (["τ", "95%"] if scored else []) + [
         _KNOWN[name][0] if name in _KNOWN else name.replace("_", " ") for name in names
     ]
     for heading in headings:
         table.add_column(heading.replace(" ", "\n") if narrow else heading, justify="right")
     for row in summary.to_dict("records"):
         scores = []
-        if is_scored:
+        if scored:
             interval = between(row["kendall_tau_low"], row["kendall_tau_high"], 2)
-            scores = [with_error(row[_TAU], row["kendall_tau_se"], 2), interval]
+            scores = [with_error(row[TAU], row["kendall_tau_se"], 2), interval]
         cells = [*scores, *(_cell(row, name) for name in names)]
         if narrow:
             cells = [cell.replace(" ± ", "\n±").replace(" to ", "\n") for cell in cells]

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
+from nasray.trainables.block_wise.units.cell import BlockSpec
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.compute import place, prepare
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig, RatingConfig

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
+from nasray.trainables.block_wise.units.cell import BlockSpec
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.retrain.trainable import RetrainSpec

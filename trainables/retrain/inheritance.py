@@ -13,7 +13,7 @@ from nasray.errors import UserError
 from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.chain.space import SearchSpace
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.trainable import check_unchanged
 
 

@@ -13,7 +13,7 @@ from nasray.search_spaces.architecture import Architecture
 from nasray.search_spaces.artefacts.columns import HELD_OUT_ACCURACY, TEST_ACCURACY
 from nasray.search_spaces.chain.network import Network
 from nasray.search_spaces.files.atomic_file import write_json
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.compute import place, place_module
 from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.core.reported import Reported

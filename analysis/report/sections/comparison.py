@@ -17,7 +17,10 @@ from nasray.analysis.studies.comparison import (
     CPU_SECONDS,
     GAIN,
     SPACE,
+    TAU,
     comparison_summary,
+    is_scored,
+    measurements,
     sampled,
     sentences,
 )
@@ -69,20 +72,13 @@ def section(run: Run) -> Section | None:
 
 def _arms(space: str, summary: pd.DataFrame) -> Table:
     """Means and standard errors of all that was measured, a row per arm."""
-    measured = [name.removesuffix("_se") for name in summary.columns if name.endswith("_se")]
-    measured = [
-        name
-        for name in (*_KNOWN, *measured)
-        if name in summary and name != "kendall_tau" and summary[name].notna().any()
-    ]
-    measured = list(dict.fromkeys(measured))
-    is_scored = "kendall_tau" in summary and summary["kendall_tau"].notna().any()
+    measured, scored = measurements(summary, list(_KNOWN)), is_scored(summary)
     rows: list[Any] = summary.to_dict("records")
     cells = [
         [
             Cell(str(row[ARM])),
             Cell(str(row["num_seeds"]), row["num_seeds"]),
-            *(_agreement(row) if is_scored else ()),
+            *(_agreement(row) if scored else ()),
             *(_mean(row, name, _KNOWN[name][2] if name in _KNOWN else 3) for name in measured),
         ]
         for row in rows
@@ -94,7 +90,7 @@ def _arms(space: str, summary: pd.DataFrame) -> Table:
             "text",
         ),
         Column("seeds", "searches"),
-        *(_SCORED if is_scored else ()),
+        *(_SCORED if scored else ()),
         *(
             Column(
                 *(
@@ -117,7 +113,7 @@ def _arms(space: str, summary: pd.DataFrame) -> Table:
 def _agreement(row: dict[str, Any]) -> tuple[Cell, Cell, Cell]:
     interval = between(row["kendall_tau_low"], row["kendall_tau_high"], 2)
     above = with_interval(row["above_trivial"], row["above_trivial_low"], row["above_trivial_high"], 2)
-    return _mean(row, "kendall_tau", 3), Cell(interval), Cell(above, row["above_trivial"])
+    return _mean(row, TAU, 3), Cell(interval), Cell(above, row["above_trivial"])
 
 
 def _accuracies(space: str, table: pd.DataFrame) -> Figure:

@@ -1,6 +1,7 @@
 """The declarations of DNA and DNA++."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import attrgetter
 
 from nasray.search_spaces.artefacts.criteria import BY_SWAP_IN, CRITERIA
@@ -13,7 +14,7 @@ RATINGS = "ratings"
 """The stage of a block-wise search: each cell's training and rating."""
 
 
-def mistakes(search: BlockSearchConfig, config: ExperimentConfig) -> Iterator[str]:
+def _mistakes(search: BlockSearchConfig, config: ExperimentConfig) -> Iterator[str]:
     """What of a config does not fit a block-wise search."""
     by, rating = config.ranking.by, CRITERIA[config.ranking.by].rating
     if rating is not None and rating.setting and not attrgetter(rating.setting)(search):
@@ -54,13 +55,8 @@ DNA = Declaration(
     needs_teacher=True,
     trains_cells=True,
     imitates_teacher=True,
-    mistakes=mistakes,
+    mistakes=_mistakes,
 )
-DNA_PLUS_PLUS = Declaration(
-    settings=SelfSupervisionConfig,
-    stages=(RATINGS,),
-    ranks=True,
-    needs_teacher=True,
-    trains_cells=True,
-    mistakes=_mistakes_without_labels,
+DNA_PLUS_PLUS = replace(
+    DNA, settings=SelfSupervisionConfig, imitates_teacher=False, mistakes=_mistakes_without_labels
 )

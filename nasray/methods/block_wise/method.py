@@ -15,7 +15,7 @@ from nasray.settings.experiment import ExperimentConfig
 from nasray.settings.methods import Declaration
 from nasray.trainables.block_wise.block_data import check_num_batches
 from nasray.trainables.block_wise.metrics import try_metric
-from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.cutting.cutting import CutTeacher
 from nasray.trainables.inputs import SearchInputs
 from nasray.trainables.settings.block_wise import BlockWiseConfig
@@ -62,8 +62,7 @@ class BlockWise(Method):
 
     def tables(self, search: BlockWiseConfig, folder: RunFolder, inputs: SearchInputs) -> Mapping[Path, int]:
         """A table per cell."""
-        specs = (unit.spec for unit in rating_units(search, folder, inputs))
-        return {spec.target.table: num_rows(spec) for spec in specs if isinstance(spec, BlockSpec)}
+        return {target.table: num_rows(inputs, target) for target in cell_targets(search, folder, inputs)}
 
     def cells(
         self, search: BlockWiseConfig, folder: RunFolder, inputs: SearchInputs

@@ -7,7 +7,8 @@ from nasray.run.folder import RunFolder
 from nasray.scheduling.unit import Unit
 from nasray.search_spaces.artefacts.columns import CELL, NUM_MACS
 from nasray.search_spaces.chain.block import Cell
-from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget, RatingSpec, RatingTableSpec
+from nasray.trainables.block_wise.units.cell import BlockSpec, RatingSpec, RatingTableSpec
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.block_wise.units.refinement import RefinementSpec
 from nasray.trainables.block_wise.units.seeds import SeedTableSpec
 from nasray.trainables.inputs import SearchInputs
@@ -142,8 +143,7 @@ def _work(
     return training, macs.sum() / cell.depth * rated_images
 
 
-def num_rows(spec: BlockSpec) -> int:
+def num_rows(inputs: SearchInputs, target: CellTarget) -> int:
     """The rows of a cell's table of ratings: one per candidate and width at which the cell may be entered."""
-    space, block = spec.inputs.space, spec.target.block
-    cells = {cell.name: cell for cell in space.blocks[block].cells}
-    return len(space.entry_widths(block)) * cells[spec.target.cell].num_candidates
+    space, block = inputs.space, target.block
+    return len(space.entry_widths(block)) * space.blocks[block].cell(target.cell).num_candidates

@@ -1,16 +1,16 @@
 """The declaration of DNA+, and what must stand beside its settings."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from nasray.methods.block_wise.declarations import mistakes as block_wise_mistakes
+from nasray.methods.block_wise.declarations import DNA
 from nasray.methods.dna_plus.settings import DnaPlusConfig
 from nasray.search_spaces.artefacts.costs import measured_costs
 from nasray.settings.experiment import ExperimentConfig
-from nasray.settings.methods import Declaration
 
 
 def _mistakes(search: DnaPlusConfig, config: ExperimentConfig) -> Iterator[str]:
-    yield from block_wise_mistakes(search, config)
+    yield from DNA.mistakes(search, config)
     retrain, teacher = config.retrain, config.teacher
     if config.sweep is not None:
         yield "dna_plus must stand without a sweep beside it: give that a config of its own"
@@ -32,12 +32,10 @@ def _mistakes(search: DnaPlusConfig, config: ExperimentConfig) -> Iterator[str]:
         )
 
 
-DNA_PLUS = Declaration(
+DNA_PLUS = replace(
+    DNA,
     settings=DnaPlusConfig,
-    ranks=True,
-    needs_teacher=True,
-    trains_cells=True,
-    imitates_teacher=True,
+    stages=(),
     runs_searches=True,
     length_fields=frozenset({"generations", "margin"}),
     mistakes=_mistakes,

@@ -9,7 +9,8 @@ from nasray import analysis
 from nasray.analysis.counting.counting import Count
 from nasray.analysis.report import write_report
 from nasray.analysis.runs.comparison import compare_runs
-from nasray.analysis.runs.run import load_run, unit_kind
+from nasray.analysis.runs.histories import unit_kind
+from nasray.analysis.runs.run import load_run
 from nasray.planning.plan import plan_search, rating_tables
 from nasray.planning.resolve import resolve
 from nasray.run.folder import RunFolder

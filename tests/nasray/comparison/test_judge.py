@@ -58,17 +58,17 @@ def test_pairs_of_one_seed_share_split_and_training_seeds(comparison_in, tmp_pat
 
 def test_networks_are_drawn_within_the_budgets_and_again_the_same(judge):
     own, _ = judge(sample=6)
-    names = own.sample()
+    names = own.sample
     assert len(set(names)) == 6
     assert all(own.inputs.space.cost(name).num_params <= 2500 for name in names)
-    assert judge(sample=6)[0].sample() == names
-    assert judge(sample=6, seed=1)[0].sample() != names
-    assert own.drawn([3, 4]) == {seed: judge(sample=1, seed=seed)[0].sample()[0] for seed in (3, 4)}
+    assert judge(sample=6)[0].sample == names
+    assert judge(sample=6, seed=1)[0].sample != names
+    assert own.drawn([3, 4]) == {seed: judge(sample=1, seed=seed)[0].sample[0] for seed in (3, 4)}
 
 
 def test_without_a_sample_nothing_is_drawn(judge):
     own, _ = judge(sample=0)
-    assert (own.sample(), own.drawn([0, 1])) == ([], {})
+    assert (own.sample, own.drawn([0, 1])) == ([], {})
     own.check()
 
 

@@ -9,7 +9,7 @@ from nasray.search_spaces.operations.layer import Layer
 from nasray.search_spaces.operations.shipped import OPERATIONS
 from nasray.trainables.block_wise.block_data import BlockData
 from nasray.trainables.block_wise.supernet import CellSupernet
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.data.image_data import load_data
 from nasray.trainables.inputs import SearchInputs

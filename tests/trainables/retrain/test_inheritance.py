@@ -9,7 +9,7 @@ from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.operations.layer import Layer
 from nasray.search_spaces.operations.shipped import OPERATIONS
 from nasray.trainables.block_wise.supernet import CellSupernet
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.retrain.inheritance import inherit
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
+from nasray.trainables.block_wise.units.cell import BlockSpec
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.inputs import SearchInputs, UnitInputs
 from nasray.trainables.retrain import trainable

@@ -24,7 +24,7 @@ from nasray.search_spaces.architecture import Architecture, Candidate
 from nasray.search_spaces.chain.space import SearchSpace
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.trainables.block_wise.swap_in import SwapIn
-from nasray.trainables.block_wise.units.cell import CellTarget
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.block_wise.units.stitch import Supernets, calibration_images, load_supernets
 from nasray.trainables.core.batch_norm import calibrate
 from nasray.trainables.core.compute import place, place_module

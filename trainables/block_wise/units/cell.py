@@ -6,7 +6,6 @@ from pathlib import Path as FilePath
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file
 from torch import nn
 
@@ -21,6 +20,7 @@ from nasray.trainables.block_wise.self_supervision.step import SelfSupervision
 from nasray.trainables.block_wise.step import BlockDistillation
 from nasray.trainables.block_wise.supernet import CellSupernet
 from nasray.trainables.block_wise.swap_in import SwapIn
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.guards.notes import LOGGER
 from nasray.trainables.core.reported import Reported
@@ -31,59 +31,8 @@ from nasray.trainables.features.cache import CachedFeatures
 from nasray.trainables.features.units import feature_store
 from nasray.trainables.inputs import SearchInputs, UnitSpec
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
-from nasray.trainables.settings.block_wise import BlockWiseConfig
 from nasray.trainables.settings.self_supervision import SelfSupervisionConfig
 from nasray.trainables.teacher.unit import TeacherResult
-
-
-class CellTarget(BaseModel):
-    """The cell that a unit works on.
-
-    Attributes:
-        block: The block's number, from 0.
-        cell: The cell's name.
-        config: How the cell is trained and rated, which also tells the method.
-        folder: Where the cell's weights go, and the parts of its table, if it has parts.
-        table: Where the cell's table of ratings goes.
-        training_seed: Which of its supernets, from 0.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    block: int
-    cell: str
-    config: BlockWiseConfig = Field(discriminator="method")
-    folder: FilePath
-    table: FilePath
-    training_seed: int = 0
-
-    @property
-    def weights(self) -> FilePath:
-        """The trained supernet's weights."""
-        return self.folder / "supernet.safetensors"
-
-    @property
-    def heads(self) -> FilePath:
-        """The heads that were trained with the supernet, where the method has some."""
-        return self.folder / "heads.safetensors"
-
-    @property
-    def own_table(self) -> FilePath:
-        """The ratings by this supernet: the cell's table, where it is the only one."""
-        return self.table if self.config.num_seeds == 1 else self.folder / "ratings.parquet"
-
-    @property
-    def seeds(self) -> "tuple[CellTarget, ...]":
-        """The cell with each of its supernets, the first one's own folder around those of the others."""
-        further = (
-            self.model_copy(update={"folder": self.folder / f"seed_{seed}", "training_seed": seed})
-            for seed in range(1, self.config.num_seeds)
-        )
-        return (self, *further)
-
-    def part(self, subtree: int) -> FilePath:
-        """The part of the table that covers one first-layer subtree."""
-        return self.folder / "ratings" / f"{subtree}.parquet"
 
 
 class CellSpec(UnitSpec):

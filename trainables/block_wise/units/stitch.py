@@ -22,7 +22,8 @@ from nasray.search_spaces.artefacts.columns import ARCHITECTURE, STITCHED_ACCURA
 from nasray.search_spaces.files.atomic_file import write_parquet
 from nasray.trainables.block_wise.block_data import BlockData, Job, Pair
 from nasray.trainables.block_wise.supernet import CellSupernet
-from nasray.trainables.block_wise.units.cell import CellTarget, load_supernet
+from nasray.trainables.block_wise.units.cell import load_supernet
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.batch_norm import calibrate
 from nasray.trainables.core.compute import place_module
 from nasray.trainables.core.trainable import Metrics

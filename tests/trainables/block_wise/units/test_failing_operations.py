@@ -7,7 +7,8 @@ import pytest
 
 from nasray.search_spaces.artefacts import rating_table
 from nasray.trainables.block_wise.left_out import LeftOut, leave_out
-from nasray.trainables.block_wise.units.cell import BlockSpec, CellTarget
+from nasray.trainables.block_wise.units.cell import BlockSpec
+from nasray.trainables.block_wise.units.cell_target import CellTarget
 from nasray.trainables.core.guards.notes import NOTES
 from nasray.trainables.core.trainable import read_done
 from nasray.trainables.settings.block_distillation import BlockDistillationConfig
